@@ -1,0 +1,314 @@
+package peer_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/imgsend/imgsend/peer"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	blankhost "github.com/libp2p/go-libp2p/p2p/host/blank"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// transports are the addresses of loopback that everything must work on.
+var transports = map[string]string{
+	"tcp4":  "127.0.0.1:0",
+	"tcp6":  "[::1]:0",
+	"quic4": "/ip4/127.0.0.1/udp/0/quic-v1",
+	"quic6": "/ip6/::1/udp/0/quic-v1",
+}
+
+func onEachTransport(t *testing.T, test func(t *testing.T, addr string)) {
+	for name, addr := range transports {
+		t.Run(name, func(t *testing.T) { test(t, addr) })
+	}
+}
+
+func TestDialKnowsWhoAnswers(t *testing.T) {
+	onEachTransport(t, func(t *testing.T, addr string) {
+		key := newKey(t)
+		host := listen(t, addr, only(t, key))
+		out := dial(t, key, at(t, host))
+		in := accept(t, host)
+		if out.Peer() != host.ID() || in.Peer() != idOf(t, key) {
+			t.Errorf("the ends are %s and %s", out.Peer(), in.Peer())
+		}
+		if out.Protocol() != proto || in.Protocol() != proto || in.Version() != "1" {
+			t.Errorf("the protocols are %s and %s", out.Protocol(), in.Protocol())
+		}
+		if in.Stranger() || out.Stranger() {
+			t.Error("a known peer is called a stranger")
+		}
+		if !out.RemoteAddr().Equal(at(t, host).Addr) || !manet.IsIPLoopback(in.RemoteAddr()) {
+			t.Errorf("the addresses are %s and %s", out.RemoteAddr(), in.RemoteAddr())
+		}
+	})
+}
+
+func TestDialRefused(t *testing.T) {
+	onEachTransport(t, func(t *testing.T, addr string) {
+		host := listen(t, addr, only(t))
+		key := newKey(t)
+		for range 10 {
+			err := tryDial(t, key, at(t, host))
+			if !errors.Is(err, peer.ErrRefused) || errors.Is(err, peer.ErrUnreachable) {
+				t.Fatalf("error %v, want ErrRefused", err)
+			}
+			var gated *network.ConnError
+			if !errors.As(err, &gated) || gated.ErrorCode != 0x1007 {
+				t.Fatalf("error %v does not wrap the code of a gated connection", err)
+			}
+			if !strings.Contains(err.Error(), idOf(t, key).String()) {
+				t.Errorf("error %q does not say under which ID this host is unknown", err)
+			}
+		}
+	})
+}
+
+func TestDialWrongKey(t *testing.T) {
+	onEachTransport(t, func(t *testing.T, addr string) {
+		key := newKey(t)
+		host := listen(t, addr, only(t, key))
+		target := at(t, host)
+		target.ID = idOf(t, newKey(t))
+		err := tryDial(t, key, target)
+		if !errors.Is(err, peer.ErrWrongKey) || !strings.Contains(err.Error(), host.ID().String()) {
+			t.Errorf("error %v, want ErrWrongKey that names %s", err, host.ID())
+		}
+	})
+}
+
+func TestDialSelf(t *testing.T) {
+	key := newKey(t)
+	target, err := peer.ParseTarget("/ip4/127.0.0.1/tcp/1/p2p/" + idOf(t, key).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tryDial(t, key, target); !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "own ID") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestDialNobodyListens(t *testing.T) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := foreign(t, socket.Addr())
+	socket.Close()
+	err = tryDial(t, newKey(t), target)
+	if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("error %v", err)
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %q is longer than a line", err)
+	}
+}
+
+func TestDialNotLibp2p(t *testing.T) {
+	for name, serve := range map[string]struct {
+		with func(net.Conn)
+		want string
+	}{
+		"ssh":    {func(c net.Conn) { c.Write([]byte("SSH-2.0-OpenSSH_9.9\r\n")); c.Read(make([]byte, 1)) }, ""},
+		"http":   {func(c net.Conn) { c.Read(make([]byte, 1)); c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, ""},
+		"closes": {func(net.Conn) {}, "closed the connection"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tryDial(t, newKey(t), serveOnce(t, serve.with))
+			if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), serve.want) {
+				t.Errorf("error %v, want ErrUnreachable with %q", err, serve.want)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q is longer than a line", err)
+			}
+		})
+	}
+}
+
+func TestDialTimesOut(t *testing.T) {
+	silent := serveOnce(t, func(c net.Conn) {
+		c.SetReadDeadline(time.Now().Add(patience))
+		for {
+			if _, err := c.Read(make([]byte, 1024)); err != nil {
+				return
+			}
+		}
+	})
+	start := time.Now()
+	_, err := peer.Dial(testContext(t), newKey(t), silent, peer.DialConfig{Protocol: proto, Timeout: 200 * time.Millisecond})
+	if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "timed out") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestDialContextEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	target := serveOnce(t, func(c net.Conn) {
+		cancel() // while the dialer waits for an answer
+		c.SetReadDeadline(time.Now().Add(patience))
+		for {
+			if _, err := c.Read(make([]byte, 1024)); err != nil {
+				return
+			}
+		}
+	})
+	_, err := peer.Dial(ctx, newKey(t), target, peer.DialConfig{Protocol: proto})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, peer.ErrUnreachable) {
+		t.Errorf("error %v, want the one of the context alone", err)
+	}
+}
+
+func TestDialBadTarget(t *testing.T) {
+	good, err := peer.ParseTarget(goodTargets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []peer.Target{
+		{}, {ID: good.ID}, {Addr: good.Addr},
+		{ID: good.ID, Addr: ma.StringCast("/dns/example.com/tcp/7420")},
+	} {
+		if err := tryDial(t, newKey(t), target); !errors.Is(err, peer.ErrBadTarget) {
+			t.Errorf("%v: error %v, want ErrBadTarget", target, err)
+		}
+	}
+}
+
+func TestDialWithoutProtocol(t *testing.T) {
+	if _, err := peer.Dial(t.Context(), newKey(t), peer.Target{}, peer.DialConfig{}); err == nil {
+		t.Error("dialed without a protocol")
+	}
+}
+
+// Versions that this side does not know reach the caller, who can refuse them
+// in words.
+func TestDialOtherVersionIsHandedOut(t *testing.T) {
+	key := newKey(t)
+	host := listen(t, "127.0.0.1:0", only(t, key))
+	for _, version := range []string{"2", "1.7", "99-beta"} {
+		s, err := peer.Dial(testContext(t), key, at(t, host), peer.DialConfig{Protocol: peer.ProtocolFamily + version})
+		if err != nil {
+			t.Fatalf("version %s: %v", version, err)
+		}
+		defer s.Reset()
+		if got := accept(t, host).Version(); got != version {
+			t.Errorf("version %s arrived as %s", version, got)
+		}
+	}
+}
+
+func TestDialNoCommonVersion(t *testing.T) {
+	key := newKey(t)
+	host := listen(t, "127.0.0.1:0", only(t, key))
+	for _, p := range []string{"/other/1", "/imgsend/transfer/", "/imgsend/transfer/\x1b[31m", "/imgsend/transfer/" + strings.Repeat("1", 100)} {
+		_, err := peer.Dial(testContext(t), key, at(t, host), peer.DialConfig{Protocol: p})
+		if !errors.Is(err, peer.ErrVersion) || !strings.Contains(err.Error(), "does not say") {
+			t.Errorf("%q: error %v, want ErrVersion", p, err)
+		}
+	}
+}
+
+// A host that says what it speaks, as most of libp2p does, is quoted.
+func TestDialNoCommonVersionNamesBoth(t *testing.T) {
+	for speaks, want := range map[protocol.ID]string{
+		"/imgsend/transfer/7": "this host speaks /imgsend/transfer/1, the other /imgsend/transfer/7",
+		"/kad/1.0.0":          "this host speaks /imgsend/transfer/1, the other is no imgrecv",
+	} {
+		other := stranger(t)
+		other.SetStreamHandler(speaks, func(s network.Stream) { s.Reset() })
+		ids, err := identify.NewIDService(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids.Start()
+		defer ids.Close()
+		if err := other.Network().Listen(ma.StringCast("/ip4/127.0.0.1/tcp/0")); err != nil {
+			t.Fatal(err)
+		}
+		target := peer.Target{ID: other.ID(), Addr: other.Network().ListenAddresses()[0]}
+		err = tryDial(t, newKey(t), target)
+		if !errors.Is(err, peer.ErrVersion) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want ErrVersion with %q", err, want)
+		}
+	}
+}
+
+// Other programs built on libp2p can talk to a host.
+func TestStandardLibp2pDials(t *testing.T) {
+	other := stranger(t)
+	host := listen(t, "127.0.0.1:0", peer.Policy{Allow: func(id peer.ID) bool { return id == other.ID() }})
+	target := at(t, host)
+	other.Peerstore().AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
+	s, err := other.NewStream(testContext(t), target.ID, "/unknown/1", proto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := readAll(t, accept(t, host)); got != "hello" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNothingIsPrinted(t *testing.T) {
+	if out := reexec(t, "TestDialRefused|TestDialWrongKey|TestStrangersOneAtATime|TestStandardLibp2pDials|TestCutConnection"); out != "" {
+		t.Errorf("libp2p printed:\n%s", out)
+	}
+}
+
+// stranger is a host of libp2p's own making that knows none of our rules.
+func stranger(t *testing.T) *blankhost.BlankHost {
+	t.Helper()
+	network, closeAll, err := peer.NewSwarm(newKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll() })
+	return blankhost.NewBlankHost(network)
+}
+
+// foreign is a target at addr where nobody has the right key.
+func foreign(t *testing.T, addr net.Addr) peer.Target {
+	t.Helper()
+	maddr, err := manet.FromNetAddr(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return peer.Target{ID: idOf(t, newKey(t)), Addr: maddr}
+}
+
+// serveOnce answers one connection on loopback with serve.
+func serveOnce(t *testing.T, serve func(net.Conn)) peer.Target {
+	t.Helper()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := socket.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		serve(conn)
+	}()
+	t.Cleanup(func() { socket.Close(); <-done })
+	return foreign(t, socket.Addr())
+}

@@ -1,0 +1,52 @@
+package peer
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// Limits that tests reach for.
+const (
+	MaxWaiting = maxWaiting
+	MaxConns   = maxConns
+)
+
+// ListenNear is Listen with an empty Addr, but for the first port to try and
+// the addresses.
+func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip.Addr) (*Host, error) {
+	h, err := newHost(key, Policy{}, false)
+	if err != nil {
+		return nil, err
+	}
+	err = h.node.listenNear(ctx, first, func(port int) (addrs []ma.Multiaddr) {
+		for _, ip := range ips {
+			addrs = append(addrs, tcpAddr(ip, port))
+		}
+		return addrs
+	})
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// NewSwarm returns a libp2p network with our transports and nobody in charge,
+// to play other programs with, and what closes it.
+func NewSwarm(key crypto.PrivKey) (*swarm.Swarm, func() error, error) {
+	n, err := newNode(key, nil, false, DefaultDialTimeout)
+	if err != nil {
+		return nil, nil, err
+	}
+	return n.swarm, n.close, nil
+}
+
+// IsVirtual is isVirtual.
+func IsVirtual(name string) bool { return isVirtual(name) }
+
+// Expand is expand.
+func Expand(addrs []ma.Multiaddr) []ma.Multiaddr { return expand(addrs) }

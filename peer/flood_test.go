@@ -1,0 +1,118 @@
+package peer_test
+
+import (
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/imgsend/imgsend/peer"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const crowd = 200
+
+// Strangers who prove their key and are turned away, many at a time.
+func TestCrowdOfStrangersIsRefusedWhileAKnownPeerIsServed(t *testing.T) {
+	known := newKey(t)
+	host := listen(t, "127.0.0.1:0", only(t, known))
+	target := at(t, host)
+	served := dial(t, known, target)
+	in := accept(t, host)
+
+	turns := make(chan struct{}, crowd)
+	for range crowd {
+		turns <- struct{}{}
+	}
+	close(turns)
+	var strangers sync.WaitGroup
+	for range 16 {
+		strangers.Go(func() {
+			for range turns {
+				if err := tryDial(t, newKey(t), target); !errors.Is(err, peer.ErrRefused) {
+					t.Errorf("a stranger got %v, want ErrRefused", err)
+				}
+			}
+		})
+	}
+	for range 50 {
+		if _, err := served.Write([]byte("ping")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Read(make([]byte, 4)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tryDial(t, known, target); err != nil {
+		t.Errorf("a known peer was kept out: %v", err)
+	}
+	strangers.Wait()
+}
+
+// Strangers who connect and say nothing, all at once.
+func TestCrowdOfSilentStrangersCostsLittle(t *testing.T) {
+	known := newKey(t)
+	host := listen(t, "127.0.0.1:0", only(t, known))
+	target := at(t, host)
+	_, address, err := manet.DialArgs(target.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := heap()
+	for range crowd {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	s := dial(t, known, target) // comes after them all
+	if _, err := s.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := readAll(t, accept(t, host)); got != "hello" {
+		t.Errorf("got %q", got)
+	}
+	if grown := int64(heap()) - int64(before); grown > 32<<20 {
+		t.Errorf("%d silent strangers cost %d bytes", crowd, grown)
+	}
+}
+
+// More than fit: the rest waits outside, and connections are given up on, so
+// that a known peer gets its turn in the end.
+func TestCrowdBeyondTheLimitDoesNotLockOutForever(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes as long as a handshake may")
+	}
+	t.Parallel()
+	known := newKey(t)
+	host := listen(t, "127.0.0.1:0", only(t, known))
+	target := at(t, host)
+	_, address, err := manet.DialArgs(target.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range peer.MaxConns + crowd {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	s, err := peer.Dial(testContext(t), known, target, peer.DialConfig{Protocol: proto, Timeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Reset()
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse + stats.StackInuse
+}

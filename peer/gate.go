@@ -1,0 +1,94 @@
+package peer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// Policy decides who gets in. The zero Policy lets nobody in. Its functions are
+// called at any time and from several goroutines.
+type Policy struct {
+	// Allow reports whether a peer is known and welcome; nil is nobody.
+	Allow func(ID) bool
+
+	// Strangers reports whether a peer that Allow does not know may come in
+	// now; nil is never. At most one stranger is in at a time, however many
+	// are let in one after the other: its place is free again when its
+	// connection is closed.
+	Strangers func() bool
+}
+
+// gate is the connection gater of a listening host.
+type gate struct {
+	policy Policy
+
+	mu       sync.Mutex
+	stranger network.Conn // the last stranger let in
+}
+
+var _ connmgr.ConnectionGater = (*gate)(nil)
+
+// InterceptUpgraded is where a connection is judged: the peer has proven its
+// key, and a connection that is turned away here is closed with the code
+// network.ConnGated, which tells the dialer that it was refused.
+func (g *gate) InterceptUpgraded(conn network.Conn) (bool, control.DisconnectReason) {
+	if conn.Stat().Direction == network.DirInbound && !g.enter(conn) {
+		return false, 0
+	}
+	time.AfterFunc(negotiateTimeout, func() { closeIdle(conn) })
+	return true, 0
+}
+
+func (g *gate) enter(conn network.Conn) bool {
+	if g.policy.Allow != nil && g.policy.Allow(conn.RemotePeer()) {
+		return true
+	}
+	if g.policy.Strangers == nil || !g.policy.Strangers() {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stranger != nil && !g.stranger.IsClosed() {
+		return false
+	}
+	g.stranger = conn
+	return true
+}
+
+// isStranger reports whether conn was let in as the one stranger.
+func (g *gate) isStranger(conn network.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.stranger == conn
+}
+
+// closeIdle closes a connection that has no stream, and looks again later at
+// one that has.
+func closeIdle(conn network.Conn) {
+	if conn.IsClosed() {
+		return
+	}
+	if len(conn.GetStreams()) == 0 {
+		conn.Close()
+		return
+	}
+	time.AfterFunc(negotiateTimeout, func() { closeIdle(conn) })
+}
+
+// InterceptPeerDial never applies: a listening host does not dial.
+func (g *gate) InterceptPeerDial(ID) bool { return false }
+
+// InterceptAddrDial never applies either.
+func (g *gate) InterceptAddrDial(ID, ma.Multiaddr) bool { return false }
+
+// InterceptAccept lets everybody try: who it is, is not known yet.
+func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+
+// InterceptSecured lets everybody pass: a connection refused here would be
+// closed without a word.
+func (g *gate) InterceptSecured(network.Direction, ID, network.ConnMultiaddrs) bool { return true }

@@ -1,0 +1,159 @@
+package peer_test
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/imgsend/imgsend/peer"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/goleak"
+)
+
+const proto = peer.ProtocolFamily + "1"
+
+// patience bounds everything that should happen at once.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	runHelper() // does not return in a helper process
+	goleak.VerifyTestMain(m)
+}
+
+func testContext(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func newKey(t testing.TB) crypto.PrivKey {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func idOf(t testing.TB, key crypto.PrivKey) peer.ID {
+	t.Helper()
+	id, err := lpeer.IDFromPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// only is a policy that knows these keys and nobody else.
+func only(t testing.TB, keys ...crypto.PrivKey) peer.Policy {
+	t.Helper()
+	known := map[peer.ID]bool{}
+	for _, key := range keys {
+		known[idOf(t, key)] = true
+	}
+	return peer.Policy{Allow: func(id peer.ID) bool { return known[id] }}
+}
+
+func yes() bool { return true }
+
+// listen starts a host on loopback that ends with the test.
+func listen(t testing.TB, addr string, policy peer.Policy) *peer.Host {
+	t.Helper()
+	host, err := peer.Listen(testContext(t), newKey(t), peer.ListenConfig{Addr: addr, Policy: policy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := host.Close(); err != nil {
+			t.Errorf("close host: %v", err)
+		}
+	})
+	return host
+}
+
+// at is the target under which host can be dialed.
+func at(t testing.TB, host *peer.Host) peer.Target {
+	t.Helper()
+	addrs := host.Addrs()
+	if len(addrs) == 0 {
+		t.Fatal("host has no address")
+	}
+	target, err := peer.ParseTarget(addrs[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+func dial(t testing.TB, key crypto.PrivKey, target peer.Target) *peer.Stream {
+	t.Helper()
+	s, err := peer.Dial(testContext(t), key, target, peer.DialConfig{Protocol: proto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Reset() })
+	setDeadline(t, s)
+	return s
+}
+
+func accept(t testing.TB, host *peer.Host) *peer.Stream {
+	t.Helper()
+	s, err := host.Accept(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Reset() })
+	setDeadline(t, s)
+	return s
+}
+
+func setDeadline(t testing.TB, s *peer.Stream) {
+	t.Helper()
+	if err := s.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connect returns both ends of one stream.
+func connect(t testing.TB, addr string) (dialed, accepted *peer.Stream) {
+	t.Helper()
+	key := newKey(t)
+	host := listen(t, addr, only(t, key))
+	dialed = dial(t, key, at(t, host))
+	return dialed, accept(t, host)
+}
+
+// tryDial dials as the given key and drops the stream.
+func tryDial(t testing.TB, key crypto.PrivKey, target peer.Target) error {
+	t.Helper()
+	s, err := peer.Dial(testContext(t), key, target, peer.DialConfig{Protocol: proto})
+	if err == nil {
+		s.Reset()
+	}
+	return err
+}
+
+// waitFor polls until done, for what the other side does in its own time.
+func waitFor(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func readAll(t testing.TB, r io.Reader) string {
+	t.Helper()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

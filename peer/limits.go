@@ -1,0 +1,90 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/x/rate"
+)
+
+// Limits that bound what the other side, known or not, can make this one hold.
+const (
+	// maxConns is the number of inbound connections of one TCP socket that
+	// exist at a time, most of them still in their handshake. The next ones
+	// wait in the kernel's backlog, where they cost nothing here, and get
+	// their turn. It takes more than 32 addresses to fill it, see maxIPConns.
+	maxConns = 256
+
+	// maxPeerConns is the number of connections from one peer.
+	maxPeerConns = 8
+
+	// maxIPConns is the number of connections from one IPv4 address, or from
+	// one IPv6 /64. Loopback is exempt.
+	maxIPConns = 8
+
+	// maxPeerStreams is the number of inbound streams of one connection: one
+	// is served, and one more may be told that it is too many.
+	maxPeerStreams = 2
+
+	// maxWaiting is the number of streams that wait for [Host.Accept].
+	maxWaiting = 4
+
+	// maxMemory bounds what the receive windows of all streams together may
+	// grow by, and maxPeerMemory those of one peer, in bytes.
+	maxMemory     = 64 << 20
+	maxPeerMemory = 32 << 20
+
+	// initialWindow is how many bytes a stream takes in before anybody reads
+	// it. It grows to 16 MiB, within maxPeerMemory, if the reader keeps up.
+	initialWindow = 4 << 20
+
+	// maxProtocolID bounds the protocol IDs that are answered, in bytes.
+	maxProtocolID = 64
+
+	// handshakeTimeout ends connections that do not finish TLS and yamux.
+	handshakeTimeout = 5 * time.Second
+
+	// negotiateTimeout ends streams that do not name a protocol, and
+	// connections that do not open a stream.
+	negotiateTimeout = 10 * time.Second
+
+	// closeTimeout is how long [Stream.Close] waits for the other side.
+	closeTimeout = 3 * time.Second
+)
+
+// newResourceManager returns libp2p's bookkeeping of connections, streams and
+// memory, with fixed limits.
+func newResourceManager() (network.ResourceManager, error) {
+	const conns = 2*maxConns + 8 // two sockets, and QUIC's, which has no backlog
+	all := rcmgr.ResourceLimits{
+		Streams: 2 * conns, StreamsInbound: 2 * conns, StreamsOutbound: 8,
+		Conns: conns, ConnsInbound: conns, ConnsOutbound: 8, FD: conns,
+		Memory: maxMemory,
+	}
+	one := rcmgr.ResourceLimits{
+		Streams: maxPeerConns * maxPeerStreams, StreamsInbound: maxPeerConns * maxPeerStreams, StreamsOutbound: 8,
+		Conns: maxPeerConns, ConnsInbound: maxPeerConns, ConnsOutbound: maxPeerConns, FD: maxPeerConns,
+		Memory: maxPeerMemory,
+	}
+	limits := rcmgr.PartialLimitConfig{
+		System: all, Transient: all,
+		AllowlistedSystem: all, AllowlistedTransient: all,
+		ServiceDefault: all, ServicePeerDefault: one,
+		ProtocolDefault: all, ProtocolPeerDefault: one,
+		PeerDefault: one,
+		Conn:        rcmgr.ResourceLimits{Streams: 8, StreamsInbound: 8, StreamsOutbound: 8, Conns: 1, ConnsInbound: 1, ConnsOutbound: 1, FD: 1, Memory: maxPeerMemory},
+		Stream:      rcmgr.ResourceLimits{Streams: 1, StreamsInbound: 1, StreamsOutbound: 1, Memory: maxPeerMemory},
+	}
+	return rcmgr.NewResourceManager(
+		rcmgr.NewFixedLimiter(limits.Build(rcmgr.InfiniteLimits)),
+		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: maxIPConns}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: maxIPConns}},
+		),
+		// The default lets one address connect once in five seconds, too
+		// seldom for a loop over many images. maxConns bounds the work.
+		rcmgr.WithConnRateLimiters(&rate.Limiter{}),
+	)
+}

@@ -1,0 +1,64 @@
+package peer_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// helperEnv makes the test binary another program, see runHelper.
+const helperEnv = "PEER_TEST_HELPER"
+
+// runHelper turns the process into what helperEnv asks for, and ends it.
+func runHelper() {
+	if helper, ok := helpers[os.Getenv(helperEnv)]; ok {
+		if err := helper(); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+}
+
+var helpers = map[string]func() error{}
+
+// reexec runs the named tests in a process of their own and returns what it
+// wrote to standard error, where libraries write.
+func reexec(t *testing.T, tests string) string {
+	t.Helper()
+	cmd := exec.CommandContext(testContext(t), os.Args[0], "-test.run=^("+tests+")$", "-test.count=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, out, stderr.String())
+	}
+	// Coverage runs mention themselves.
+	return regexp.MustCompile(`(?m)^warning: GOCOVERDIR.*\n`).ReplaceAllString(stderr.String(), "")
+}
+
+// Nothing that talks on its own account is even part of the program.
+func TestNothingElseOfLibp2pIsLinkedIn(t *testing.T) {
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("needs the go tool to list dependencies")
+	}
+	out, err := exec.CommandContext(testContext(t), goTool, "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if len(deps) < 100 {
+		t.Fatalf("only %d packages were listed", len(deps))
+	}
+	banned := regexp.MustCompile(`go-libp2p$|go-libp2p/config|autonat|autorelay|circuitv2|holepunch|p2p/net/nat|go-nat-pmp|goupnp|kad-dht|host/basic|` +
+		`protocol/ping|protocol/identify$|discovery|mdns|pion/|webtransport|websocket|` +
+		`imgsend/imgsend/(engine|transfer|cmd)`)
+	for _, dep := range deps {
+		if banned.MatchString(dep) {
+			t.Errorf("%s is part of this package", dep)
+		}
+	}
+}

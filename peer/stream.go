@@ -1,0 +1,144 @@
+package peer
+
+import (
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	goyamux "github.com/libp2p/go-yamux/v5"
+	ma "github.com/multiformats/go-multiaddr"
+	"github.com/quic-go/quic-go"
+)
+
+// ProtocolFamily starts the ID of every protocol that a [Host] accepts; what
+// follows is the version.
+const ProtocolFamily = "/imgsend/transfer/"
+
+// Stream is an encrypted stream of bytes between this host and a peer that has
+// proven its key. There is one stream to a connection. One goroutine
+// may read while another writes; any may Reset.
+type Stream struct {
+	stream   network.Stream
+	stranger bool
+	free     func() // what belongs to the stream alone; called once, may be nil
+
+	sawEOF   atomic.Bool // the peer closed its side
+	finFirst atomic.Bool // this side closed for writing before the peer did
+	ended    sync.Once
+}
+
+// Peer returns who is at the other end.
+func (s *Stream) Peer() ID { return s.stream.Conn().RemotePeer() }
+
+// Stranger reports whether the peer was let in by [Policy.Strangers] and not
+// because it is known. It is false for a dialed stream.
+func (s *Stream) Stranger() bool { return s.stranger }
+
+// RemoteAddr returns where the peer is connected from or was dialed at.
+func (s *Stream) RemoteAddr() ma.Multiaddr { return s.stream.Conn().RemoteMultiaddr() }
+
+// Protocol returns the protocol ID agreed on, such as "/imgsend/transfer/1". On
+// an accepted stream the dialer chose it: it starts with [ProtocolFamily], the
+// version after that may be any.
+func (s *Stream) Protocol() string { return string(s.stream.Protocol()) }
+
+// Version returns what follows [ProtocolFamily] in the protocol ID, such as
+// "1".
+func (s *Stream) Version() string { return strings.TrimPrefix(s.Protocol(), ProtocolFamily) }
+
+// Read returns io.EOF only if the peer closed the stream for writing; a lost
+// connection or a reset is another error.
+func (s *Stream) Read(p []byte) (int, error) {
+	n, err := s.stream.Read(p)
+	if err == io.EOF {
+		s.sawEOF.Store(true)
+	}
+	return n, err
+}
+
+// Write returns when p is queued, which is not yet delivered. It waits while
+// the peer does not read.
+func (s *Stream) Write(p []byte) (int, error) { return s.stream.Write(p) }
+
+// CloseWrite tells the peer that nothing more will come: its Read returns
+// io.EOF after what was written. Reading goes on.
+func (s *Stream) CloseWrite() error {
+	if !s.sawEOF.Load() {
+		s.finFirst.Store(true)
+	}
+	return s.stream.CloseWrite()
+}
+
+// SetDeadline sets both deadlines, as in net.Conn: the error of a missed one is
+// a net.Error whose Timeout is true, and the stream stays good.
+func (s *Stream) SetDeadline(t time.Time) error { return s.stream.SetDeadline(t) }
+
+// SetReadDeadline sets the deadline of reads, as in net.Conn.
+func (s *Stream) SetReadDeadline(t time.Time) error { return s.stream.SetReadDeadline(t) }
+
+// SetWriteDeadline sets the deadline of writes, as in net.Conn.
+func (s *Stream) SetWriteDeadline(t time.Time) error { return s.stream.SetWriteDeadline(t) }
+
+// Close ends the stream and its connection in good order: it closes the
+// stream for writing, throws away what the peer still sends, and waits until
+// the peer has closed too, so that all that was written has arrived there. It
+// takes a few seconds at most and returns an error only if the stream was
+// broken before. A Read
+// or Write under way elsewhere should be over by then, or else Reset is the way
+// to end it.
+func (s *Stream) Close() error {
+	var err error
+	s.ended.Do(func() {
+		conn := s.stream.Conn()
+		// However stuck the connection is, this ends the calls below.
+		overdue := time.AfterFunc(closeTimeout, func() { conn.Close() })
+		defer overdue.Stop()
+		err = s.CloseWrite()
+		if err == nil {
+			s.stream.SetReadDeadline(time.Time{})
+			io.Copy(io.Discard, s)
+			if !s.finFirst.Load() {
+				// The peer closed first. What was written after that has
+				// arrived when the peer, which must still read it, hangs up.
+				<-hungUp(conn)
+			}
+		}
+		s.release()
+	})
+	return err
+}
+
+// Reset ends the stream and its connection at once. What was not delivered is
+// lost, and the peer's reads and writes fail.
+func (s *Stream) Reset() error {
+	err := s.stream.Reset()
+	s.stream.Conn().Close() // ends a Close that is under way
+	s.ended.Do(s.release)
+	return err
+}
+
+func (s *Stream) release() {
+	s.stream.Reset() // frees its place; sends nothing after a close
+	s.stream.Conn().Close()
+	if s.free != nil {
+		s.free()
+	}
+}
+
+// hungUp returns a channel that is closed when conn is.
+func hungUp(conn network.Conn) <-chan struct{} {
+	var session *goyamux.Session
+	if conn.As(&session) {
+		return session.CloseChan()
+	}
+	var connection *quic.Conn
+	if conn.As(&connection) {
+		return connection.Context().Done()
+	}
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}

@@ -1,0 +1,117 @@
+package peer_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/peer"
+)
+
+const someID = "12D3KooWQK1wnefoLrcVHbbnf5tLzbopUd3K3bFAoJpA7YJgL5pV"
+
+var goodTargets = []string{
+	"/ip4/192.168.1.20/tcp/7420/p2p/" + someID,
+	"/ip4/127.0.0.1/tcp/1/p2p/" + someID,
+	"/ip6/::1/tcp/65535/p2p/" + someID,
+	"/ip6/2001:db8::7/tcp/7420/p2p/" + someID,
+	"/ip4/10.0.0.1/udp/7420/quic-v1/p2p/" + someID,
+	"/ip6/fd00::1/udp/7420/quic-v1/p2p/" + someID,
+}
+
+// badTargets maps what is given to what the error must mention.
+var badTargets = map[string]string{
+	"":                                "empty",
+	"buildbox":                        "buildbox",
+	"7-crossbow-tulip":                "7-crossbow-tulip",
+	"192.168.1.20:7420":               "192.168.1.20:7420",
+	someID:                            someID,
+	"/p2p/" + someID:                  "/ip4",
+	"/ip4/192.168.1.20/tcp/7420":      "/p2p/ID",
+	"/ip4/192.168.1.20/p2p/" + someID: "port",
+	"/ip4/192.168.1.20/tcp/7420/p2p/12D3KooWnonsense":                              "p2p",
+	"/ip4/300.1.1.1/tcp/7420/p2p/" + someID:                                        "300.1.1.1",
+	"/ip4/192.168.1.20/tcp/70000/p2p/" + someID:                                    "70000",
+	"/ip4/192.168.1.20/tcp/0/p2p/" + someID:                                        "port 0",
+	"/ip4/0.0.0.0/tcp/7420/p2p/" + someID:                                          "unspecified",
+	"/ip6/::/tcp/7420/p2p/" + someID:                                               "unspecified",
+	"/ip6/fe80::1/tcp/7420/p2p/" + someID:                                          "link-local",
+	"/ip6zone/eth0/ip6/fe80::1/tcp/7420/p2p/" + someID:                             "/ip6",
+	"/dns/example.com/tcp/7420/p2p/" + someID:                                      "names are not looked up",
+	"/dns4/example.com/tcp/7420/p2p/" + someID:                                     "names are not looked up",
+	"/dns6/example.com/tcp/7420/p2p/" + someID:                                     "names are not looked up",
+	"/dnsaddr/example.com/p2p/" + someID:                                           "names are not looked up",
+	"/ip4/192.168.1.20/tcp/7420/ws/p2p/" + someID:                                  "/tcp/PORT",
+	"/ip4/192.168.1.20/udp/7420/p2p/" + someID:                                     "quic-v1",
+	"/ip4/192.168.1.20/udp/7420/quic-v1/webtransport/p2p/" + someID:                "quic-v1",
+	"/ip4/192.168.1.20/tcp/7420/p2p/" + someID + "/p2p-circuit/p2p/" + someID:      "/tcp/PORT",
+	"/ip4/192.168.1.20/tcp/7420/p2p/" + someID + "/tcp/1":                          "/p2p/ID",
+	"/unix/tmp/socket/p2p/" + someID:                                               "/ip4",
+	"/ip4/192.168.1.20/tcp/7420/p2p/" + someID + strings.Repeat("/tcp/7420", 1000): "longer",
+}
+
+func TestParseTarget(t *testing.T) {
+	for _, text := range goodTargets {
+		target, err := peer.ParseTarget(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if target.String() != text || target.ID.String() != someID {
+			t.Errorf("%s became %s with ID %s", text, target, target.ID)
+		}
+	}
+}
+
+func TestParseTargetBad(t *testing.T) {
+	for text, want := range badTargets {
+		_, err := peer.ParseTarget(text)
+		if !errors.Is(err, peer.ErrBadTarget) {
+			t.Errorf("%q: error %v is not ErrBadTarget", text, err)
+			continue
+		}
+		if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), peer.TargetForm) {
+			t.Errorf("%q: error %q lacks %q or the form", text, err, want)
+		}
+	}
+}
+
+func TestParseID(t *testing.T) {
+	if id, err := peer.ParseID(someID); err != nil || id.String() != someID {
+		t.Errorf("ParseID gave %s, %v", id, err)
+	}
+	for _, text := range []string{"", "buildbox", someID[:20], goodTargets[0]} {
+		if id, err := peer.ParseID(text); err == nil {
+			t.Errorf("%q was taken for the ID %s", text, id)
+		}
+	}
+}
+
+func FuzzParseTarget(f *testing.F) {
+	for _, text := range goodTargets {
+		f.Add(text)
+	}
+	for text := range badTargets {
+		f.Add(text)
+	}
+	f.Add("/0\x1b") // the parser quotes what it does not know
+	f.Fuzz(func(t *testing.T, text string) {
+		target, err := peer.ParseTarget(text)
+		if err != nil {
+			if !errors.Is(err, peer.ErrBadTarget) {
+				t.Fatalf("error %v is not ErrBadTarget", err)
+			}
+			if strings.ContainsAny(err.Error(), "\n\r\x1b") {
+				t.Fatalf("error %q would upset a terminal", err)
+			}
+			return
+		}
+		again, err := peer.ParseTarget(target.String())
+		if err != nil {
+			t.Fatalf("%q became %q, which is refused: %v", text, target, err)
+		}
+		if again.String() != target.String() || again.ID != target.ID {
+			t.Fatalf("%q became %q, which became %q", text, target, again)
+		}
+	})
+}

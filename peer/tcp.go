@@ -1,0 +1,79 @@
+package peer
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/transport"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+	"golang.org/x/net/netutil"
+)
+
+// tcpTransport is libp2p over TCP. It differs from libp2p's own in what the
+// sockets are like:
+//
+//   - they close in an orderly way; libp2p's are set to be reset at close,
+//     which drops what the kernel has not sent yet, such as the reason of a
+//     refusal or a last message before the process ends;
+//   - ports are not shared (SO_REUSEPORT), so that a taken port is an error,
+//     and a dial does not leave from the listening port;
+//   - beyond maxConns, connections wait instead of being dropped;
+//   - a listener hangs up politely, see politeConn.
+type tcpTransport struct {
+	upgrader transport.Upgrader
+	limits   network.ResourceManager
+}
+
+var _ transport.Transport = (*tcpTransport)(nil)
+
+// tcpKeepAlive lets the kernel find dead connections that nobody speaks on,
+// such as one that stops in the middle of a handshake.
+var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}
+
+func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id ID) (transport.CapableConn, error) {
+	scope, err := t.limits.OpenConnection(network.DirOutbound, true, addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := scope.SetPeer(id); err != nil {
+		scope.Done()
+		return nil, err
+	}
+	dialer := manet.Dialer{Dialer: net.Dialer{KeepAliveConfig: tcpKeepAlive}}
+	conn, err := dialer.DialContext(ctx, addr)
+	if err != nil {
+		scope.Done()
+		return nil, err
+	}
+	// Upgrade releases conn and scope when it fails.
+	return t.upgrader.Upgrade(ctx, t, conn, network.DirOutbound, id, scope)
+}
+
+func (t *tcpTransport) Listen(addr ma.Multiaddr) (transport.Listener, error) {
+	network, address, err := manet.DialArgs(addr)
+	if err != nil {
+		return nil, err
+	}
+	config := net.ListenConfig{KeepAliveConfig: tcpKeepAlive}
+	socket, err := config.Listen(context.Background(), network, address)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := manet.WrapNetListener(netutil.LimitListener(politeListener{socket}, maxConns))
+	if err != nil {
+		socket.Close()
+		return nil, err
+	}
+	return t.upgrader.UpgradeGatedMaListener(t, t.upgrader.GateMaListener(listener)), nil
+}
+
+func (t *tcpTransport) CanDial(addr ma.Multiaddr) bool {
+	return checkTransport(addr) == nil && !isQUIC(addr)
+}
+
+func (t *tcpTransport) Protocols() []int { return []int{ma.P_TCP} }
+
+func (t *tcpTransport) Proxy() bool { return false }
