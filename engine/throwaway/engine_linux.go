@@ -1,0 +1,220 @@
+package throwaway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+const (
+	startLimit = 30 * time.Second // from the start to the first answered ping
+	termLimit  = 10 * time.Second // from SIGTERM to the end, at Restart
+	pollEvery  = 20 * time.Millisecond
+)
+
+// Engine is a running container engine. Its methods may be called at the same
+// time from several goroutines.
+type Engine struct {
+	spec Spec
+	dir  *folder
+
+	life sync.Mutex // held while the engine is started or ended
+	dead bool       // stopped for good; guarded by life
+	log  string     // the log's tail after Stop; guarded by life
+
+	mu   sync.Mutex
+	proc *process // guarded by mu
+}
+
+// Start starts an engine and returns when it answers. The engine lives until
+// Stop, Kill or the end of this process; ctx limits only the start, which takes
+// 30 seconds at most. An error contains the end of the engine's log.
+func Start(ctx context.Context, spec Spec) (*Engine, error) {
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("start %s: %w", spec.Name, ErrUnsupported)
+	}
+	dir, err := newFolder()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
+	}
+	e := &Engine{spec: spec, dir: dir}
+	e.life.Lock()
+	err = e.start(ctx)
+	e.life.Unlock()
+	if err != nil {
+		return nil, errors.Join(err, e.Stop())
+	}
+	return e, nil
+}
+
+// Spec returns what the engine was started with.
+func (e *Engine) Spec() Spec { return e.spec }
+
+// Host returns the engine's address, such as "unix:///tmp/…/e.sock". It stays
+// the same over Restart.
+func (e *Engine) Host() string { return "unix://" + e.dir.socket() }
+
+// DataRoot returns the folder where the engine keeps its images. With a
+// DiskLimit it looks empty from outside.
+func (e *Engine) DataRoot() string { return e.dir.data() }
+
+// Client returns a new client of the engine that agrees on the API version
+// with it. The caller closes it.
+func (e *Engine) Client() (*client.Client, error) {
+	return client.NewClientWithOpts(client.WithHost(e.Host()), client.WithAPIVersionNegotiation())
+}
+
+// PID returns the engine's process ID in this process's namespace, or 0 when
+// it does not run.
+func (e *Engine) PID() int {
+	p := e.process()
+	if p == nil || p.ended() {
+		return 0
+	}
+	return p.pid
+}
+
+// Log returns the end of what the engine wrote, for reports of failures. It
+// works after Stop too.
+func (e *Engine) Log() string {
+	e.life.Lock()
+	defer e.life.Unlock()
+	if e.dead {
+		return e.log
+	}
+	return e.dir.logTail()
+}
+
+// Kill ends the engine and everything it started with SIGKILL, as a crash
+// would, and returns when they are gone. The data stays, for Restart.
+func (e *Engine) Kill() error {
+	// Not under e.life: a Kill must also end an engine that is still starting.
+	p := e.process()
+	if p == nil {
+		return nil
+	}
+	return p.kill()
+}
+
+// Restart ends the engine, in order if it still runs, and starts it again with
+// the same data and the same Host. ctx limits only this call.
+func (e *Engine) Restart(ctx context.Context) error {
+	e.life.Lock()
+	defer e.life.Unlock()
+	if e.dead {
+		return fmt.Errorf("restart %s: engine is stopped", e.spec.Name)
+	}
+	if p := e.process(); p != nil {
+		if err := p.terminate(ctx, termLimit); err != nil {
+			return fmt.Errorf("restart %s: %w", e.spec.Name, err)
+		}
+	}
+	return e.start(ctx)
+}
+
+// Stop ends the engine at once and removes everything it left. Further calls
+// do nothing, unless the removal failed: then they try it again.
+func (e *Engine) Stop() error {
+	e.Kill() // ends a start that holds the lock
+	e.life.Lock()
+	defer e.life.Unlock()
+	if err := e.Kill(); err != nil {
+		return fmt.Errorf("stop %s: %w", e.spec.Name, err)
+	}
+	if !e.dead {
+		e.log = e.dir.logTail()
+		e.dead = true
+	}
+	if err := e.dir.remove(); err != nil {
+		return fmt.Errorf("stop %s: %w", e.spec.Name, err)
+	}
+	return nil
+}
+
+func (e *Engine) process() *process {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.proc
+}
+
+// start starts the process and waits until it answers. e.life is held.
+func (e *Engine) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	cmd, err := command(e.spec, e.dir)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", e.spec.Name, err)
+	}
+	p, err := startProcess(cmd, e.spec.NetNS)
+	if closer, ok := cmd.Stdout.(*os.File); ok {
+		closer.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("start %s: %w", e.spec.Name, err)
+	}
+	e.mu.Lock()
+	e.proc = p
+	e.mu.Unlock()
+	if err := e.ready(ctx, p); err != nil {
+		return fmt.Errorf("start %s: %w; its log ends:\n%s", e.spec.Name, errors.Join(err, p.kill()), e.dir.logTail())
+	}
+	return nil
+}
+
+// ready polls until the engine answers, ends, or ctx is done.
+func (e *Engine) ready(ctx context.Context, p *process) error {
+	c, err := e.Client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		_, err := c.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("it ended at once: %w", p.result())
+		case <-ctx.Done():
+			return fmt.Errorf("it does not answer: %w (%v)", ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// kill ends the process and returns when it and its namespace are gone.
+func (p *process) kill() error {
+	if p.ended() {
+		return nil
+	}
+	if err := p.signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill process %d: %w", p.pid, err)
+	}
+	<-p.done // the kernel ends the whole namespace before this
+	return nil
+}
+
+// terminate asks the process to end and kills it after limit or when ctx is
+// done.
+func (p *process) terminate(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := p.signal(syscall.SIGTERM); err != nil {
+		return p.kill()
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return p.kill()
+	}
+}

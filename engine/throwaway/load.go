@@ -1,0 +1,77 @@
+package throwaway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Load makes the images and loads them into an engine, layers uncompressed
+// (see [WriteDockerArchive]). It fails unless the engine reports success to
+// the end.
+func Load(ctx context.Context, e *Engine, imgs ...Image) error {
+	return load(ctx, e, WriteDockerArchive, imgs)
+}
+
+// LoadPulled is as Load, with layers compressed as they are after a pull (see
+// [WriteOCIArchive]). That makes a difference only in a containerd store, which
+// keeps blobs as they come.
+func LoadPulled(ctx context.Context, e *Engine, imgs ...Image) error {
+	return load(ctx, e, WriteOCIArchive, imgs)
+}
+
+func load(ctx context.Context, e *Engine, write func(io.Writer, ...Image) error, imgs []Image) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("load into %s: %w", e.Spec().Name, err)
+		}
+	}()
+	c, err := e.Client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, w := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := write(w, imgs...)
+		w.CloseWithError(err)
+		written <- err
+	}()
+	resp, err := c.ImageLoad(ctx, r)
+	if err == nil {
+		err = readAnswer(resp.Body)
+		resp.Body.Close()
+	}
+	// An engine may end its answer before it has read the last bytes.
+	r.Close()
+	if werr := <-written; werr != nil && !errors.Is(werr, io.ErrClosedPipe) {
+		err = errors.Join(err, werr)
+	}
+	return err
+}
+
+// readAnswer reads what an engine says about a load, to the end. Failures come
+// inside of it, the containerd store's also as plain text.
+func readAnswer(r io.Reader) error {
+	for d := json.NewDecoder(r); ; {
+		var m struct {
+			Stream string `json:"stream"`
+			Error  string `json:"error"`
+		}
+		if err := d.Decode(&m); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read the engine's answer: %w", err)
+		}
+		if m.Error != "" {
+			return errors.New(m.Error)
+		}
+		if strings.Contains(m.Stream, "Error unpacking image") {
+			return errors.New(strings.TrimSpace(m.Stream))
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package throwaway
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const removeLimit = 10 * time.Second
+
+// removeTree removes a folder, whatever is in it: mounts, files that are
+// marked immutable, and files of processes that are just ending.
+func removeTree(path string) error {
+	deadline := time.Now().Add(removeLimit)
+	for {
+		// First, and each time: never remove through a mount.
+		if err := unmountBelow(path); err != nil {
+			return err
+		}
+		err := os.RemoveAll(path)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("remove %s: %w", path, err)
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			makeMutable(path)
+		}
+		time.Sleep(pollEvery)
+	}
+}
+
+// unmountBelow unmounts everything in a folder.
+func unmountBelow(path string) error {
+	mounts, err := mountsBelow(path)
+	if err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(mounts) {
+		if err := unix.Unmount(m, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
+			return &os.PathError{Op: "unmount", Path: m, Err: err}
+		}
+	}
+	if mounts, err = mountsBelow(path); err == nil && len(mounts) > 0 {
+		err = fmt.Errorf("%s is still mounted", mounts[0])
+	}
+	return err
+}
+
+// mountsBelow lists the mount points of this namespace at path and below it,
+// in the order in which they were made.
+func mountsBelow(path string) ([]string, error) {
+	f, err := os.Open("/proc/thread-self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var found []string
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 {
+			continue
+		}
+		m := unescapeMount(fields[4])
+		if m == path || strings.HasPrefix(m, path+"/") {
+			found = append(found, m)
+		}
+	}
+	return found, lines.Err()
+}
+
+// unescapeMount undoes the octal escapes of blanks in mountinfo.
+func unescapeMount(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// makeMutable takes the marks "immutable" and "append only" off everything in
+// a folder.
+func makeMutable(path string) {
+	filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
+			return nil
+		}
+		fd, err := unix.Open(p, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil
+		}
+		defer unix.Close(fd)
+		const marks = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND // the same bits as FS_*_FL
+		flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
+		if err == nil && flags&marks != 0 {
+			unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags&^marks))
+		}
+		return nil
+	})
+}
+
+// removeCgroups removes the cgroups, empty now, of the engine's containers.
+// Docker has them below one of the folder's name (--cgroup-parent). Podman has
+// no such flag: its containers are told by the IDs in its store, which has to
+// be there still. The folder they are in, libpod_parent, belongs to all Podmans
+// of the machine and stays.
+func (f *folder) removeCgroups() {
+	names := []string{f.name()}
+	containers, _ := os.ReadDir(filepath.Join(f.podmanRoot(), "overlay-containers"))
+	for _, c := range containers {
+		if c.IsDir() {
+			names = append(names, "libpod_parent/libpod-"+c.Name(), "libpod_parent/libpod-conmon-"+c.Name())
+		}
+	}
+	for _, name := range names {
+		for _, hierarchy := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+			tops, _ := filepath.Glob(hierarchy + name)
+			for _, top := range tops {
+				removeCgroup(top)
+			}
+		}
+	}
+}
+
+// removeCgroup removes a cgroup and those below it. The kernel refuses where a
+// process is left.
+func removeCgroup(top string) {
+	var all []string
+	filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			all = append(all, p)
+		}
+		return nil
+	})
+	for _, p := range slices.Backward(all) {
+		unix.Rmdir(p)
+	}
+}

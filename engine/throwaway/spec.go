@@ -1,0 +1,62 @@
+package throwaway
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says which program an engine is.
+type Kind int
+
+const (
+	Docker Kind = iota // dockerd
+	Podman             // podman system service, with its Docker-compatible API
+)
+
+// String returns "docker" or "podman".
+func (k Kind) String() string {
+	switch k {
+	case Docker:
+		return "docker"
+	case Podman:
+		return "podman"
+	}
+	return fmt.Sprintf("kind(%d)", int(k))
+}
+
+// ErrUnsupported is what [Start] returns where no engine can be started at
+// all: not Linux, or not root.
+var ErrUnsupported = errors.New("throwaway engines need linux and root")
+
+// Spec describes an engine to start. [Available] returns those that this
+// machine can run; a caller may change NetNS, DiskLimit, Args and Env of them.
+type Spec struct {
+	// Name is for people, such as "containerd-28.5".
+	Name string
+
+	Kind Kind
+
+	// Root is a folder with a whole system to run the engine's programs from.
+	// Empty means the programs of this machine. It is never written to.
+	Root string
+
+	// Containerd chooses Docker's containerd image store instead of the
+	// classic one (graph driver). Docker 26 and newer have both.
+	Containerd bool
+
+	// NetNS is the name of a network namespace (as of "ip netns add") to run
+	// the engine in. Empty means that of the caller. The engine's socket can be
+	// reached from every namespace.
+	NetNS string
+
+	// DiskLimit is how many bytes the engine can store before its disk is
+	// full; 0 is no limit. The disk then is memory, so the images of an engine
+	// with a limit do not survive [Engine.Kill] and [Engine.Restart].
+	DiskLimit int64
+
+	// Args are further arguments for the engine, Env further variables.
+	Args, Env []string
+}
+
+// Skipped is an engine that cannot run here, and why, in words.
+type Skipped struct{ Name, Reason string }

@@ -1,0 +1,54 @@
+// Package throwawaytest is package throwaway for tests: what cannot run here is
+// skipped with the reason, and what was started is stopped at the end.
+package throwawaytest
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/engine/throwaway"
+)
+
+// EnginesVar is the environment variable that names the folder of unpacked
+// systems with engines of other versions.
+const EnginesVar = "IMGSEND_ENGINES"
+
+// Specs lists the engines that can run here. If there are none, it skips the
+// test and says why.
+func Specs(t testing.TB) []throwaway.Spec {
+	t.Helper()
+	specs, skipped := throwaway.Available(os.Getenv(EnginesVar))
+	var reasons []string
+	for _, s := range skipped {
+		reasons = append(reasons, s.Name+": "+s.Reason)
+	}
+	why := strings.Join(reasons, "; ")
+	if len(specs) == 0 {
+		t.Skip("no container engine can be started here: " + why)
+	}
+	if why != "" {
+		t.Log("not tested: " + why)
+	}
+	return specs
+}
+
+// Start starts an engine for the time of the test. If the test fails, it logs
+// the end of the engine's log.
+func Start(t testing.TB, spec throwaway.Spec) *throwaway.Engine {
+	t.Helper()
+	e, err := throwaway.Start(context.Background(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("log of %s ends:\n%s", spec.Name, e.Log())
+		}
+	})
+	return e
+}
