@@ -1,0 +1,102 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// maxBlobs bounds what a source can make a sink keep count of.
+const maxBlobs = MaxImages * MaxLayers
+
+// checkedWriter verifies each blob on its way into the sink, and drops those
+// that went by before.
+type checkedWriter struct {
+	dst   BlobWriter
+	prog  *Progress
+	seen  map[digest.Digest]bool
+	bytes int64
+}
+
+func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	w.prog.Enter(Moving)
+	v, err := verify(&countingReader{r, w.prog}, desc)
+	if err != nil {
+		return err
+	}
+	if w.seen[desc.Digest] {
+		return v.finish()
+	}
+	if len(w.seen) == maxBlobs {
+		return broken("more than %d blobs in one round", maxBlobs)
+	}
+	w.seen[desc.Digest] = true
+	if err := w.dst.Put(ctx, desc, v); err != nil {
+		if v.err != nil {
+			// The sink failed because the blob did.
+			return v.err
+		}
+		return err
+	}
+	w.bytes += desc.Size
+	return v.finish()
+}
+
+// complete reports a blob that the index needs and that neither went by nor is
+// at the sink. Engines have been seen to leave out layers without a word.
+func (w *checkedWriter) complete(o *Offer, p *Plan, x *Index) error {
+	n := 0
+	for i, ip := range p.Images {
+		if ip.Status != Take {
+			continue
+		}
+		m := &x.Images[n]
+		n++
+		need := []ocispec.Descriptor{m.Config}
+		if m.Root != nil {
+			need = append(need, *m.Root)
+		}
+		for j, l := range m.Layers {
+			if !ip.Have[j] {
+				need = append(need, l)
+			}
+		}
+		for _, d := range need {
+			if !w.seen[d.Digest] {
+				return &Error{Kind: KindEngine, Op: "export " + o.Images[i].Name(),
+					Err: fmt.Errorf("blob %s is missing from the export", d.Digest)}
+			}
+		}
+	}
+	return nil
+}
+
+// skipped returns the bytes of the layers that the index lists and that did
+// not go by.
+func (w *checkedWriter) skipped(x *Index) int64 {
+	var n int64
+	counted := map[digest.Digest]bool{}
+	for _, m := range x.Images {
+		for _, l := range m.Layers {
+			if !w.seen[l.Digest] && !counted[l.Digest] {
+				counted[l.Digest] = true
+				n += l.Size
+			}
+		}
+	}
+	return n
+}
+
+type countingReader struct {
+	r    io.Reader
+	prog *Progress
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.prog.Done.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,294 @@
+package transfer
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Limits of one offer. Engines stop at 127 layers an image.
+const (
+	MaxImages = 256
+	MaxLayers = 1024
+	MaxRefs   = 256
+)
+
+// An Offer is what a source has to give in one round.
+type Offer struct {
+	Images []Image `json:"images"`
+	// Full asks for every layer, whether the sink has it or not: a layer
+	// that was there when it was asked for has vanished since.
+	Full bool `json:"full,omitempty"`
+	// DryRun asks for the plan only.
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// An Image is one image as its source describes it before it is exported. In
+// an offer that came over a stream every field is a claim of the other side.
+type Image struct {
+	// ID is what the source's engine calls the image: a config digest on a
+	// classic store, a manifest or index digest on a containerd store.
+	ID digest.Digest `json:"id"`
+	// Refs are the names to give on arrival, each with a tag. None: the image
+	// stays untagged.
+	Refs []string `json:"refs,omitempty"`
+	// Root is the digest of the manifest or index that the image is; empty
+	// where the source's store keeps none.
+	Root digest.Digest `json:"root,omitempty"`
+	// Config is the digest of the image config; empty if it is not known
+	// before the export.
+	Config   digest.Digest    `json:"config,omitempty"`
+	Platform ocispec.Platform `json:"platform"`
+	// Layers stand bottom first.
+	Layers []Layer `json:"layers"`
+}
+
+// A Layer is one layer of an offered image.
+type Layer struct {
+	// DiffID is the digest of the uncompressed layer.
+	DiffID digest.Digest `json:"diff_id"`
+	// Digest is the digest of the blob that would be shipped, compressed or
+	// not; empty if it is not known before the export.
+	Digest digest.Digest `json:"digest,omitempty"`
+	// Size of that blob in bytes, for plans and progress only: an estimate
+	// where the source's store does not record it.
+	Size int64 `json:"size,omitempty"`
+}
+
+// Size is the sum of the layers' sizes.
+func (m *Image) Size() int64 {
+	var n int64
+	for _, l := range m.Layers {
+		n += l.Size
+	}
+	return n
+}
+
+// Name is the image's first name, or its ID where it has none.
+func (m *Image) Name() string {
+	if len(m.Refs) > 0 {
+		return m.Refs[0]
+	}
+	return m.ID.String()
+}
+
+// Status is a sink's answer for one image.
+type Status string
+
+// The states of an offered image at the sink.
+const (
+	Whole Status = "whole" // already there, only the names are missing
+	Take  Status = "take"  // to be exported now
+	Later Status = "later" // to be offered again in the next round
+)
+
+// A Plan is a sink's answer to an [Offer], image by image in its order.
+type Plan struct {
+	Images []ImagePlan `json:"images"`
+	// DryRun says that the sink's side wants no more than this plan. [Copy]
+	// sets it, from its options and the offer.
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// An ImagePlan says what becomes of one image of the offer.
+type ImagePlan struct {
+	Status Status `json:"status"`
+	// Have says for each layer, bottom first, whether the sink has it. What it
+	// has it keeps until the round is over. Only for [Take].
+	Have []bool `json:"have,omitempty"`
+}
+
+// An Index says how the blobs of an export belong together. It lists the
+// images with status [Take], in the offer's order.
+type Index struct {
+	Images []IndexImage `json:"images"`
+}
+
+// An IndexImage is one exported image.
+type IndexImage struct {
+	ID digest.Digest `json:"id"` // as offered
+	// Root is the manifest or index that the image is, if the source has one.
+	// Its blobs have been sent like any other.
+	Root   *ocispec.Descriptor  `json:"root,omitempty"`
+	Config ocispec.Descriptor   `json:"config"`
+	Layers []ocispec.Descriptor `json:"layers"` // bottom first, left-out ones included
+}
+
+// An Outcome is what a sink says when a round is over.
+type Outcome struct {
+	Images []Arrival `json:"images"`
+	// Retry, if not empty, says why nothing arrived and the offer is to be
+	// made once more with Full set.
+	Retry string `json:"retry,omitempty"`
+}
+
+// An Arrival is one image that is whole, verified and named at the sink.
+type Arrival struct {
+	ID    digest.Digest `json:"id"`  // as offered
+	New   digest.Digest `json:"new"` // what the sink's engine calls it
+	Names []Name        `json:"names,omitempty"`
+}
+
+// A Name is one name given to an image that arrived.
+type Name struct {
+	Ref string `json:"ref"`
+	// Replaced is the image that had the name before, if it was another one.
+	Replaced digest.Digest `json:"replaced,omitempty"`
+}
+
+func validDigest(what string, d digest.Digest) error {
+	if err := d.Validate(); err != nil {
+		return fmt.Errorf("%s %.80q: %w", what, d, err)
+	}
+	return nil
+}
+
+// Validate reports what is wrong with an offer that came from elsewhere.
+func (o *Offer) Validate() error {
+	if len(o.Images) == 0 || len(o.Images) > MaxImages {
+		return fmt.Errorf("offer of %d images, not 1 to %d", len(o.Images), MaxImages)
+	}
+	for i := range o.Images {
+		if err := o.Images[i].validate(); err != nil {
+			return fmt.Errorf("offered image %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (m *Image) validate() error {
+	if err := validDigest("image id", m.ID); err != nil {
+		return err
+	}
+	if m.Root != "" {
+		if err := validDigest("manifest", m.Root); err != nil {
+			return err
+		}
+	}
+	if m.Config != "" {
+		if err := validDigest("config", m.Config); err != nil {
+			return err
+		}
+	}
+	if len(m.Layers) > MaxLayers || len(m.Refs) > MaxRefs {
+		return fmt.Errorf("%d layers and %d names, over the limits of %d and %d", len(m.Layers), len(m.Refs), MaxLayers, MaxRefs)
+	}
+	for _, l := range m.Layers {
+		if err := validDigest("layer", l.DiffID); err != nil {
+			return err
+		}
+		if l.Digest != "" {
+			if err := validDigest("layer blob", l.Digest); err != nil {
+				return err
+			}
+		}
+		if l.Size < 0 {
+			return fmt.Errorf("layer of %d bytes", l.Size)
+		}
+	}
+	return nil
+}
+
+// clean makes what another host says fit to be shown.
+func (o *Offer) clean() {
+	for i := range o.Images {
+		m := &o.Images[i]
+		for j, ref := range m.Refs {
+			m.Refs[j] = printable(ref)
+		}
+		p := &m.Platform
+		for _, s := range []*string{&p.OS, &p.Architecture, &p.OSVersion, &p.Variant} {
+			*s = clip(printable(*s), 200)
+		}
+	}
+}
+
+// validate reports what is wrong with an outcome that came from elsewhere, and
+// makes its text fit to be shown.
+func (out *Outcome) validate() error {
+	out.Retry = clip(printable(out.Retry), 8<<10)
+	for i := range out.Images {
+		a := &out.Images[i]
+		if err := validDigest("image id", a.ID); err != nil {
+			return err
+		}
+		if err := validDigest("new image id", a.New); err != nil {
+			return err
+		}
+		for j := range a.Names {
+			n := &a.Names[j]
+			n.Ref = printable(n.Ref)
+			if n.Replaced == "" {
+				continue
+			}
+			if err := validDigest("replaced image id", n.Replaced); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Validate reports whether p answers o.
+func (p *Plan) Validate(o *Offer) error {
+	if len(p.Images) != len(o.Images) {
+		return fmt.Errorf("answer for %d of %d images", len(p.Images), len(o.Images))
+	}
+	moves := false
+	for i, ip := range p.Images {
+		switch ip.Status {
+		case Take:
+			if len(ip.Have) != len(o.Images[i].Layers) {
+				return fmt.Errorf("answer for %d of %d layers", len(ip.Have), len(o.Images[i].Layers))
+			}
+			moves = true
+		case Whole:
+			moves = true
+		case Later:
+		default:
+			return fmt.Errorf("unknown status %.20q", ip.Status)
+		}
+	}
+	if !moves {
+		return fmt.Errorf("answer takes no image")
+	}
+	return nil
+}
+
+// Validate reports whether x is the index of what p takes of o.
+func (x *Index) Validate(o *Offer, p *Plan) error {
+	n := 0
+	for i, ip := range p.Images {
+		if ip.Status != Take {
+			continue
+		}
+		if n == len(x.Images) {
+			return fmt.Errorf("index of %d images, too few", n)
+		}
+		m := &x.Images[n]
+		n++
+		if m.ID != o.Images[i].ID {
+			return fmt.Errorf("index has %.80q where %s was offered", m.ID, o.Images[i].ID)
+		}
+		if len(m.Layers) != len(o.Images[i].Layers) {
+			return fmt.Errorf("index has %d layers where %d were offered", len(m.Layers), len(o.Images[i].Layers))
+		}
+		descs := append([]ocispec.Descriptor{m.Config}, m.Layers...)
+		if m.Root != nil {
+			descs = append(descs, *m.Root)
+		}
+		for _, d := range descs {
+			if err := validDigest("index entry", d.Digest); err != nil {
+				return err
+			}
+			if d.Size < 0 {
+				return fmt.Errorf("index entry of %d bytes", d.Size)
+			}
+		}
+	}
+	if n != len(x.Images) {
+		return fmt.Errorf("index of %d images where %d were taken", len(x.Images), n)
+	}
+	return nil
+}

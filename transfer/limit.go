@@ -1,0 +1,141 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limit returns s with its writes limited to so many bytes a second, evenly:
+// a write goes out in pieces of about a twentieth of a second. A rate of zero
+// or less is no limit.
+//
+// A write deadline or Close ends the limit for what is being written and all
+// that follows it: it means that the stream is about to end, and the other
+// side's last word must not wait for the rate. Removing the deadline sets the
+// limit again.
+func Limit(s Stream, bytesPerSecond int64) Stream {
+	if bytesPerSecond <= 0 {
+		return s
+	}
+	piece := int(min(max(bytesPerSecond/20, 1), 64<<10))
+	l := &limited{Stream: s, piece: piece, rate: rate.NewLimiter(rate.Limit(bytesPerSecond), piece)}
+	l.hurry, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+type limited struct {
+	Stream
+	piece int
+	rate  *rate.Limiter
+
+	mu     sync.Mutex
+	hurry  context.Context // done while there is a write deadline
+	cancel context.CancelFunc
+	closed bool
+}
+
+// Write waits for the rate, then writes, piece by piece.
+func (l *limited) Write(b []byte) (int, error) {
+	n := 0
+	for {
+		p := b[n:]
+		if len(p) > l.piece && !l.hurried() {
+			p = p[:l.piece]
+		}
+		if !l.hurried() {
+			// Its only errors are those of a context that is done.
+			_ = l.rate.WaitN(l.context(), len(p))
+		}
+		m, err := l.Stream.Write(p)
+		n += m
+		if err != nil || n == len(b) {
+			return n, err
+		}
+	}
+}
+
+func (l *limited) context() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hurry
+}
+
+func (l *limited) hurried() bool { return l.context().Err() != nil }
+
+// SetWriteDeadline sets the deadline of the stream's writes.
+func (l *limited) SetWriteDeadline(t time.Time) error {
+	err := l.Stream.SetWriteDeadline(t)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !t.IsZero() {
+		l.cancel()
+	} else if l.hurry.Err() != nil && !l.closed {
+		l.hurry, l.cancel = context.WithCancel(context.Background())
+	}
+	return err
+}
+
+// CloseWrite ends the writing direction, if the stream can do that.
+func (l *limited) CloseWrite() error {
+	if cw, ok := l.Stream.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return fmt.Errorf("close the writing side: %w", errors.ErrUnsupported)
+}
+
+// Close closes the stream at once.
+func (l *limited) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.cancel()
+	l.mu.Unlock()
+	return l.Stream.Close()
+}
+
+// ParseRate reads a number of bytes a second such as "500k", "10M", "1.5MB/s"
+// or "2GiB": k, M and G are powers of 1000, with an i of 1024.
+func ParseRate(s string) (int64, error) {
+	wrong := fmt.Errorf("rate %q: want a number of bytes a second such as 500k, 10M or 1.5MB/s", s)
+	text := strings.ToLower(strings.TrimSpace(s))
+	text = strings.TrimSuffix(text, "/s")
+	text = strings.TrimSuffix(text, "b")
+	unit := 1000.0
+	if cut, ok := strings.CutSuffix(text, "i"); ok {
+		text, unit = cut, 1024
+		if !strings.ContainsAny(text[max(len(text)-1, 0):], "kmg") {
+			return 0, wrong
+		}
+	}
+	factor := 1.0
+	for i, prefix := range []string{"k", "m", "g"} {
+		if cut, ok := strings.CutSuffix(text, prefix); ok {
+			text, factor = cut, math.Pow(unit, float64(i+1))
+			break
+		}
+	}
+	text = strings.TrimSpace(text)
+	if strings.Trim(text, "0123456789.") != "" {
+		return 0, wrong // no signs, exponents, infinities
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || v*factor > math.MaxInt64/2 {
+		return 0, wrong
+	}
+	n := int64(v * factor)
+	if n < minRate {
+		return 0, fmt.Errorf("rate %q: less than %d bytes a second", s, minRate)
+	}
+	return n, nil
+}
+
+// minRate is the lowest rate that leaves the other side in no doubt that this
+// one is alive.
+const minRate = 1000

@@ -1,0 +1,79 @@
+package transfer
+
+import (
+	"errors"
+	"unicode"
+)
+
+// Protocol is the version of the wire that this package speaks; PROTOCOL.md
+// describes it.
+const Protocol = 1
+
+// Hello is the first frame of either side.
+type Hello struct {
+	Protocol int    `json:"protocol"`
+	Program  string `json:"program"`            // "imgsend 1.0"
+	Host     string `json:"host,omitempty"`     // what the host calls itself
+	Engine   string `json:"engine,omitempty"`   // "Docker 28.5.2, containerd store"
+	Platform string `json:"platform,omitempty"` // "linux/amd64", of that engine's host
+}
+
+// failure is an [Error] on the wire.
+type failure struct {
+	Kind    Kind   `json:"kind"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func toFailure(err error) failure {
+	f := failure{Kind: KindOf(err), Message: err.Error()}
+	var e *Error
+	if errors.As(err, &e) {
+		f.Hint = e.Hint
+	}
+	// A frame has a limit, and nobody reads more than this.
+	f.Message = clip(f.Message, 8<<10)
+	f.Hint = clip(f.Hint, 1<<10)
+	return f
+}
+
+func (f failure) err() error {
+	e := &Error{Kind: f.Kind, Remote: true, Err: errors.New(printable(f.Message)), Hint: printable(f.Hint)}
+	switch f.Kind {
+	case KindUsage, KindRefused, KindEngine, KindBroken, KindInterrupted:
+	default:
+		e.Kind = KindOther
+	}
+	return e
+}
+
+// clip cuts s to at most n bytes.
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "…"
+	}
+	return s
+}
+
+// printable replaces what could move a terminal's cursor or turn the direction
+// of its text: what the other side says is shown to the user.
+func printable(s string) string {
+	clean := []rune(clip(s, 16<<10))
+	for i, r := range clean {
+		if !unicode.IsPrint(r) {
+			clean[i] = ' '
+		}
+	}
+	return string(clean)
+}
+
+func (h *Hello) clean() {
+	for _, s := range []*string{&h.Program, &h.Host, &h.Engine, &h.Platform} {
+		*s = clip(printable(*s), 200)
+	}
+}
+
+// alive is sent when there is nothing else to say.
+type alive struct {
+	Phase string `json:"phase,omitempty"`
+}

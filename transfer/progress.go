@@ -1,0 +1,42 @@
+package transfer
+
+import "sync/atomic"
+
+// Phase is what a transfer is doing.
+type Phase int32
+
+// The phases of a transfer, in their order.
+const (
+	Connecting Phase = iota
+	Describing       // asking the source what the images are
+	Asking           // waiting for the sink to say what it has, or to accept
+	Exporting        // waiting for the source's first blob
+	Moving           // blobs are on their way
+	Loading          // everything is sent; the sink takes it in and verifies it
+)
+
+var phaseNames = [...]string{"connecting", "describing", "asking", "exporting", "moving", "loading"}
+
+func (p Phase) String() string {
+	if p < 0 || int(p) >= len(phaseNames) {
+		return "unknown"
+	}
+	return phaseNames[p]
+}
+
+// Progress counts what a transfer does. It may be read at any time from any
+// goroutine; the transfer never waits for its reader. The zero value is ready.
+type Progress struct {
+	phase atomic.Int32
+	// Done and Total are bytes of blobs, before compression. Total is an
+	// estimate until all of them went by.
+	Done, Total atomic.Int64
+	// Wire is the number of bytes written to and read from the stream.
+	Wire atomic.Int64
+}
+
+// Phase is the current phase.
+func (p *Progress) Phase() Phase { return Phase(p.phase.Load()) }
+
+// Enter sets the phase.
+func (p *Progress) Enter(ph Phase) { p.phase.Store(int32(ph)) }

@@ -1,0 +1,153 @@
+package transfer
+
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+)
+
+type copier struct {
+	src    Source
+	dst    Sink
+	opts   Options
+	report *Report
+}
+
+func (c *copier) round(ctx context.Context, o *Offer) error {
+	prog := c.opts.Progress
+	o.DryRun = o.DryRun || c.opts.DryRun
+	prog.Enter(Asking)
+	plan, err := c.dst.Plan(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := plan.Validate(o); err != nil {
+		return broken("plan: %w", err)
+	}
+	o.DryRun = o.DryRun || plan.DryRun
+	plan.DryRun = o.DryRun
+	if c.opts.OnPlan != nil {
+		c.opts.OnPlan(o, plan)
+	}
+	total, whole := estimate(o, plan)
+	prog.Total.Store(prog.Done.Load() + total)
+
+	prog.Enter(Exporting)
+	w := &checkedWriter{dst: c.dst, prog: prog, seen: map[digest.Digest]bool{}}
+	index, err := c.src.Export(ctx, o, plan, w)
+	if err != nil {
+		return err
+	}
+	if o.DryRun {
+		c.report.DryRun = true
+		return nil
+	}
+	if err := index.Validate(o, plan); err != nil {
+		return broken("index: %w", err)
+	}
+	if err := w.complete(o, plan, index); err != nil {
+		return err
+	}
+	prog.Total.Store(prog.Done.Load())
+	prog.Enter(Loading)
+	out, err := c.dst.Commit(ctx, index)
+	if err != nil {
+		return err
+	}
+	if out.Retry != "" && o.Full {
+		return broken("asked for a second retry: %s", out.Retry)
+	}
+	arrived, err := arrivals(o, plan, out)
+	if err != nil {
+		return err
+	}
+	if err := c.src.Settle(ctx, out); err != nil {
+		return err
+	}
+	if out.Retry != "" {
+		if c.opts.OnRetry != nil {
+			c.opts.OnRetry(out.Retry)
+		}
+		return nil
+	}
+	c.report.Bytes += w.bytes
+	c.report.Skipped += w.skipped(index) + whole
+	for i, a := range arrived {
+		if a == nil {
+			continue
+		}
+		c.report.Images++
+		if c.opts.OnArrival != nil {
+			c.opts.OnArrival(&o.Images[i], *a, plan.Images[i].Status == Whole)
+		}
+	}
+	return nil
+}
+
+// arrivals returns the arrival of each image of the offer: nil for those of a
+// later round, or for all if the round is to be repeated. The outcome must have
+// the images that the plan promised.
+func arrivals(o *Offer, p *Plan, out *Outcome) ([]*Arrival, error) {
+	list := make([]*Arrival, len(o.Images))
+	if out.Retry != "" {
+		return list, nil
+	}
+	byID := make(map[digest.Digest]*Arrival, len(out.Images))
+	for i := range out.Images {
+		byID[out.Images[i].ID] = &out.Images[i]
+	}
+	for i := range o.Images {
+		if p.Images[i].Status == Later {
+			continue
+		}
+		if list[i] = byID[o.Images[i].ID]; list[i] == nil {
+			return nil, broken("no word of %s", o.Images[i].Name())
+		}
+	}
+	return list, nil
+}
+
+// estimate returns the bytes that the plan is about to move, and those of the
+// layers of images that are whole already, each layer counted once.
+func estimate(o *Offer, p *Plan) (move, whole int64) {
+	counted := map[digest.Digest]bool{}
+	for i, ip := range p.Images {
+		for j, l := range o.Images[i].Layers {
+			if counted[l.DiffID] || ip.Status == Later || ip.Status == Take && ip.Have[j] {
+				continue
+			}
+			counted[l.DiffID] = true
+			if ip.Status == Whole {
+				whole += l.Size
+			} else {
+				move += l.Size
+			}
+		}
+	}
+	return move, whole
+}
+
+// Unneeded returns the blobs that an export of o need not ship: those of layers
+// that the sink has, wherever they occur in the images to take.
+func Unneeded(o *Offer, p *Plan) map[digest.Digest]bool {
+	have := map[digest.Digest]bool{}
+	for i, ip := range p.Images {
+		if ip.Status != Take {
+			continue
+		}
+		for j, l := range o.Images[i].Layers {
+			if l.Digest == "" {
+				continue
+			}
+			if known, ok := have[l.Digest]; !ok || known {
+				have[l.Digest] = ip.Have[j]
+			}
+		}
+	}
+	for d, ok := range have {
+		if !ok {
+			delete(have, d)
+		}
+	}
+	return have
+}

@@ -1,0 +1,189 @@
+package transfer
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Sender is the sending end of a stream: the [Sink] that imgsend copies to.
+// What it says is what the [Receiver] at the other end says.
+type Sender struct {
+	*conn
+	out     *blockWriter
+	replies chan reply
+	expect  atomic.Uint32 // the frame type that is the receiver's turn to send, or 0
+	dry     atomic.Bool   // the round ends with the plan
+	round   endMark       // what this round has sent
+}
+
+// A reply is the body of one control frame of the receiver: *Plan or *Outcome.
+type reply any
+
+// NewSender greets the receiver at the other end of s. The Sender owns s from
+// then on; Close closes it. When NewSender fails, s is closed.
+func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sender, error) {
+	snd := &Sender{conn: newConn(s, o), replies: make(chan reply, 1)}
+	if err := snd.hello(ctx, mine); err != nil {
+		snd.reject(err)
+		return nil, err
+	}
+	snd.out = newBlockWriter(snd.conn, newTuner(o.Compression))
+	snd.wg.Add(2)
+	go snd.read()
+	go snd.beat()
+	return snd, nil
+}
+
+// read receives frames until the stream ends.
+func (s *Sender) read() {
+	defer s.wg.Done()
+	defer close(s.drained)
+	for {
+		if err := s.frame(); err != nil {
+			s.fail(err)
+		}
+		select {
+		case <-s.failed:
+			s.drain()
+			return
+		default:
+		}
+		if s.over.Load() {
+			s.drain()
+			return
+		}
+	}
+}
+
+// frame receives one frame.
+func (s *Sender) frame() error {
+	t, n, err := s.header()
+	if err != nil {
+		return err
+	}
+	var body reply
+	switch t {
+	case frameCredit:
+		b := make([]byte, n)
+		if err := s.payload(b); err != nil {
+			return err
+		}
+		n, err := unmarshalCredit(b)
+		if err != nil {
+			return err
+		}
+		return s.out.credit.fill(n)
+	case frameAnswer:
+		body = new(Plan)
+	case frameResult:
+		body = new(Outcome)
+	case frameBye:
+		if !s.over.Swap(true) && !s.dry.Load() {
+			return broken("the receiver ended the transfer early")
+		}
+		return nil
+	default:
+		return broken("frame type %d does not come from a receiver", t)
+	}
+	if !s.expect.CompareAndSwap(uint32(t), 0) {
+		return broken("frame type %d out of turn", t)
+	}
+	if err := s.json(n, body); err != nil {
+		return err
+	}
+	if p, ok := body.(*Plan); ok && p.DryRun {
+		s.dry.Store(true)
+	}
+	s.replies <- body // there is room: nothing else was expected
+	return nil
+}
+
+// await returns the expected control frame.
+func (s *Sender) await(ctx context.Context) (reply, error) {
+	var err error
+	select {
+	case body := <-s.replies:
+		return body, nil
+	case <-s.failed:
+		err = s.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	// What was received before it failed counts.
+	select {
+	case body := <-s.replies:
+		return body, nil
+	default:
+		return nil, err
+	}
+}
+
+// Plan sends the offer and returns the receiver's answer.
+func (s *Sender) Plan(ctx context.Context, o *Offer) (*Plan, error) {
+	s.round = endMark{}
+	s.dry.Store(o.DryRun)
+	s.expect.Store(uint32(frameAnswer))
+	if err := s.writeJSON(ctx, frameOffer, o); err != nil {
+		return nil, err
+	}
+	p, err := s.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.(*Plan), nil
+}
+
+// Put sends one blob.
+func (s *Sender) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	head, err := marshalBlob(desc)
+	if err != nil {
+		return err
+	}
+	if err := s.out.control(ctx, head, 1); err != nil {
+		return err
+	}
+	n, err := s.out.copy(ctx, r, compressed(desc.MediaType))
+	if err != nil {
+		return err
+	}
+	s.round.blobs++
+	s.round.bytes += uint64(n)
+	return s.out.control(ctx, bareFrame(frameBlobEnd), 1)
+}
+
+// Commit ends the round and returns the receiver's verdict.
+func (s *Sender) Commit(ctx context.Context, x *Index) (*Outcome, error) {
+	index, err := marshalFrame(frameIndex, x)
+	if err != nil {
+		return nil, err
+	}
+	s.expect.Store(uint32(frameResult))
+	if err := s.out.control(ctx, append(index, s.round.marshal()...), 2); err != nil {
+		return nil, err
+	}
+	body, err := s.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := body.(*Outcome)
+	if err := out.validate(); err != nil {
+		return nil, broken("result: %w", err)
+	}
+	return out, nil
+}
+
+// Close ends the stream.
+func (s *Sender) Close(err error) error {
+	s.ending.Do(func() {
+		if err != nil {
+			s.fail(err)
+		}
+		s.over.Store(true)
+		s.out.stop()
+		s.farewell(err)
+	})
+	return nil
+}
