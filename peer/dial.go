@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -29,7 +30,13 @@ type DialConfig struct {
 // to speak config.Protocol. It returns a [*DialError], which wraps one of
 // [ErrUnreachable], [ErrWrongKey], [ErrRefused], [ErrBusy] and [ErrVersion], or
 // the error of ctx if that ended first. ctx and the timeout govern Dial alone,
-// not the stream it returns. A target that [ParseTarget] would not give is an
+// not the stream it returns.
+//
+// Two programs of one user on one host have one key. libp2p does not connect a
+// key to itself, so the dialer goes by a key made for that one dial, as a
+// stranger to the other.
+//
+// A target that [ParseTarget] would not give is an
 // error that wraps [ErrBadTarget].
 func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialConfig) (*Stream, error) {
 	if config.Protocol == "" {
@@ -41,6 +48,10 @@ func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialCon
 	timeout := config.Timeout
 	if timeout == 0 {
 		timeout = DefaultDialTimeout
+	}
+	key, err := otherKey(key, target.ID)
+	if err != nil {
+		return nil, err
 	}
 	n, err := newNode(key, nil, isQUIC(target.Addr), timeout)
 	if err != nil {
@@ -57,6 +68,15 @@ func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialCon
 		return nil, fmt.Errorf("dial %s: %w", target, context.Cause(ctx))
 	}
 	return nil, err
+}
+
+// otherKey returns key, or a new one if it is the one of id.
+func otherKey(key crypto.PrivKey, id ID) (crypto.PrivKey, error) {
+	if !id.MatchesPrivateKey(key) {
+		return key, nil
+	}
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	return key, err
 }
 
 // open connects and negotiates. When it returns an error nothing is left of

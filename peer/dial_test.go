@@ -86,14 +86,27 @@ func TestDialWrongKey(t *testing.T) {
 	})
 }
 
+// TestDialSelf has two programs of one user talk to each other.
 func TestDialSelf(t *testing.T) {
 	key := newKey(t)
-	target, err := peer.ParseTarget("/ip4/127.0.0.1/tcp/1/p2p/" + idOf(t, key).String())
+	ctx := testContext(t)
+	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: "127.0.0.1:0", Policy: peer.Policy{Strangers: func() bool { return true }}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tryDial(t, key, target); !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "own ID") {
-		t.Errorf("error %v", err)
+	defer host.Close()
+	stream, err := peer.Dial(ctx, key, at(t, host), peer.DialConfig{Protocol: proto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	accepted, err := host.Accept(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	if !accepted.Stranger() || accepted.Peer() == idOf(t, key) {
+		t.Errorf("accepted as %s, stranger: %v", accepted.Peer(), accepted.Stranger())
 	}
 }
 

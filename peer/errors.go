@@ -14,7 +14,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/sec"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multistream"
 	"github.com/quic-go/quic-go"
 )
@@ -41,6 +40,8 @@ type DialError struct {
 	Kind error
 	// Reason is what a person can act on, such as "connection refused".
 	Reason string
+	// Self is who this host is to the other.
+	Self ID
 	// Err is the cause from below, in libp2p's or the system's words.
 	Err error
 }
@@ -54,7 +55,7 @@ func (e *DialError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // dialError sorts err, which setting up a connection or a stream ended with.
 func dialError(target Target, self ID, err error) *DialError {
-	e := &DialError{Target: target, Err: err}
+	e := &DialError{Target: target, Self: self, Err: err}
 	var wrongKey sec.ErrPeerIDMismatch
 	var closed *network.ConnError
 	var reset *network.StreamError
@@ -72,8 +73,6 @@ func dialError(target Target, self ID, err error) *DialError {
 		e.Kind, e.Reason = ErrBusy, "too many transfers are waiting there"
 	case errors.As(err, &unsupported):
 		e.Kind, e.Reason = ErrVersion, fmt.Sprintf("it does not speak %s", unsupported.Protos)
-	case errors.Is(err, swarm.ErrDialToSelf):
-		e.Kind, e.Reason = ErrUnreachable, "that is this host's own ID"
 	default:
 		e.Kind, e.Reason = ErrUnreachable, unreachable(err)
 	}

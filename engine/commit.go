@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// commitLoad ends the load and verifies its images. It returns their IDs by the
+// offered ones, and which of them the engine did not have before. When it fails,
+// these are removed again.
+func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
+	if s.load == nil { // every blob was here, even the config
+		s.load = s.e.startLoad(ctx)
+	}
+	l := s.load
+	roots, ids, err := s.roots(l, x)
+	if err != nil {
+		return nil, nil, failed("load", l.failure(ctx, err))
+	}
+	fresh, err := s.fresh(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.load = nil // from here on it is ended here
+	err = l.finish(s.archived(x), roots)
+	if err == nil {
+		err = l.pw.Close()
+	}
+	if err != nil {
+		err = l.failure(ctx, err)
+		l.abort(ctx)
+	} else if err = l.answer(ctx); ctx.Err() != nil {
+		// Too late to stop it: let it end, then take the image away.
+		l.abort(ctx)
+		err = ctx.Err()
+	}
+	l.cancel()
+	if err == nil {
+		err = s.verifyAll(ctx, x, ids)
+	}
+	if err != nil {
+		s.discard(ctx, fresh)
+		return nil, nil, failed("load", err)
+	}
+	return ids, fresh, nil
+}
+
+// roots returns what the archive's index lists, and the IDs that the images
+// will have. Manifests that no blob brought are written into the load.
+func (s *Sink) roots(l *load, x *transfer.Index) ([]ocispec.Descriptor, map[digest.Digest]digest.Digest, error) {
+	images := s.archived(x)
+	roots := make([]ocispec.Descriptor, len(images))
+	ids := map[digest.Digest]digest.Digest{}
+	for i := range images {
+		m := &images[i]
+		if m.Root != nil {
+			roots[i] = ocispec.Descriptor{MediaType: m.Root.MediaType, Digest: m.Root.Digest, Size: m.Root.Size}
+		} else {
+			b, d, err := compose(m)
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := l.blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
+				return nil, nil, err
+			}
+			roots[i] = d
+		}
+		ids[m.ID] = m.Config.Digest
+		if s.e.store == Containerd {
+			ids[m.ID] = roots[i].Digest
+		}
+	}
+	return roots, ids, nil
+}
+
+// archived returns the images as the archive lists them. Podman gets a manifest
+// of its own, in which a layer that it has goes by its DiffID: under what
+// digest it came is not known here.
+func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
+	if s.e.store != Podman {
+		return x.Images
+	}
+	out := make([]transfer.IndexImage, 0, len(x.Images))
+	n := 0
+	for i, ip := range s.plan.Images {
+		if ip.Status != transfer.Take {
+			continue
+		}
+		m := x.Images[n]
+		n++
+		m.Root = nil
+		layers := make([]ocispec.Descriptor, len(m.Layers))
+		for j, d := range m.Layers {
+			layers[j] = d
+			if ip.Have[j] {
+				layers[j] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: s.offer.Images[i].Layers[j].DiffID, Size: d.Size}
+			}
+		}
+		m.Layers = layers
+		out = append(out, m)
+	}
+	return out
+}
+
+// fresh returns the images of ids that the engine does not have yet: those that
+// a failed load may leave and that are to be removed then.
+func (s *Sink) fresh(ctx context.Context, ids map[digest.Digest]digest.Digest) ([]digest.Digest, error) {
+	var out []digest.Digest
+	for _, id := range ids {
+		_, err := s.e.find(ctx, id.String())
+		if errdefs.IsNotFound(err) {
+			out = append(out, id)
+		} else if err != nil {
+			return nil, failed("inspect", err)
+		}
+	}
+	return out, nil
+}
+
+// discard removes images that a failed load left, unless they have a name by
+// now: then somebody else brought them.
+func (s *Sink) discard(ctx context.Context, ids []digest.Digest) {
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	for _, id := range ids {
+		if l, err := s.e.find(ctx, id.String()); err == nil && len(l.inspect.RepoTags) == 0 {
+			_, _ = s.e.api.ImageRemove(ctx, id.String(), image.RemoveOptions{Force: true})
+		}
+	}
+}
+
+// verifyAll checks that every image of the index is there, whole, and made of
+// the layers that were offered.
+func (s *Sink) verifyAll(ctx context.Context, x *transfer.Index, ids map[digest.Digest]digest.Digest) error {
+	for i := range s.offer.Images {
+		m := &s.offer.Images[i]
+		if s.plan.Images[i].Status != transfer.Take {
+			continue
+		}
+		l, err := s.e.find(ctx, ids[m.ID].String())
+		if errdefs.IsNotFound(err) {
+			return fmt.Errorf("%s: %w", m.Name(), errNotLoaded)
+		}
+		if err != nil {
+			return err
+		}
+		if !sameLayers(l, m) {
+			return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf("%s arrived with other layers than were offered", m.Name())}
+		}
+		if !s.e.complete(ctx, l) {
+			return fmt.Errorf("%s: the engine has loaded it incompletely", m.Name())
+		}
+	}
+	return nil
+}
+
+// nameAll gives the images their names, all or none.
+func (s *Sink) nameAll(ctx context.Context, out *transfer.Outcome) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Short, and not to be left half done.
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	var given []transfer.Name
+	defer func() {
+		if err != nil {
+			s.unname(ctx, given)
+		}
+	}()
+	for i := range out.Images {
+		a := &out.Images[i]
+		for _, ref := range s.refs(a.ID) {
+			old, err := s.e.find(ctx, ref)
+			if err != nil && !errdefs.IsNotFound(err) {
+				return failed("inspect "+ref, err)
+			}
+			name := transfer.Name{Ref: ref}
+			if err == nil && old.id == a.New {
+				a.Names = append(a.Names, name)
+				continue
+			}
+			if err == nil {
+				name.Replaced = old.id
+			}
+			if err := s.e.api.ImageTag(ctx, a.New.String(), ref); err != nil {
+				return failed("tag "+ref, err)
+			}
+			given = append(given, name)
+			a.Names = append(a.Names, name)
+			if now, err := s.e.find(ctx, ref); err != nil || now.id != a.New {
+				return failed("tag "+ref, errors.Join(errNotLoaded, err))
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Sink) refs(id digest.Digest) []string {
+	for i := range s.offer.Images {
+		if s.offer.Images[i].ID == id {
+			return s.offer.Images[i].Refs
+		}
+	}
+	return nil
+}
+
+// unname takes back names that were given.
+func (s *Sink) unname(ctx context.Context, given []transfer.Name) {
+	for _, n := range given {
+		if n.Replaced != "" {
+			_ = s.e.api.ImageTag(ctx, n.Replaced.String(), n.Ref)
+			continue
+		}
+		_, _ = s.e.api.ImageRemove(ctx, n.Ref, image.RemoveOptions{})
+	}
+}

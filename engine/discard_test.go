@@ -1,0 +1,36 @@
+package engine_test
+
+import (
+	"context"
+	"io"
+
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// discard is a sink that has nothing and keeps nothing.
+type discard struct{ offer *transfer.Offer }
+
+func (d *discard) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	d.offer = o
+	p := &transfer.Plan{}
+	for _, m := range o.Images {
+		p.Images = append(p.Images, transfer.ImagePlan{Status: transfer.Take, Have: make([]bool, len(m.Layers))})
+	}
+	return p, nil
+}
+
+func (d *discard) Put(_ context.Context, _ ocispec.Descriptor, r io.Reader) error {
+	_, err := io.Copy(io.Discard, r)
+	return err
+}
+
+func (d *discard) Commit(context.Context, *transfer.Index) (*transfer.Outcome, error) {
+	out := &transfer.Outcome{}
+	for _, m := range d.offer.Images {
+		out.Images = append(out.Images, transfer.Arrival{ID: m.ID, New: m.ID})
+	}
+	return out, nil
+}
+
+func (d *discard) Close(error) error { return nil }

@@ -1,0 +1,14 @@
+// Package engine knows Docker and Podman: which engine to talk to, what it has,
+// how to get images out of it without storing them, and how to put images in so
+// that they are verified before they have a name.
+//
+// An [Engine] is a connection through the Docker API. [NewSource] makes it a
+// [transfer.Source], [NewSink] a [transfer.Sink]. The facts about engines that
+// the package rests on are written where they are used, with the versions they
+// were seen on: Docker 20.10.24, 26.1.5 and 28.5.2 with the classic store
+// (graph drivers), 26.1.5 and 28.5.2 with the containerd store, Podman 4.3.1.
+//
+// The package does not know who is at the other end of a transfer, does not
+// write to the screen, starts no engine (see throwaway) and never talks to a
+// registry. It stores nothing on disk.
+package engine

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	"golang.org/x/sync/errgroup"
+)
+
+// inspectors bounds how many images are inspected at a time.
+const inspectors = 4
+
+// locals returns all images of the engine, those without a name included.
+func (e *Engine) locals(ctx context.Context) ([]*local, error) {
+	list, err := e.api.ImageList(ctx, image.ListOptions{All: true})
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var out []*local
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inspectors)
+	for _, s := range list {
+		g.Go(func() error {
+			l, err := e.find(ctx, s.ID)
+			if errdefs.IsNotFound(err) {
+				return nil // removed meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out = append(out, l)
+			return nil
+		})
+	}
+	return out, g.Wait()
+}
+
+// layersHere returns which layers of the image a classic store or Podman has.
+// A classic store knows a layer only on top of those below it; Podman by itself.
+func layersHere(store Store, m *transfer.Image, images []*local) []bool {
+	have := map[digest.Digest]bool{}
+	for _, l := range images {
+		ids := l.diffIDs()
+		if store == Classic {
+			ids = identity.ChainIDs(ids)
+		}
+		for _, id := range ids {
+			have[id] = true
+		}
+	}
+	ids := make([]digest.Digest, len(m.Layers))
+	for i, l := range m.Layers {
+		ids[i] = l.DiffID
+	}
+	if store == Classic {
+		ids = identity.ChainIDs(ids)
+	}
+	out := make([]bool, len(ids))
+	for i, id := range ids {
+		out[i] = have[id]
+	}
+	return out
+}
+
+// sameLayers reports whether an image has just the layers that m lists.
+func sameLayers(l *local, m *transfer.Image) bool {
+	ids := l.diffIDs()
+	if len(ids) != len(m.Layers) {
+		return false
+	}
+	for i := range ids {
+		if ids[i] != m.Layers[i].DiffID {
+			return false
+		}
+	}
+	return true
+}

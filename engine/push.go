@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/registry"
+	"github.com/opencontainers/go-digest"
+)
+
+// describeRepo is the repository of the names that images have while they are
+// described.
+const describeRepo = "imgsend-describe"
+
+// describeTimeout bounds a push that moves no data; it takes about 0.1 s.
+const describeTimeout = 10 * time.Second
+
+// describePush learns the manifests of an image in a containerd store, its
+// blobs' digests and sizes with them, which the Docker API does not tell: the
+// engine is told to push the image to a registry on this host's loopback
+// interface that claims to have every blob, and so hands over just the
+// manifests. Engines talk plain HTTP to 127.0.0.0/8 unless told otherwise.
+//
+// It fails where the engine cannot reach this host's loopback interface.
+//
+// An image without a name is not pushed: it would need one for the push, and
+// taking an image's only name away deletes it in a containerd store.
+func (e *Engine) describePush(ctx context.Context, l *local) (*manifests, error) {
+	if !e.endpoint.Local() {
+		return nil, errors.New("the engine is not on this host")
+	}
+	if len(l.inspect.RepoTags) == 0 {
+		return nil, errors.New("the image has no name")
+	}
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	claims := &claimingRegistry{got: newManifests(), user: "imgsend", password: rand.Text()}
+	srv := &http.Server{Handler: claims, ReadHeaderTimeout: describeTimeout}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = srv.Serve(ln)
+	}()
+	defer func() {
+		_ = srv.Close()
+		<-served
+	}()
+	ref := ln.Addr().String() + "/" + describeRepo + ":" + ownerTag()
+	if err := e.api.ImageTag(ctx, l.id.String(), ref); err != nil {
+		return nil, err
+	}
+	defer func() {
+		// The image has this name only for the push, and keeps its others.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), describeTimeout)
+		defer cancel()
+		_, _ = e.api.ImageRemove(ctx, ref, image.RemoveOptions{})
+	}()
+	return claims.got, e.push(ctx, ref, claims.user, claims.password)
+}
+
+// push pushes ref and reads the engine's answer to its end.
+func (e *Engine) push(ctx context.Context, ref, user, password string) error {
+	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: user, Password: password})
+	if err != nil {
+		return err
+	}
+	body, err := e.api.ImagePush(ctx, ref, image.PushOptions{RegistryAuth: auth})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return readAnswer(body, nil)
+}
+
+// A claimingRegistry is the push side of a registry (OCI distribution
+// specification, "Push") that has every blob already and keeps the manifests.
+// Whoever lacks the credential gets nothing but 401.
+type claimingRegistry struct {
+	got            *manifests
+	user, password string
+}
+
+var registryPath = regexp.MustCompile(`^/v2/(?:[a-z0-9/._-]+/(blobs|manifests)/([A-Za-z0-9:._-]+))?$`)
+
+func (c *claimingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(c.user+":"+c.password))
+	if subtle.ConstantTimeCompare([]byte(want), []byte(r.Header.Get("Authorization"))) != 1 {
+		w.Header().Set("WWW-Authenticate", `Basic realm="imgsend"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
+	m := registryPath.FindStringSubmatch(r.URL.Path)
+	switch {
+	case m == nil:
+		w.WriteHeader(http.StatusNotFound)
+	case m[1] == "":
+		w.WriteHeader(http.StatusOK)
+	case m[1] == "blobs" && r.Method == http.MethodHead:
+		w.Header().Set("Docker-Content-Digest", m[2])
+		w.WriteHeader(http.StatusOK)
+	case m[1] == "manifests" && r.Method == http.MethodPut:
+		c.manifest(w, r)
+	default: // no manifest is known, no blob is wanted
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+func (c *claimingRegistry) manifest(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManifest))
+	if err != nil {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	d := digest.FromBytes(b)
+	if err := c.got.add(d, b); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Docker-Content-Digest", d.String())
+	w.Header().Set("Location", r.URL.Path)
+	w.WriteHeader(http.StatusCreated)
+}
+
+// readAnswer reads the JSON messages with which an engine answers a load or a
+// push, to their end, and returns the failure that they report under HTTP 200.
+// Each line of text is passed to text, if that is not nil.
+func readAnswer(r io.Reader, text func(string)) error {
+	dec := json.NewDecoder(r)
+	var first error
+	for {
+		var msg struct {
+			Stream      string
+			Error       string
+			ErrorDetail struct{ Message string }
+		}
+		if err := dec.Decode(&msg); err == io.EOF {
+			return first
+		} else if err != nil {
+			return errors.Join(first, fmt.Errorf("read the engine's answer: %w", err))
+		}
+		if msg.ErrorDetail.Message != "" {
+			msg.Error = msg.ErrorDetail.Message
+		}
+		if msg.Error != "" && first == nil {
+			first = errors.New(msg.Error)
+		}
+		if text != nil && msg.Stream != "" {
+			text(msg.Stream)
+		}
+	}
+}
