@@ -1,0 +1,141 @@
+// Imgdemo shows imgsend and imgrecv at work on this machine, in seconds:
+//
+//	go run ./cmd/imgdemo
+//
+// It takes the engine of this machine as the sending one, or a throwaway engine
+// where there is none, starts a throwaway engine to receive, makes a small image,
+// sends it, changes a layer, and sends it again. Whatever it made is removed at
+// the end. A throwaway engine takes root and dockerd or podman.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/throwaway"
+)
+
+// exitNoEngine is the exit status where no demonstration is possible: that of
+// imgsend and imgrecv for "engine here".
+const exitNoEngine = 5
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := demo(ctx)
+	var none *noEngineError
+	switch {
+	case errors.As(err, &none):
+		fmt.Fprintln(os.Stderr, "imgdemo: error:", err)
+		fmt.Fprintln(os.Stderr, "imgdemo: hint:", none.hint)
+		os.Exit(exitNoEngine)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "imgdemo: error:", err)
+		os.Exit(1)
+	}
+}
+
+func say(format string, args ...any) { fmt.Printf("\n# "+format+"\n", args...) }
+
+// noEngineError says what is missing for a demonstration.
+type noEngineError struct{ why, hint string }
+
+func (e *noEngineError) Error() string { return e.why }
+
+func demo(ctx context.Context) (err error) {
+	to, stopTo, err := receiver(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopTo()) }()
+	from, stopFrom, err := sender(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopFrom()) }()
+
+	say("building imgsend and imgrecv")
+	p, err := build(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(p.dir)) }()
+
+	v1, v2 := images()
+	say("%s: an image of 24 MB in three layers, made for this", v1.Ref)
+	if err := from.load(ctx, v1); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.remove(v1.Ref)) }()
+	if err := p.send(ctx, from, to, v1.Ref); err != nil {
+		return err
+	}
+	say("%s: the same with the top layer changed, 2 MB; the others are there by now", v2.Ref)
+	if err := from.load(ctx, v2); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.remove(v2.Ref)) }()
+	if err := p.send(ctx, from, to, v2.Ref); err != nil {
+		return err
+	}
+	say("what the receiving engine has now")
+	if err := to.list(ctx); err != nil {
+		return err
+	}
+	say("cleaning up; on two hosts of yours it is imgrecv there and imgsend IMAGE --to ADDRESS here")
+	return nil
+}
+
+// images are two versions of one image.
+func images() (v1, v2 throwaway.Image) {
+	base := throwaway.Layer{Size: 18_000_000, Seed: 1, Kind: throwaway.Text, Files: 200}
+	libs := throwaway.Layer{Size: 4_000_000, Seed: 2, Kind: throwaway.Text, Files: 40}
+	app := func(seed uint64) throwaway.Layer {
+		return throwaway.Layer{Size: 2_000_000, Seed: seed, Kind: throwaway.Text, Files: 5}
+	}
+	v1 = throwaway.Image{Ref: "imgsend-demo:1.0", Layers: []throwaway.Layer{base, libs, app(3)}, Cmd: []string{"/app"}}
+	v2 = throwaway.Image{Ref: "imgsend-demo:2.0", Layers: []throwaway.Layer{base, libs, app(4)}, Cmd: []string{"/app"}}
+	return v1, v2
+}
+
+// receiver starts the engine to send to.
+func receiver(ctx context.Context) (*host, func() error, error) {
+	specs, skipped := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
+	if len(specs) == 0 {
+		why := "no engine to receive with"
+		for _, s := range skipped {
+			why += fmt.Sprintf("; %s: %s", s.Name, s.Reason)
+		}
+		return nil, nil, &noEngineError{why, "install Docker (dockerd) or Podman and run this as root: it starts an engine of its own, with its own data"}
+	}
+	return start(ctx, specs[0], "receiver")
+}
+
+// sender finds this machine's engine, or starts one.
+func sender(ctx context.Context) (*host, func() error, error) {
+	e, err := engine.Find(ctx, "")
+	if err != nil {
+		specs, _ := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
+		if len(specs) == 0 {
+			return nil, nil, err
+		}
+		return start(ctx, specs[0], "sender")
+	}
+	say("sender: %s at %s, this machine's own; the demo's image is removed from it at the end", e, e.Endpoint().Host)
+	h := &host{addr: e.Endpoint().Host}
+	return h, e.Close, nil
+}
+
+func start(ctx context.Context, s throwaway.Spec, role string) (*host, func() error, error) {
+	t, err := throwaway.Start(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	say("%s: a throwaway engine, %s, with data of its own that is gone afterwards", role, s.Name)
+	return &host{addr: t.Host()}, t.Stop, nil
+}

@@ -1,0 +1,56 @@
+// Imgsend sends container images to another host, where imgrecv waits.
+package main
+
+import (
+	"context"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/spf13/pflag"
+)
+
+const usage = `Usage: imgsend [options] IMAGE... --to PEER
+
+Sends container images of this host's engine to the host where imgrecv waits:
+only the layers that are missing there, verified before they have a name.
+IMAGE is a name (webapp means webapp:latest) or an image ID; an image given by
+its ID arrives without a name unless --as gives it one.
+
+  -t, --to PEER         the address that imgrecv shows:
+                        /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo...
+      --as NAME[:TAG]   the name on arrival, of a single image
+  -n, --dry-run         only say which layers would be sent, and how many bytes
+      --compress HOW    auto (default: as hard as the network leaves time for),
+                        none, fast or best
+      --limit RATE      at most so many bytes a second: 500k, 10M
+  -H, --host SOCKET     the engine: unix:///run/podman/podman.sock, tcp://...,
+                        ssh://... (default: DOCKER_HOST, then the current docker
+                        context, then the usual sockets)
+      --json            one JSON object a line on stdout
+  -q, --quiet           no progress, only errors and results
+      --version         print the version
+  -h, --help            print this
+
+Examples:
+  imgsend webapp:1.0 nginx:1.22 --to /ip4/10.0.0.2/tcp/7420/p2p/12D3Koo...
+  imgsend -n webapp:2.0 --to ...           what would be sent?
+  imgsend 0bc42f7ff218 --as webapp:1.0 --to ...
+
+stdout has a line "NAME ID" for each image that arrived.
+
+` + cli.ExitTable
+
+func main() {
+	v := cli.NewVoice("imgsend")
+	var o options
+	f := pflag.NewFlagSet("imgsend", pflag.ContinueOnError)
+	f.StringVarP(&o.to, "to", "t", "", "")
+	f.StringVar(&o.as, "as", "", "")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "")
+	f.StringVar(&o.compress, "compress", string(transfer.CompressAuto), "")
+	f.StringVar(&o.limit, "limit", "", "")
+	f.StringVarP(&o.host, "host", "H", "", "")
+	f.BoolVar(&v.JSON, "json", false, "")
+	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
+	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
+}

@@ -1,0 +1,6 @@
+// Package cli is what imgsend and imgrecv have in common on the screen: how
+// they speak, what they show while a transfer runs, what they print as JSON,
+// and which exit status an error is.
+//
+// It decides nothing about a transfer and never exits.
+package cli

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// Exit statuses.
+const (
+	ExitOK          = 0   // arrived and verified
+	ExitOther       = 1   // none of those below
+	ExitUsage       = 2   // wrong flags or arguments
+	ExitUnreachable = 3   // peer not found or unreachable
+	ExitRefused     = 4   // refused or not authorised
+	ExitEngineHere  = 5   // the engine on this host
+	ExitEngineThere = 6   // the engine on the other host
+	ExitBroken      = 7   // transfer broken or corrupt; safe to repeat
+	ExitInterrupted = 130 // Ctrl-C
+)
+
+// ExitTable is the end of both help texts.
+const ExitTable = `Exit status:
+  0 arrived and verified   1 other              2 usage
+  3 peer unreachable       4 refused            5 engine here    6 engine there
+  7 transfer broken, safe to repeat             130 interrupted
+`
+
+// A UsageError is a mistake in the command line.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// ExitCode returns the exit status that err is.
+func ExitCode(err error) int {
+	var usage *UsageError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &usage), errors.Is(err, peer.ErrBadTarget), errors.Is(err, peer.ErrBadAddr):
+		return ExitUsage
+	case errors.Is(err, peer.ErrUnreachable), errors.Is(err, peer.ErrBusy):
+		return ExitUnreachable
+	case errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrVersion):
+		return ExitRefused
+	}
+	var te *transfer.Error
+	remote := errors.As(err, &te) && te.Remote
+	switch transfer.KindOf(err) {
+	case transfer.KindUsage:
+		return ExitUsage
+	case transfer.KindRefused:
+		return ExitRefused
+	case transfer.KindEngine:
+		if remote {
+			return ExitEngineThere
+		}
+		return ExitEngineHere
+	case transfer.KindBroken:
+		return ExitBroken
+	case transfer.KindInterrupted:
+		if remote {
+			return ExitBroken
+		}
+		return ExitInterrupted
+	}
+	return ExitOther
+}

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// The JSON objects that --json prints, one a line. Sizes are bytes.
+type (
+	// ListeningEvent says where imgrecv waits.
+	ListeningEvent struct {
+		Event string   `json:"event"` // "listening"
+		Addrs []string `json:"addrs"`
+		ID    string   `json:"id"`
+		Name  string   `json:"name"`
+	}
+	// OfferEvent says who offers what.
+	OfferEvent struct {
+		Event  string      `json:"event"` // "offer"
+		From   string      `json:"from"`  // peer ID
+		Host   string      `json:"host,omitempty"`
+		Images []ImagePlan `json:"images"`
+	}
+	// PlanEvent says what will be sent.
+	PlanEvent struct {
+		Event  string      `json:"event"` // "plan"
+		Images []ImagePlan `json:"images"`
+	}
+	// ImagePlan is one image of an offer or a plan.
+	ImagePlan struct {
+		Ref       string      `json:"ref,omitempty"` // the first name
+		ID        string      `json:"id"`
+		Platform  string      `json:"platform"`
+		Status    string      `json:"status,omitempty"` // "whole", "take", "later"
+		Layers    []LayerPlan `json:"layers"`
+		Bytes     int64       `json:"bytes"`
+		HaveBytes int64       `json:"have_bytes"`
+	}
+	// LayerPlan is one layer, the bottom one first.
+	LayerPlan struct {
+		DiffID string `json:"diff_id"`
+		Digest string `json:"digest,omitempty"`
+		Bytes  int64  `json:"bytes"`
+		Have   bool   `json:"have"`
+	}
+	// ProgressEvent comes about once a second.
+	ProgressEvent struct {
+		Event string `json:"event"` // "progress"
+		Phase string `json:"phase"`
+		Done  int64  `json:"done"`
+		Total int64  `json:"total"`
+	}
+	// ImageEvent says that an image arrived.
+	ImageEvent struct {
+		Event    string `json:"event"` // "image"
+		Ref      string `json:"ref,omitempty"`
+		ID       string `json:"id"` // at the receiver
+		Verified bool   `json:"verified"`
+		Whole    bool   `json:"whole"` // it was there already
+		Replaced string `json:"replaced,omitempty"`
+	}
+	// DoneEvent is the last one of a good transfer.
+	DoneEvent struct {
+		Event   string  `json:"event"` // "done"
+		Bytes   int64   `json:"bytes"`
+		Skipped int64   `json:"skipped"`
+		Wire    int64   `json:"wire"`
+		Seconds float64 `json:"seconds"`
+		DryRun  bool    `json:"dry_run,omitempty"`
+	}
+	// ErrorEvent is the last one of a failed run.
+	ErrorEvent struct {
+		Event   string `json:"event"` // "error"
+		Code    int    `json:"code"`  // the exit status
+		Message string `json:"message"`
+		Hint    string `json:"hint,omitempty"`
+	}
+)
+
+// Plans describes offered images, with what the plan says of them if p is not
+// nil.
+func Plans(o *transfer.Offer, p *transfer.Plan) []ImagePlan {
+	out := make([]ImagePlan, len(o.Images))
+	for i := range o.Images {
+		m := &o.Images[i]
+		ip := ImagePlan{ID: m.ID.String(), Platform: Platform(m.Platform), Layers: []LayerPlan{}, Bytes: m.Size()}
+		if len(m.Refs) > 0 {
+			ip.Ref = m.Refs[0]
+		}
+		whole := false
+		if p != nil {
+			ip.Status = string(p.Images[i].Status)
+			whole = p.Images[i].Status == transfer.Whole
+		}
+		for j, l := range m.Layers {
+			have := whole || p != nil && j < len(p.Images[i].Have) && p.Images[i].Have[j]
+			if have {
+				ip.HaveBytes += l.Size
+			}
+			ip.Layers = append(ip.Layers, LayerPlan{DiffID: l.DiffID.String(), Digest: l.Digest.String(), Bytes: l.Size, Have: have})
+		}
+		out[i] = ip
+	}
+	return out
+}
+
+// Done returns the closing event of a transfer.
+func Done(r *transfer.Report, wire int64, took time.Duration) DoneEvent {
+	return DoneEvent{Event: "done", Bytes: r.Bytes, Skipped: r.Skipped, Wire: wire, Seconds: took.Seconds(), DryRun: r.DryRun}
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// memoryLimit is what the garbage collector aims at. A transfer itself needs
+// less; it bounds the garbage.
+const memoryLimit = 64 << 20
+
+// Run is the main function of both programs: it parses the command line, runs
+// the program until it ends or is interrupted, and exits with its status.
+// A second interrupt ends it at once.
+func Run(v *Voice, flags *pflag.FlagSet, usage string, body func(ctx context.Context) error) {
+	debug.SetMemoryLimit(memoryLimit)
+	help := flags.BoolP("help", "h", false, "")
+	version := flags.Bool("version", false, "")
+	flags.Usage = func() {}
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		os.Exit(v.Fail(&UsageError{fmt.Errorf("%w (%s -h shows them all)", err, v.Program)}))
+	}
+	switch {
+	case *help:
+		fmt.Print(usage)
+		os.Exit(ExitOK)
+	case *version:
+		fmt.Println(v.Program, Version())
+		os.Exit(ExitOK)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	err := body(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: %w", context.Canceled)
+		}
+		os.Exit(v.Fail(err))
+	}
+}
+
+// Version is the version of the running program, from its build.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/transfer"
+	"golang.org/x/term"
+)
+
+// A Voice is how a program speaks. What it says to people goes to stderr,
+// prefixed with its name: lower case, no full stop at the end. Results go to
+// stdout, or with JSON one object a line there.
+type Voice struct {
+	Program string
+	Quiet   bool // errors and results only
+	JSON    bool
+
+	mu       sync.Mutex
+	out, err io.Writer
+	terminal bool
+	meter    *Meter
+}
+
+// NewVoice returns the voice of a program on this process's stdout and stderr.
+func NewVoice(program string) *Voice {
+	return &Voice{Program: program, out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+}
+
+// Sayf tells people what happens.
+func (v *Voice) Sayf(format string, args ...any) {
+	if v.Quiet || v.JSON {
+		return
+	}
+	v.line(fmt.Sprintf(format, args...))
+}
+
+// Warnf tells people what they should know, even when quiet.
+func (v *Voice) Warnf(format string, args ...any) {
+	v.line(fmt.Sprintf(format, args...))
+}
+
+func (v *Voice) line(s string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.meter != nil {
+		v.meter.clear()
+	}
+	fmt.Fprintf(v.err, "%s: %s\n", v.Program, s)
+}
+
+// Ask asks on the terminal, without a line end.
+func (v *Voice) Ask(question string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fmt.Fprintf(v.err, "%s: %s ", v.Program, question)
+}
+
+// Result prints one result for scripts: the name, or "-" without one, and ID.
+func (v *Voice) Result(ref, id string) {
+	if v.JSON {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.meter != nil {
+		v.meter.clear()
+	}
+	fmt.Fprintf(v.out, "%s %s\n", ref, id)
+}
+
+// Print prints lines to stdout that are the answer to what was asked.
+func (v *Voice) Print(format string, args ...any) {
+	if v.JSON {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.meter != nil {
+		v.meter.clear()
+	}
+	fmt.Fprintf(v.out, format, args...)
+}
+
+// Event prints one JSON object, if JSON is asked for.
+func (v *Voice) Event(e any) {
+	if !v.JSON {
+		return
+	}
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic("cli: internal error: " + err.Error()) // plain structs
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fmt.Fprintf(v.out, "%s\n", b)
+}
+
+// Fail reports err, with a way out where there is one, and returns its exit
+// status.
+func (v *Voice) Fail(err error) int {
+	code := ExitCode(err)
+	msg, hint := err.Error(), Hint(err)
+	if code == ExitInterrupted {
+		msg, hint = "interrupted", ""
+	}
+	v.line("error: " + msg)
+	if hint != "" {
+		v.line("hint: " + hint)
+	}
+	v.Event(ErrorEvent{Event: "error", Code: code, Message: msg, Hint: hint})
+	return code
+}
+
+// Hint returns the way out of an error, or "".
+func Hint(err error) string {
+	var te *transfer.Error
+	var de *peer.DialError
+	if errors.As(err, &te) && te.Hint != "" {
+		return te.Hint
+	}
+	switch {
+	case errors.Is(err, peer.ErrBadTarget):
+		return "imgrecv prints its address when it starts: " + peer.TargetForm
+	case errors.Is(err, peer.ErrUnreachable):
+		return "is imgrecv running there, at that address, and does a firewall let its port through?"
+	case errors.Is(err, peer.ErrWrongKey):
+		return "imgrecv there has a new identity, or this is another host; take the address that it prints now"
+	case errors.As(err, &de) && de.Kind == peer.ErrRefused:
+		return "start imgrecv there with --allow " + de.Self.String() + ", which is this host, or on a terminal"
+	case errors.Is(err, peer.ErrBusy):
+		return "it is busy with other transfers; try again in a while"
+	case errors.Is(err, peer.ErrVersion):
+		return "use the same release on both hosts"
+	case ExitCode(err) == ExitBroken:
+		return "nothing half done was kept; it is safe to repeat"
+	}
+	return ""
+}

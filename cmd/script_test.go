@@ -1,0 +1,107 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// scriptTime bounds one script.
+const scriptTime = 3 * time.Minute
+
+// TestScripts runs the scripts of testdata. They have two engines, $ENGINE_A to
+// send from and $ENGINE_B to receive in, shared by all scripts: each makes images
+// of its own, with names that start with $IMAGE.
+func TestScripts(t *testing.T) {
+	bin := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", bin+"/", "./imgsend", "./imgrecv").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	pair := &pair{}
+	t.Cleanup(pair.stop)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(15 * time.Minute),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("IMGSEND_HOME", filepath.Join(e.WorkDir, "state"))
+			e.Setenv("IMAGE", "cmd-"+strings.TrimPrefix(filepath.Base(e.WorkDir), "script-"))
+			e.Values[jobsKey{}] = map[string]*job{}
+			e.Defer(func() { killJobs(e) })
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "engines":
+				return pair.start(t) == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"engines": func(ts *testscript.TestScript, _ bool, _ []string) { pair.use(t, ts) },
+			"image":   func(ts *testscript.TestScript, _ bool, args []string) { pair.image(ts, args) },
+			"has":     func(ts *testscript.TestScript, neg bool, args []string) { pair.has(ts, neg, args) },
+			"clean":   func(ts *testscript.TestScript, _ bool, _ []string) { pair.clean(ts) },
+			"run":     cmdRun,
+			"start":   cmdStart,
+			"tty":     cmdTTY,
+			"await":   cmdAwait,
+			"type":    cmdType,
+			"signal":  cmdSignal,
+			"finish":  cmdFinish,
+		},
+	})
+}
+
+// A pair is the two engines of the scripts, started when the first needs them.
+type pair struct {
+	once sync.Once
+	a, b *throwaway.Engine
+	err  error
+}
+
+func (p *pair) start(t *testing.T) error {
+	p.once.Do(func() {
+		specs, skipped := throwaway.Available("")
+		if len(specs) == 0 {
+			p.err = fmt.Errorf("no engine can be started here: %v", skipped)
+			if os.Getenv("IMGSEND_MATRIX") == "required" {
+				t.Error(p.err)
+			}
+			return
+		}
+		if p.a, p.err = throwaway.Start(t.Context(), specs[0]); p.err == nil {
+			p.b, p.err = throwaway.Start(t.Context(), specs[0])
+		}
+	})
+	return p.err
+}
+
+func (p *pair) stop() {
+	for _, e := range []*throwaway.Engine{p.a, p.b} {
+		if e != nil {
+			_ = e.Stop()
+		}
+	}
+}
+
+// use gives a script the engines, or skips it.
+func (p *pair) use(t *testing.T, ts *testscript.TestScript) {
+	if err := p.start(t); err != nil {
+		ts.Logf("%v", err)
+		// testscript has no skip for commands: the condition [!engines] comes first.
+		ts.Fatalf("put \"[!engines] skip\" before engines: %v", err)
+	}
+	ts.Setenv("ENGINE_A", p.a.Host())
+	ts.Setenv("ENGINE_B", p.b.Host())
+}
