@@ -44,7 +44,7 @@ func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Di
 	}
 	l.cancel()
 	if err == nil {
-		err = s.verifyAll(ctx, x, ids)
+		err = s.verifyAll(ctx, ids)
 	}
 	if err != nil {
 		s.discard(ctx, fresh)
@@ -137,9 +137,9 @@ func (s *Sink) discard(ctx context.Context, ids []digest.Digest) {
 	}
 }
 
-// verifyAll checks that every image of the index is there, whole, and made of
+// verifyAll checks that every image that was taken is there, whole, and made of
 // the layers that were offered.
-func (s *Sink) verifyAll(ctx context.Context, x *transfer.Index, ids map[digest.Digest]digest.Digest) error {
+func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Digest) error {
 	for i := range s.offer.Images {
 		m := &s.offer.Images[i]
 		if s.plan.Images[i].Status != transfer.Take {

@@ -13,7 +13,7 @@ import (
 )
 
 // direct copies without a stream between, through hooks.
-func direct(ctx context.Context, t *testing.T, from, to *throwaway.Engine, h hooked, names ...string) (*transfer.Report, []string, error) {
+func direct(ctx context.Context, t *testing.T, from, to *throwaway.Engine, h hooked, names ...string) ([]string, error) {
 	t.Helper()
 	var reqs []engine.Request
 	for _, n := range names {
@@ -25,8 +25,8 @@ func direct(ctx context.Context, t *testing.T, from, to *throwaway.Engine, h hoo
 	}
 	h.Sink = engine.NewSink(ctx, open(t, to))
 	var retries []string
-	rep, err := transfer.Copy(ctx, src, &h, transfer.Options{OnRetry: func(r string) { retries = append(retries, r) }})
-	return rep, retries, err
+	_, err = transfer.Copy(ctx, src, &h, transfer.Options{OnRetry: func(r string) { retries = append(retries, r) }})
+	return retries, err
 }
 
 // eachStore runs a test for every engine of the matrix as the receiver, with the
@@ -74,7 +74,7 @@ func TestSendingEngineDies(t *testing.T) {
 			defer from.Stop()
 			m := big("dies mid-save " + spec.Name)
 			load(t, from, m)
-			_, _, err := direct(t.Context(), t, from, to, hooked{halfway: func() { _ = from.Kill() }}, m.Ref)
+			_, err := direct(t.Context(), t, from, to, hooked{halfway: func() { _ = from.Kill() }}, m.Ref)
 			wantError(t, err, transfer.KindEngine, "save")
 			absent(t, to, m.Ref)
 			leftovers(t, to)
@@ -88,7 +88,7 @@ func TestReceivingEngineDies(t *testing.T) {
 		defer to.Stop()
 		m := big("dies mid-load " + spec.Name)
 		load(t, from, m)
-		_, _, err := direct(t.Context(), t, from, to, hooked{halfway: func() { _ = to.Kill() }}, m.Ref)
+		_, err := direct(t.Context(), t, from, to, hooked{halfway: func() { _ = to.Kill() }}, m.Ref)
 		wantError(t, err, transfer.KindEngine, "load")
 		// It comes back without a trace of the image, and takes it then.
 		if err := to.Restart(t.Context()); err != nil {
@@ -96,7 +96,7 @@ func TestReceivingEngineDies(t *testing.T) {
 		}
 		absent(t, to, m.Ref)
 		leftovers(t, to)
-		if _, _, err := direct(t.Context(), t, from, to, hooked{}, m.Ref); err != nil {
+		if _, err := direct(t.Context(), t, from, to, hooked{}, m.Ref); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -109,7 +109,7 @@ func TestDiskFull(t *testing.T) {
 		defer to.Stop()
 		m := big("disk full " + spec.Name)
 		load(t, from, m)
-		_, _, err := direct(t.Context(), t, from, to, hooked{}, m.Ref)
+		_, err := direct(t.Context(), t, from, to, hooked{}, m.Ref)
 		wantError(t, err, transfer.KindEngine, "no space left on device")
 		absent(t, to, m.Ref)
 		leftovers(t, to)
@@ -127,7 +127,7 @@ func TestInterrupted(t *testing.T) {
 			"committed": func(cancel func()) hooked { return hooked{committed: cancel} },
 		} {
 			ctx, cancel := context.WithCancel(t.Context())
-			_, _, err := direct(ctx, t, from, to, h(cancel), m.Ref)
+			_, err := direct(ctx, t, from, to, h(cancel), m.Ref)
 			cancel()
 			if transfer.KindOf(err) != transfer.KindInterrupted {
 				t.Errorf("%s: %v", when, err)
@@ -135,7 +135,7 @@ func TestInterrupted(t *testing.T) {
 			absent(t, to, m.Ref)
 			leftovers(t, to)
 		}
-		if _, _, err := direct(t.Context(), t, from, to, hooked{}, m.Ref); err != nil {
+		if _, err := direct(t.Context(), t, from, to, hooked{}, m.Ref); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -147,10 +147,10 @@ func TestLayerVanishes(t *testing.T) {
 		from, to := pool.get(t, fromSpec, "sender"), pool.get(t, spec, "receiver")
 		v1, v2 := versions("vanishes " + spec.Name)
 		load(t, from, v1, v2)
-		if _, _, err := direct(t.Context(), t, from, to, hooked{}, v1.Ref); err != nil {
+		if _, err := direct(t.Context(), t, from, to, hooked{}, v1.Ref); err != nil {
 			t.Fatal(err)
 		}
-		_, retries, err := direct(t.Context(), t, from, to, hooked{planned: func() { remove(t, to, v1.Ref) }}, v2.Ref)
+		retries, err := direct(t.Context(), t, from, to, hooked{planned: func() { remove(t, to, v1.Ref) }}, v2.Ref)
 		if err != nil {
 			t.Fatal(err)
 		}

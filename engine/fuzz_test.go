@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// FuzzSaveReader reads archives as if an engine had saved them: it must neither
+// panic nor hand over a blob that it cannot name, whatever is in them.
+func FuzzSaveReader(f *testing.F) {
+	m := throwaway.Image{Ref: "fuzz:1", Layers: []throwaway.Layer{{Size: 300, Seed: 1}, {Size: 20, Seed: 2}}, Cmd: []string{"/x"}}
+	offered := &transfer.Image{ID: digest.Digest(m.ID()), Config: digest.Digest(m.ID()), Root: digest.Digest(m.ID())}
+	for _, d := range m.DiffIDs() {
+		offered.Layers = append(offered.Layers, transfer.Layer{DiffID: digest.Digest(d), Digest: digest.Digest(d)})
+	}
+	for _, write := range []func(io.Writer, ...throwaway.Image) error{throwaway.WriteDockerArchive, throwaway.WriteOCIArchive} {
+		var b bytes.Buffer
+		if err := write(&b, m); err != nil {
+			f.Fatal(err)
+		}
+		for store := range byte(3) {
+			f.Add(store, b.Bytes())
+			f.Add(store, b.Bytes()[:b.Len()/2])
+		}
+	}
+	f.Fuzz(func(t *testing.T, store byte, archive []byte) {
+		w := &checkingWriter{t: t}
+		r := newSaveReader(Store(store%3), []*transfer.Image{offered}, nil, w)
+		if err := r.read(t.Context(), bytes.NewReader(archive)); err != nil {
+			return
+		}
+		x, err := r.index(offered, nil)
+		if err == nil && len(x.Layers) != len(offered.Layers) {
+			t.Errorf("index of %d layers", len(x.Layers))
+		}
+	})
+}
+
+type checkingWriter struct{ t *testing.T }
+
+func (w *checkingWriter) Put(_ context.Context, d ocispec.Descriptor, r io.Reader) error {
+	if err := d.Digest.Validate(); err != nil {
+		w.t.Error(err)
+	}
+	n, err := io.Copy(io.Discard, r)
+	if err == nil && n != d.Size {
+		w.t.Errorf("blob of %d bytes has %d", d.Size, n)
+	}
+	return err
+}
+
+// FuzzReadAnswer reads what an engine answers to a load or a push.
+func FuzzReadAnswer(f *testing.F) {
+	for _, s := range []string{
+		`{"stream":"Loaded image ID: sha256:00\n"}`,
+		`{"status":"Loading layer","progressDetail":{"current":1,"total":2},"id":"abc"}` + "\n" + `{"stream":"x"}`,
+		`{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}`,
+		`{"stream":"Loa`, ``, `[]`, `{"error":1}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		err := readAnswer(strings.NewReader(s), func(string) {})
+		if err == nil && strings.Contains(s, `{"error":"bad"}`) && !strings.Contains(s, `\`) && strings.HasPrefix(s, `{"error":"bad"}`) {
+			t.Error("an error went unnoticed")
+		}
+	})
+}
+
+// FuzzManifests reads manifests that an engine pushes.
+func FuzzManifests(f *testing.F) {
+	f.Add([]byte(`{"schemaVersion":2,"config":{"digest":"sha256:0"},"layers":[{"digest":"sha256:1"}]}`))
+	f.Add([]byte(`{"manifests":[{"digest":"sha256:0","platform":{"os":"linux","architecture":"amd64"}}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := newManifests()
+		d := digest.FromBytes(b)
+		if err := m.add(d, b); err != nil {
+			return
+		}
+		if doc := m.find(d, ocispec.Platform{OS: "linux", Architecture: "amd64"}, 1); doc != nil && len(doc.Layers) != 1 {
+			t.Errorf("found a manifest of %d layers", len(doc.Layers))
+		}
+		m.descriptor(d)
+	})
+}
+
+func TestV1LayersAmbiguous(t *testing.T) {
+	layers := func(names ...string) *transfer.Image {
+		m := &transfer.Image{}
+		for _, n := range names {
+			m.Layers = append(m.Layers, transfer.Layer{DiffID: digest.FromString(n)})
+		}
+		return m
+	}
+	if _, ok := newV1Layers([]*transfer.Image{layers("a"), layers("a", "b"), layers("d")}); ok {
+		t.Error("two top layers without a parent are told apart")
+	}
+	if _, ok := newV1Layers([]*transfer.Image{layers("a", "b"), layers("a", "c")}); ok {
+		t.Error("two top layers on one parent are told apart")
+	}
+	if _, ok := newV1Layers([]*transfer.Image{layers("a", "b"), layers("a", "b", "c")}); !ok {
+		t.Error("a layer that is top in one image and not in the other is ambiguous")
+	}
+}
