@@ -14,8 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptTime bounds one script.
-const scriptTime = 3 * time.Minute
+// scriptsTime bounds all scripts together.
+const scriptsTime = 10 * time.Minute
 
 // TestScripts runs the scripts of testdata. They have two engines, $ENGINE_A to
 // send from and $ENGINE_B to receive in, shared by all scripts: each makes images
@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
-		Deadline:            time.Now().Add(15 * time.Minute),
+		Deadline:            time.Now().Add(scriptsTime),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
@@ -41,8 +41,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			switch cond {
-			case "engines":
+			if cond == "engines" {
 				return pair.start(t) == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)

@@ -24,20 +24,22 @@ import (
 // imgsend and imgrecv for "engine here".
 const exitNoEngine = 5
 
-func main() {
+func main() { os.Exit(run()) }
+
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := demo(ctx)
-	var none *noEngineError
-	switch {
-	case errors.As(err, &none):
-		fmt.Fprintln(os.Stderr, "imgdemo: error:", err)
-		fmt.Fprintln(os.Stderr, "imgdemo: hint:", none.hint)
-		os.Exit(exitNoEngine)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "imgdemo: error:", err)
-		os.Exit(1)
+	if err == nil {
+		return 0
 	}
+	fmt.Fprintln(os.Stderr, "imgdemo: error:", err)
+	var none *noEngineError
+	if errors.As(err, &none) {
+		fmt.Fprintln(os.Stderr, "imgdemo: hint:", none.hint)
+		return exitNoEngine
+	}
+	return 1
 }
 
 func say(format string, args ...any) { fmt.Printf("\n# "+format+"\n", args...) }

@@ -49,8 +49,8 @@ func (d *door) policy() peer.Policy {
 
 var errRefused = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("the offer was refused")}
 
-// accept decides about an offer.
-func (d *door) accept(ctx context.Context, from peer.ID, hello transfer.Hello, o *transfer.Offer) error {
+// accept decides about the offer that has been shown.
+func (d *door) accept(ctx context.Context, from peer.ID) error {
 	if d.yes || d.allowed[from] {
 		return nil
 	}

@@ -67,7 +67,7 @@ func (r *receiver) serve(ctx context.Context, stream *peer.Stream) (counts bool,
 			title = cli.Titles(o)
 			r.v.Event(cli.OfferEvent{Event: "offer", From: stream.Peer().String(), Host: there.Host, Images: cli.Plans(o, nil)})
 			r.showOffer(there, stream.Peer(), o)
-			err := r.door.accept(ctx, stream.Peer(), there, o)
+			err := r.door.accept(ctx, stream.Peer())
 			start = time.Now()
 			return err
 		},
