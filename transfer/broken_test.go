@@ -184,10 +184,10 @@ func stallAt(t *testing.T, at byte) {
 // is alive. So may a sender whose blocks nobody takes.
 func TestSlowEngines(t *testing.T) {
 	checkLeaks(t)
-	const idle = 400 * time.Millisecond
+	const idle = time.Second
 	wait := func(ctx context.Context) error {
 		select {
-		case <-time.After(idle * 3 / 2):
+		case <-time.After(idle * 5 / 4):
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()

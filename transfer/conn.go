@@ -79,8 +79,19 @@ func newConn(s Stream, o StreamOptions) *conn {
 type timedReader struct{ c *conn }
 
 func (t timedReader) Read(b []byte) (int, error) {
+	grace := t.c.patience / 4
+	n, err := t.read(b, t.c.patience-grace)
+	if n == 0 && isTimeout(err) {
+		// The time may have passed because this host slept: then what was said
+		// meanwhile is there now.
+		n, err = t.read(b, grace)
+	}
+	return n, err
+}
+
+func (t timedReader) read(b []byte, patience time.Duration) (int, error) {
 	c := t.c
-	if err := c.s.SetReadDeadline(time.Now().Add(c.patience)); err != nil {
+	if err := c.s.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}
 	// Whoever sets cut moves the deadline after it.
