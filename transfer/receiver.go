@@ -37,8 +37,16 @@ func NewReceiver(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*R
 }
 
 // Next returns the sender's next offer.
+//
+// Signs of life do not count: a sender that has nothing to offer for twice
+// the idle time is given up, so that it does not keep others waiting.
 func (r *Receiver) Next(ctx context.Context) (*Offer, error) {
-	f, err := r.in.next(ctx)
+	limited, cancel := context.WithTimeout(ctx, 2*r.idle)
+	defer cancel()
+	f, err := r.in.next(limited)
+	if limited.Err() != nil && ctx.Err() == nil {
+		return nil, broken("the sender offers nothing")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -42,8 +42,8 @@ func newDoor(v *cli.Voice, o options) (*door, error) {
 // stranger is turned away before that, and imgrecv waits on.
 func (d *door) policy() peer.Policy {
 	return peer.Policy{
-		Allow:     func(id peer.ID) bool { return d.allowed[id] },
-		Strangers: func() bool { return d.yes || d.terminal || len(d.allowed) == 0 },
+		Allow:     func(id peer.ID) bool { return d.yes || d.allowed[id] },
+		Strangers: func() bool { return d.terminal || len(d.allowed) == 0 },
 	}
 }
 

@@ -138,7 +138,8 @@ func (m *Meter) paint(done, total int64) {
 			opts = append(opts, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
 				progressbar.OptionSetPredictTime(true), progressbar.OptionUseIECUnits(false))
 		} else {
-			opts = append(opts, progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(true))
+			// No goroutine of its own: nothing paints after clear.
+			opts = append(opts, progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(true), progressbar.OptionSetSpinnerChangeInterval(0))
 		}
 		m.bar = progressbar.NewOptions64(limit, opts...)
 	}
