@@ -145,7 +145,7 @@ func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Diges
 		if s.plan.Images[i].Status != transfer.Take {
 			continue
 		}
-		l, err := s.e.find(ctx, ids[m.ID].String())
+		l, err := s.e.findPlatform(ctx, ids[m.ID].String(), m.Platform)
 		if errdefs.IsNotFound(err) {
 			return fmt.Errorf("%s: %w", m.Name(), errNotLoaded)
 		}

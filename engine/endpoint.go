@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,11 +28,12 @@ type Endpoint struct {
 	certs string // folder with ca.pem, cert.pem and key.pem, or empty
 }
 
-// The time that an engine has to answer first. Whoever runs the command by
-// mistake on a host without an engine should not wait for the answer.
+// Whoever runs the command by mistake on a host without an engine should not
+// wait for the answer, so a connection must come at once. One that is there may
+// be busy, and gets longer to say what it is.
 const (
-	localTimeout = 1500 * time.Millisecond
-	sshTimeout   = 15 * time.Second
+	connectTimeout  = 1500 * time.Millisecond
+	identifyTimeout = 15 * time.Second
 )
 
 // Find connects to the engine at host, or if that is empty at DOCKER_HOST, or
@@ -51,8 +53,6 @@ func Find(ctx context.Context, host string) (*Engine, error) {
 		}
 		return e, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, localTimeout)
-	defer cancel()
 	var first error
 	tried := usualSockets()
 	for _, path := range tried {
@@ -85,13 +85,26 @@ func noEngine(ctx context.Context, err error, hint string) error {
 }
 
 func tryOpen(ctx context.Context, ep Endpoint) (*Engine, error) {
-	timeout := localTimeout
-	if strings.HasPrefix(ep.Host, "ssh://") {
-		timeout = sshTimeout
+	if err := ep.reachable(ctx); err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	return open(ctx, ep)
+}
+
+// reachable reports whether somebody listens at ep, where that is quickly told.
+func (ep Endpoint) reachable(ctx context.Context) error {
+	network, address, ok := strings.Cut(ep.Host, "://")
+	if !ok || network != "unix" && network != "tcp" {
+		return nil
+	}
+	d := net.Dialer{Timeout: connectTimeout}
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // configured returns the endpoint that the user chose, or none.

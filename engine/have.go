@@ -43,29 +43,44 @@ func (e *Engine) locals(ctx context.Context) ([]*local, error) {
 	return out, g.Wait()
 }
 
-// layersHere returns which layers of the image a classic store or Podman has.
-// A classic store knows a layer only on top of those below it; Podman by itself.
-func layersHere(store Store, m *transfer.Image, images []*local) []bool {
-	have := map[digest.Digest]bool{}
+// An inventory is what a classic store or Podman has of layers. A classic store
+// knows a layer only on top of those below it, so by its chain ID; Podman by
+// itself, so by its DiffID.
+type inventory struct {
+	store Store
+	have  map[digest.Digest]bool
+}
+
+func (e *Engine) inventory(ctx context.Context) (*inventory, error) {
+	images, err := e.locals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inv := &inventory{store: e.store, have: map[digest.Digest]bool{}}
 	for _, l := range images {
-		ids := l.diffIDs()
-		if store == Classic {
-			ids = identity.ChainIDs(ids)
-		}
-		for _, id := range ids {
-			have[id] = true
+		for _, id := range inv.ids(l.diffIDs()) {
+			inv.have[id] = true
 		}
 	}
-	ids := make([]digest.Digest, len(m.Layers))
+	return inv, nil
+}
+
+func (inv *inventory) ids(diffIDs []digest.Digest) []digest.Digest {
+	if inv.store == Classic {
+		return identity.ChainIDs(diffIDs)
+	}
+	return diffIDs
+}
+
+// layers says for each layer of m whether it is here.
+func (inv *inventory) layers(m *transfer.Image) []bool {
+	diffIDs := make([]digest.Digest, len(m.Layers))
 	for i, l := range m.Layers {
-		ids[i] = l.DiffID
+		diffIDs[i] = l.DiffID
 	}
-	if store == Classic {
-		ids = identity.ChainIDs(ids)
-	}
-	out := make([]bool, len(ids))
-	for i, id := range ids {
-		out[i] = have[id]
+	out := make([]bool, len(diffIDs))
+	for i, id := range inv.ids(diffIDs) {
+		out[i] = inv.have[id]
 	}
 	return out
 }

@@ -11,8 +11,11 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // A Request names an image to send.
@@ -64,7 +67,23 @@ func (l *local) diffIDs() []digest.Digest {
 // find returns the image that the engine knows by a name, ID or digest.
 // errdefs.IsNotFound is true of its error if there is none.
 func (e *Engine) find(ctx context.Context, name string) (*local, error) {
-	in, err := e.api.ImageInspect(ctx, name)
+	return e.inspect(ctx, name)
+}
+
+// findPlatform is find for one platform of an image that may have several; a
+// containerd store shows the one that suits its host best otherwise.
+func (e *Engine) findPlatform(ctx context.Context, name string, p ocispec.Platform) (*local, error) {
+	if e.store == Containerd && versions.GreaterThanOrEqualTo(e.version, inspectPlatformAPI) && p.OS != "" {
+		return e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
+	}
+	return e.inspect(ctx, name)
+}
+
+// inspectPlatformAPI is the first API version whose inspect takes a platform.
+const inspectPlatformAPI = "1.49"
+
+func (e *Engine) inspect(ctx context.Context, name string, opts ...client.ImageInspectOption) (*local, error) {
+	in, err := e.api.ImageInspect(ctx, name, opts...)
 	if err != nil {
 		return nil, err
 	}

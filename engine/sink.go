@@ -86,12 +86,12 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 func (e *Engine) layers(ctx context.Context, images []*transfer.Image) ([][]bool, *probe, error) {
 	out := make([][]bool, len(images))
 	if e.store != Containerd {
-		all, err := e.locals(ctx)
+		inv, err := e.inventory(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
 		for i, m := range images {
-			out[i] = layersHere(e.store, m, all)
+			out[i] = inv.layers(m)
 		}
 		return out, nil, nil
 	}
@@ -128,7 +128,7 @@ func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest,
 		want = m.Root
 	}
 	if want != "" {
-		l, err := s.e.find(ctx, want.String())
+		l, err := s.e.findPlatform(ctx, want.String(), m.Platform)
 		if err == nil && l.id == want && sameLayers(l, m) && s.e.complete(ctx, l) {
 			return l.id, nil
 		}

@@ -6,13 +6,14 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 )
 
 // A Source gives images of an engine.
 type Source struct {
 	transfer.Queue
 	e         *Engine
-	described map[digest.Digest]*manifests // by image ID, containerd store only
+	described map[digest.Digest]*manifests // by image ID; nil where nothing is known
 }
 
 var _ transfer.Source = (*Source)(nil)
@@ -25,13 +26,26 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 	if err != nil {
 		return nil, err
 	}
+	if e.store == Containerd {
+		e.sweep(ctx)
+	}
 	s := &Source{e: e, described: map[digest.Digest]*manifests{}}
 	images := make([]transfer.Image, len(found))
+	trees := make([]*manifests, len(found))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inspectors)
 	for i, l := range found {
-		if images[i], err = s.describe(ctx, l); err != nil {
-			return nil, err
-		}
-		images[i].Refs = names[i]
+		g.Go(func() (err error) {
+			images[i], trees[i], err = e.describe(ctx, l)
+			images[i].Refs = names[i]
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i, tree := range trees {
+		s.described[images[i].ID] = tree
 	}
 	s.Fill(images)
 	return s, nil
@@ -40,40 +54,41 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 // describe says what is known of an image before it is exported. Classic
 // stores and Podman export layers uncompressed, so that the DiffID is the
 // blob's digest; a containerd store exports blobs as they are stored, which
-// only a push tells.
-func (s *Source) describe(ctx context.Context, l *local) (transfer.Image, error) {
+// only a push tells: then the manifests come back too.
+func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *manifests, error) {
 	m := transfer.Image{
 		ID:       l.id,
 		Platform: ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant},
 	}
-	sizes, err := s.e.layerSizes(ctx, l)
+	sizes, err := e.layerSizes(ctx, l)
 	if err != nil {
-		return m, err
+		return m, nil, err
 	}
 	for i, d := range l.diffIDs() {
 		m.Layers = append(m.Layers, transfer.Layer{DiffID: d, Size: sizes[i]})
 	}
-	if s.e.store != Containerd {
+	if e.store != Containerd {
 		m.Config = l.id
 		for i := range m.Layers {
 			m.Layers[i].Digest = m.Layers[i].DiffID
 		}
-		return m, nil
+		return m, nil, nil
 	}
 	m.Root = l.id
-	tree, err := s.e.describePush(ctx, l)
+	tree, err := e.describePush(ctx, l)
 	if err != nil {
 		// Only the digests stay unknown: every layer will be sent.
-		return m, ctx.Err()
+		return m, nil, ctx.Err()
 	}
-	if manifest := tree.find(l.id, m.Platform, len(m.Layers)); manifest != nil {
-		s.described[l.id] = tree
-		m.Config = manifest.Config.Digest
-		for i, d := range manifest.Layers {
-			m.Layers[i].Digest, m.Layers[i].Size = d.Digest, d.Size
-		}
+	manifest := tree.find(l.id, m.Platform, len(m.Layers))
+	if manifest == nil {
+		return m, nil, nil
 	}
-	return m, nil
+	m.Config = manifest.Config.Digest
+	for i, d := range manifest.Layers {
+		m.Layers[i].Digest, m.Layers[i].Size = d.Digest, d.Size
+	}
+	return m, tree, nil
 }
 
 // layerSizes estimates the sizes of an image's layers from its history, which

@@ -73,7 +73,7 @@ func (r *receiver) serve(ctx context.Context, stream *peer.Stream) (counts bool,
 		},
 		OnPlan: func(o *transfer.Offer, p *transfer.Plan) {
 			r.v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(o, p)})
-			for _, line := range cli.PlanLines(o, p, "here") {
+			for _, line := range cli.PlanLines(o, p, "here", "receive") {
 				r.v.Sayf("%s", line)
 			}
 			if meter == nil && !o.DryRun {

@@ -124,7 +124,7 @@ func (s *sending) planned(o *transfer.Offer, p *transfer.Plan) {
 		s.printPlan(o, p)
 		return
 	}
-	for _, line := range cli.PlanLines(o, p, "there") {
+	for _, line := range cli.PlanLines(o, p, "there", "send") {
 		s.v.Sayf("%s", line)
 	}
 }

@@ -57,8 +57,9 @@ func Count(n int, noun string) string {
 }
 
 // PlanLines says in words what the plan is for each image. there is how the
-// receiving side is called: "there" or "here".
-func PlanLines(o *transfer.Offer, p *transfer.Plan, there string) []string {
+// receiving side is called, "there" or "here"; verb what this side does, "send"
+// or "receive".
+func PlanLines(o *transfer.Offer, p *transfer.Plan, there, verb string) []string {
 	var out []string
 	counted := map[digest.Digest]bool{}
 	for i, ip := range Plans(o, p) {
@@ -83,7 +84,7 @@ func PlanLines(o *transfer.Offer, p *transfer.Plan, there string) []string {
 			if shared > 0 {
 				line += fmt.Sprintf(", %d shared with the above", shared)
 			}
-			out = append(out, fmt.Sprintf("%s, about %s to send", line, Bytes(bytes)))
+			out = append(out, fmt.Sprintf("%s, about %s to %s", line, Bytes(bytes), verb))
 		}
 	}
 	return out
