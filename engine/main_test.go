@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +17,17 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
+
+// required is the matrix: the oldest and the newest of what is supported.
+var required = []*regexp.Regexp{
+	regexp.MustCompile(`^classic-20\.10$`),
+	regexp.MustCompile(`^classic-26\.1$`),
+	regexp.MustCompile(`^containerd-26\.1$`),
+	regexp.MustCompile(`^classic-(28|29)\.`),
+	regexp.MustCompile(`^containerd-(28|29)\.`),
+	regexp.MustCompile(`^podman-4\.`),
+	regexp.MustCompile(`^podman-[5-9]\.`),
+}
 
 // The tests run on every engine of the matrix that can be started here. They
 // say which ones could not; with IMGSEND_MATRIX=required that is a failure.
@@ -26,9 +39,9 @@ func TestMain(m *testing.M) {
 		fmt.Printf("engine %s skipped: %s\n", s.Name, s.Reason)
 	}
 	if os.Getenv("IMGSEND_MATRIX") == "required" {
-		for _, want := range []string{"classic-20.10", "classic-26.1", "containerd-26.1", "classic-28.5", "containerd-28.5", "podman-"} {
-			if !has(specs, want) {
-				fmt.Printf("engine %s is required and cannot run here\n", want)
+		for _, want := range required {
+			if !slices.ContainsFunc(specs, func(s throwaway.Spec) bool { return want.MatchString(s.Name) }) {
+				fmt.Printf("an engine %s is required and cannot run here\n", want)
 				code = 1
 			}
 		}
@@ -38,15 +51,6 @@ func TestMain(m *testing.M) {
 	}
 	pool.stop()
 	os.Exit(code)
-}
-
-func has(specs []throwaway.Spec, prefix string) bool {
-	for _, s := range specs {
-		if len(s.Name) >= len(prefix) && s.Name[:len(prefix)] == prefix {
-			return true
-		}
-	}
-	return false
 }
 
 func specs(t *testing.T) []throwaway.Spec {

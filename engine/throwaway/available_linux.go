@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // suites are the Debian systems that are expected in the folder of engines.
@@ -98,7 +99,10 @@ func versionOf(root, program string) (major, minor int, err error) {
 	}
 	cmd := exec.Command("/usr/bin/env", program, "--version")
 	if root != "" {
-		cmd = exec.Command("chroot", root, program, "--version")
+		// Podman reads /proc even for this. It is mounted where nobody sees it.
+		cmd = exec.Command("/bin/sh", "-c", `mount --make-rslave / && mount --rbind /proc "$0/proc" && exec chroot "$0" "$@"`,
+			root, program, "--version")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	}
 	cmd.Env = []string{searchPath, "HOME=/nonexistent", "LC_ALL=C"}
 	out, err := cmd.CombinedOutput()
