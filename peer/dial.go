@@ -115,7 +115,7 @@ func negotiate(ctx context.Context, conn network.Conn, proto protocol.ID) (netwo
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { stream.Reset() })
+	stop := context.AfterFunc(ctx, func() { _ = stream.Reset() })
 	_, err = multistream.SelectOneOf([]protocol.ID{proto}, stream)
 	if !stop() {
 		err = ctx.Err()
@@ -124,7 +124,7 @@ func negotiate(ctx context.Context, conn network.Conn, proto protocol.ID) (netwo
 		err = stream.SetProtocol(proto)
 	}
 	if err != nil {
-		stream.Reset()
+		_ = stream.Reset()
 		return nil, err
 	}
 	return stream, nil

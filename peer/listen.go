@@ -130,12 +130,12 @@ func (h *Host) Close() error {
 func (h *Host) handle(s network.Stream) {
 	w := h.admit(s)
 	if w == nil {
-		s.ResetWithError(network.StreamRateLimited)
+		_ = s.ResetWithError(network.StreamRateLimited)
 		return
 	}
 	if err := h.agree(s); err != nil {
 		h.drop(w)
-		s.Reset()
+		_ = s.Reset()
 		if h.gate.isStranger(s.Conn()) {
 			// A stranger must not keep its place with streams that say
 			// nothing.

@@ -120,7 +120,7 @@ func helperWait() error {
 		_, err = s.Read(make([]byte, 1))
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		return fmt.Errorf("a lost peer looks like %v", err)
+		return fmt.Errorf("a lost peer looks like %w", err)
 	}
 	fmt.Println(time.Since(start))
 	return s.Reset()
@@ -238,7 +238,7 @@ func helper(t *testing.T, ns, what string, env ...string) (stdin io.Writer, stdo
 	return in, bufio.NewReader(out), func() error {
 		err := cmd.Wait()
 		if err != nil || stderr.Len() > 0 {
-			return fmt.Errorf("%s: %v: %s", what, err, stderr.String())
+			return fmt.Errorf("%s: %w: %s", what, err, stderr.String())
 		}
 		return nil
 	}

@@ -51,8 +51,8 @@ func (c *politeConn) Close() error {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
 			// A Read that goes on elsewhere ends with this deadline or with
 			// what it reads; either way it reports the connection as closed.
-			tcp.SetReadDeadline(time.Now().Add(politeTimeout))
-			io.Copy(io.Discard, struct{ io.Reader }{tcp})
+			_ = tcp.SetReadDeadline(time.Now().Add(politeTimeout))
+			_, _ = io.Copy(io.Discard, struct{ io.Reader }{tcp})
 		}
 		c.err = c.Conn.Close()
 	})

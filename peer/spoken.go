@@ -43,8 +43,8 @@ func askProtocols(ctx context.Context, conn network.Conn) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer stream.Reset()
-	defer context.AfterFunc(ctx, func() { stream.Reset() })()
+	defer func() { _ = stream.Reset() }()
+	defer context.AfterFunc(ctx, func() { _ = stream.Reset() })()
 	data, err := io.ReadAll(io.LimitReader(stream, maxIdentify))
 	if err != nil {
 		return nil, err

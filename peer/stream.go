@@ -98,8 +98,8 @@ func (s *Stream) Close() error {
 		defer overdue.Stop()
 		err = s.CloseWrite()
 		if err == nil {
-			s.stream.SetReadDeadline(time.Time{})
-			io.Copy(io.Discard, s)
+			_ = s.stream.SetReadDeadline(time.Time{})
+			_, _ = io.Copy(io.Discard, s)
 			if !s.finFirst.Load() {
 				// The peer closed first. What was written after that has
 				// arrived when the peer, which must still read it, hangs up.
@@ -121,7 +121,7 @@ func (s *Stream) Reset() error {
 }
 
 func (s *Stream) release() {
-	s.stream.Reset() // frees its place; sends nothing after a close
+	_ = s.stream.Reset() // frees its place; sends nothing after a close
 	s.stream.Conn().Close()
 	if s.free != nil {
 		s.free()

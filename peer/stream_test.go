@@ -206,7 +206,7 @@ func testDeadlines(t *testing.T, addr string) {
 		do  func([]byte) (int, error)
 	}{
 		"read":  {out.SetReadDeadline, out.Read},
-		"write": {out.SetWriteDeadline, func(p []byte) (int, error) { return out.Write(make([]byte, 32<<20)) }},
+		"write": {out.SetWriteDeadline, func([]byte) (int, error) { return out.Write(make([]byte, 32<<20)) }},
 	} {
 		if err := step.set(past); err != nil {
 			t.Fatal(err)

@@ -3,8 +3,6 @@ package transfer
 import (
 	"context"
 	"sync/atomic"
-
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // A blockReader receives frames, in order, expanding data blocks on a few
@@ -156,7 +154,7 @@ func (r *blockReader) control(t frameType, n int) (any, error) {
 			return unmarshalEnd(b)
 		}
 		d, err := unmarshalBlob(b)
-		return ocispec.Descriptor(d), err
+		return d, err
 	}
 	return nil, broken("frame type %d does not come from a sender", t)
 }

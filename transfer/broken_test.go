@@ -161,7 +161,7 @@ func TestStall(t *testing.T) {
 
 func stallAt(t *testing.T, at byte) {
 	stalled, release := make(chan struct{}), make(chan struct{})
-	stop := func(f wireFrame) []byte { close(stalled); <-release; return nil }
+	stop := func(wireFrame) []byte { close(stalled); <-release; return nil }
 	back := func(f wireFrame) []byte {
 		select {
 		case <-stalled:
@@ -203,7 +203,7 @@ func TestSlowEngines(t *testing.T) {
 		return nil
 	}
 	r := transferRun{src: src, dst: dst, idle: idle}
-	r.recvOpts.Accept = func(ctx context.Context, o *transfer.Offer) error { return wait(ctx) }
+	r.recvOpts.Accept = func(ctx context.Context, _ *transfer.Offer) error { return wait(ctx) }
 	r.do(t)
 	if r.sendErr != nil || r.recvErr != nil {
 		t.Errorf("sender: %v, receiver: %v", r.sendErr, r.recvErr)

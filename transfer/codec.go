@@ -82,9 +82,9 @@ func newEncoder(workers int) *encoder {
 func (e *encoder) encode(frame []byte, n int, l level, out []byte) ([]byte, error) {
 	raw := frame[blockHead : blockHead+n]
 	codec := byte(codecNone)
-	switch {
-	case l == levelNone:
-	case l == levelS2:
+	switch l {
+	case levelNone:
+	case levelS2:
 		if body := s2.Encode(out[blockHead:cap(out)], raw); len(body) < n {
 			// maxPayload leaves room for s2's worst case, so that out was used.
 			out, codec = out[:blockHead+len(body)], codecS2

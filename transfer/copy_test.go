@@ -207,7 +207,7 @@ func TestDryRun(t *testing.T) {
 				o = &r.recvOpts
 			}
 			o.DryRun = true
-			o.OnPlan = func(o *transfer.Offer, p *transfer.Plan) { plans++ }
+			o.OnPlan = func(*transfer.Offer, *transfer.Plan) { plans++ }
 			r.do(t)
 			if r.sendErr != nil || r.recvErr != nil {
 				t.Fatal(r.sendErr, r.recvErr)

@@ -110,8 +110,8 @@ func TestFailures(t *testing.T) {
 			if src.closed != 1 || src.closeErr == nil {
 				t.Errorf("source was closed %d times with %v", src.closed, src.closeErr)
 			}
-			if r.sendMs > soon || r.recvMs > soon {
-				t.Errorf("took %v and %v", r.sendMs, r.recvMs)
+			if r.sendTook > soon || r.recvTook > soon {
+				t.Errorf("took %v and %v", r.sendTook, r.recvTook)
 			}
 			remote := r.sendErr
 			if test.at == fromSender {
@@ -198,7 +198,7 @@ func TestFailureWhileFull(t *testing.T) {
 	src, dst := newSource(newImage("a:1", false, random(1, 60*block))), newSink()
 	r := transferRun{src: src, dst: dst}
 	r.sendOpts.Progress = new(transfer.Progress)
-	dst.onPut = func(ctx context.Context, n int) error {
+	dst.onPut = func(ctx context.Context, _ int) error {
 		for r.sendOpts.Progress.Done.Load() < 16*block && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}

@@ -87,8 +87,8 @@ func TestLimitedCopy(t *testing.T) {
 	if r.sendErr != nil || r.recvErr != nil {
 		t.Fatal(r.sendErr, r.recvErr)
 	}
-	if r.sendMs < 80*time.Millisecond {
-		t.Errorf("took %v", r.sendMs)
+	if r.sendTook < 80*time.Millisecond {
+		t.Errorf("took %v", r.sendTook)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestLimitedInterrupt(t *testing.T) {
 func TestParseRate(t *testing.T) {
 	for s, want := range map[string]int64{
 		"1000": 1000, "500k": 500_000, "500K": 500_000, "10M": 10_000_000, "10MB": 10_000_000, "1.5MB/s": 1_500_000,
-		"2MiB/s": 2 << 20, "64KiB": 64 << 10, "1G": 1e9, " 10 M ": 10_000_000, "1gib/s": 1 << 30, "2000B/s": 2000,
+		"2MiB/s": 2 << 20, "64KiB": 64 << 10, "1G": 1e9, "10 M": 10_000_000, "1gib/s": 1 << 30, "2000B/s": 2000,
 	} {
 		if got, err := transfer.ParseRate(s); err != nil || got != want {
 			t.Errorf("%q: %d, %v; want %d", s, got, err, want)

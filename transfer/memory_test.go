@@ -231,7 +231,7 @@ func (s *memSink) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) er
 	b, err := io.ReadAll(r)
 	if err != nil {
 		// Engines say it in words of their own.
-		return fmt.Errorf("load failed: %v", err)
+		return fmt.Errorf("load failed: %v", err) //nolint:errorlint // a sink that hides its cause
 	}
 	if _, ok := s.pending[d.Digest]; ok {
 		return errors.New("memSink: blob put twice")

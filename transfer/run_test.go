@@ -43,22 +43,22 @@ func tcpPair(t testing.TB) (*net.TCPConn, *net.TCPConn) {
 
 // A transferRun is how to copy over a stream; zero fields have defaults.
 type transferRun struct {
-	src            transfer.Source
-	dst            transfer.Sink
-	out, in        transfer.Stream // default: a TCP connection
-	sendCtx        context.Context
-	recvCtx        context.Context
-	sendOpts       transfer.Options
-	recvOpts       transfer.Options
-	compression    transfer.Compression
-	idle           time.Duration
-	sendPatience   time.Duration // the sender's idle time, if another one
-	limit          time.Duration // for the whole; default 20 s
-	sendRep        *transfer.Report
-	recvRep        *transfer.Report
-	sendErr        error
-	recvErr        error
-	sendMs, recvMs time.Duration // how long either side took
+	src                transfer.Source
+	dst                transfer.Sink
+	out, in            transfer.Stream // default: a TCP connection
+	sendCtx            context.Context
+	recvCtx            context.Context
+	sendOpts           transfer.Options
+	recvOpts           transfer.Options
+	compression        transfer.Compression
+	idle               time.Duration
+	sendPatience       time.Duration // the sender's idle time, if another one
+	limit              time.Duration // for the whole; default 20 s
+	sendRep            *transfer.Report
+	recvRep            *transfer.Report
+	sendErr            error
+	recvErr            error
+	sendTook, recvTook time.Duration // how long either side took
 }
 
 // do copies src to dst, a Sender and a Receiver in between.
@@ -85,7 +85,7 @@ func (r *transferRun) do(t testing.TB) {
 	sent, received := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(sent)
-		defer func() { r.sendMs = time.Since(start) }()
+		defer func() { r.sendTook = time.Since(start) }()
 		snd, err := transfer.NewSender(r.sendCtx, r.out, transfer.Hello{Program: "imgsend test"},
 			transfer.StreamOptions{Compression: r.compression, Idle: patience, Progress: r.sendOpts.Progress})
 		if err != nil {
@@ -96,7 +96,7 @@ func (r *transferRun) do(t testing.TB) {
 	}()
 	go func() {
 		defer close(received)
-		defer func() { r.recvMs = time.Since(start) }()
+		defer func() { r.recvTook = time.Since(start) }()
 		rcv, err := transfer.NewReceiver(r.recvCtx, r.in, transfer.Hello{Program: "imgrecv test"},
 			transfer.StreamOptions{Idle: r.idle, Progress: r.recvOpts.Progress})
 		if err != nil {

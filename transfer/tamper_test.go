@@ -175,8 +175,8 @@ func TestTampered(t *testing.T) {
 			if dst.closed > 0 && !bytes.HasPrefix([]byte(f.name), []byte("result of")) && f.name != "bye for a result" {
 				wantNothing(t, dst)
 			}
-			if r.sendMs > 5*time.Second || r.recvMs > 5*time.Second {
-				t.Errorf("took %v and %v", r.sendMs, r.recvMs)
+			if r.sendTook > 5*time.Second || r.recvTook > 5*time.Second {
+				t.Errorf("took %v and %v", r.sendTook, r.recvTook)
 			}
 		})
 	}

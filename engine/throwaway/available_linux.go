@@ -139,7 +139,7 @@ func canIsolate() error {
 	if err != nil {
 		return err
 	}
-	defer dir.remove()
+	defer func() { _ = dir.remove() }()
 	log, err := dir.openLog()
 	if err != nil {
 		return err

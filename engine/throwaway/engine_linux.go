@@ -121,7 +121,7 @@ func (e *Engine) Restart(ctx context.Context) error {
 // Stop ends the engine at once and removes everything it left. Further calls
 // do nothing, unless the removal failed: then they try it again.
 func (e *Engine) Stop() error {
-	e.Kill() // ends a start that holds the lock
+	_ = e.Kill() // ends a start that holds the lock
 	e.life.Lock()
 	defer e.life.Unlock()
 	if err := e.Kill(); err != nil {
@@ -185,7 +185,7 @@ func (e *Engine) ready(ctx context.Context, p *process) error {
 		case <-p.done:
 			return fmt.Errorf("it ended at once: %w", p.result())
 		case <-ctx.Done():
-			return fmt.Errorf("it does not answer: %w (%v)", ctx.Err(), err)
+			return fmt.Errorf("it does not answer: %w (%w)", ctx.Err(), err)
 		case <-tick.C:
 		}
 	}

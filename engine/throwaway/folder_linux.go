@@ -123,7 +123,7 @@ func removeStale(parent string) {
 		if err != nil {
 			continue
 		}
-		(&folder{path: path, lock: lock}).remove()
+		_ = (&folder{path: path, lock: lock}).remove()
 	}
 }
 
@@ -146,7 +146,7 @@ func (f *folder) logTail() string {
 	}
 	defer log.Close()
 	if size, err := log.Seek(0, io.SeekEnd); err == nil {
-		log.Seek(max(0, size-logLimit-1), io.SeekStart)
+		_, _ = log.Seek(max(0, size-logLimit-1), io.SeekStart)
 	}
 	b, err := io.ReadAll(log)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 // LayerKind says what a layer's files contain.
 type LayerKind int
 
+// What a layer's files are made of.
 const (
 	Random LayerKind = iota // does not compress
 	Text                    // compresses about 2.5 to 3 times, as a Debian layer
@@ -53,7 +54,7 @@ const filesPerFolder = 1000
 // TarSize returns the size of the layer's tar file, without making it.
 func (l Layer) TarSize() int64 {
 	var n int64
-	l.entries(func(h *tar.Header) error {
+	_ = l.entries(func(h *tar.Header) error {
 		n += 512 + (h.Size+511)/512*512
 		return nil
 	})
@@ -134,7 +135,7 @@ func (l Layer) DiffID() string {
 	if id, ok := diffIDs.Load(l.normal()); ok {
 		return id.(string)
 	}
-	l.WriteTar(io.Discard) // which cannot fail
+	_ = l.WriteTar(io.Discard) // which cannot fail
 	id, _ := diffIDs.Load(l.normal())
 	return id.(string)
 }

@@ -100,7 +100,7 @@ func unescapeMount(s string) string {
 // makeMutable takes the marks "immutable" and "append only" off everything in
 // a folder.
 func makeMutable(path string) {
-	filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
 			return nil
 		}
@@ -112,7 +112,7 @@ func makeMutable(path string) {
 		const marks = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND // the same bits as FS_*_FL
 		flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
 		if err == nil && flags&marks != 0 {
-			unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags&^marks))
+			_ = unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(flags&^marks))
 		}
 		return nil
 	})
@@ -145,13 +145,13 @@ func (f *folder) removeCgroups() {
 // process is left.
 func removeCgroup(top string) {
 	var all []string
-	filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			all = append(all, p)
 		}
 		return nil
 	})
 	for _, p := range slices.Backward(all) {
-		unix.Rmdir(p)
+		_ = unix.Rmdir(p)
 	}
 }

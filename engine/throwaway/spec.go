@@ -8,6 +8,7 @@ import (
 // Kind says which program an engine is.
 type Kind int
 
+// The engines.
 const (
 	Docker Kind = iota // dockerd
 	Podman             // podman system service, with its Docker-compatible API
