@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imgsend/imgsend/engine/throwaway"
+)
+
+// diskFactor is how many times the image the disk must hold: both engines keep
+// it and keep an archive of it while they save or load, and a containerd store
+// has its layers both packed and unpacked.
+const diskFactor = 5
+
+// A bench is all that is set up for the measurement.
+type bench struct {
+	options
+	machine    string // what it runs on
+	base, next throwaway.Image
+	folder     string // for temporary files
+	link       *link
+	from       *throwaway.Engine
+	to         *receiver
+	contenders []contender
+	report     *report
+
+	undo []func() error // what removes all that was made, in reverse
+}
+
+// run sets up, measures and removes everything again. It returns the report also
+// if only the removal failed.
+func run(ctx context.Context, o options) (_ *report, err error) {
+	b := &bench{options: o, machine: machine(), report: &report{limited: o.rate > 0, rawValues: o.verbose}}
+	defer func() {
+		for _, f := range slices.Backward(b.undo) {
+			err = errors.Join(err, f())
+		}
+	}()
+	if err := b.setUp(ctx); err != nil {
+		return nil, err
+	}
+	for _, s := range b.scenarios {
+		if err := b.measure(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return b.report, nil
+}
+
+func (b *bench) setUp(ctx context.Context) error {
+	if err := checkDisk(b.size); err != nil {
+		return err
+	}
+	specs, skipped := throwaway.Available(b.engines)
+	if len(specs) == 0 {
+		return fmt.Errorf("no container engine can be started here: %v", skipped)
+	}
+	send, recv, err := choose(specs, b.options.from, b.options.to)
+	if err != nil {
+		return err
+	}
+	if b.folder, err = os.MkdirTemp("", "imgbench-"); err != nil {
+		return err
+	}
+	b.undo = append(b.undo, func() error { return os.RemoveAll(b.folder) })
+	sayf("building imgsend and imgrecv")
+	programs, err := build(ctx, b.folder)
+	if err != nil {
+		return err
+	}
+	if b.link, err = newLink(ctx, b.rate); err != nil {
+		return err
+	}
+	b.undo = append(b.undo, b.link.close)
+	send.NetNS, recv.NetNS = b.link.sender, b.link.receiver
+	if err := b.setUpEngines(ctx, send, recv); err != nil {
+		return err
+	}
+	rivals, server, notes, err := newRivals(ctx, b.rivals, b.link, b.folder)
+	if err != nil {
+		return err
+	}
+	if server != nil {
+		b.undo = append(b.undo, func() error { server.process.kill(); return nil })
+	}
+	b.report.notes = notes
+	b.contenders = append([]contender{newOurs(b.link, programs, b.folder)}, rivals...)
+	return b.describe(ctx, programs)
+}
+
+// setUpEngines starts both engines and gives the sending one the images.
+func (b *bench) setUpEngines(ctx context.Context, send, recv throwaway.Spec) (err error) {
+	b.base, b.next = makeImages(b.size)
+	load := throwaway.Load
+	if b.pulled {
+		load = throwaway.LoadPulled
+	}
+	sayf("starting %s and %s, making the images", send.Name, recv.Name)
+	if b.from, err = throwaway.Start(ctx, send); err != nil {
+		return err
+	}
+	b.undo = append(b.undo, b.from.Stop)
+	if err := load(ctx, b.from, b.base, b.next); err != nil {
+		return err
+	}
+	b.to = &receiver{spec: recv, base: b.base, next: b.next, load: load}
+	b.undo = append(b.undo, b.to.stop)
+	return b.to.fresh(ctx)
+}
+
+func checkDisk(size int64) error {
+	free, err := freeDisk(os.TempDir())
+	if err != nil {
+		return err
+	}
+	if need := size * diskFactor; free < need {
+		return fmt.Errorf("%s has %s free and about %s are needed; take another with TMPDIR", os.TempDir(), humanBytes(free), humanBytes(need))
+	}
+	return nil
+}
+
+// describe writes down the facts for the report.
+func (b *bench) describe(ctx context.Context, p *programs) error {
+	from, err := describe(ctx, b.from)
+	if err != nil {
+		return err
+	}
+	to, err := describe(ctx, b.to.engine)
+	if err != nil {
+		return err
+	}
+	link := "veth pair, no limit"
+	if b.rate > 0 {
+		link = fmt.Sprintf("veth pair, %g Mbit/s each way", float64(b.rate)/1e6)
+	}
+	layers := "plain"
+	if b.pulled {
+		layers = "gzipped"
+	}
+	var sizes []string
+	for _, l := range b.base.Layers {
+		sizes = append(sizes, fmt.Sprintf("%s %s", humanBytes(l.TarSize()), l.Kind))
+	}
+	rev := ""
+	if p.revision != "" {
+		rev = ", imgsend " + p.revision
+	}
+	b.report.facts = []string{
+		fmt.Sprintf("Machine: %d cores, %s, %s%s", runtime.NumCPU(), b.machine, runtime.Version(), rev),
+		fmt.Sprintf("From %s to %s", from, to),
+		fmt.Sprintf("Link: %s", link),
+		fmt.Sprintf("Image: %s in %d %s layers (%s); the next version has %s %s more", humanBytes(b.base.Size()), len(sizes), layers,
+			strings.Join(sizes, ", "), humanBytes(b.next.Size()-b.base.Size()), b.next.Layers[len(sizes)].Kind),
+		fmt.Sprintf("Rounds: %d; seconds and bytes are medians, memory is the highest", b.rounds),
+	}
+	return nil
+}
+
+// measure runs one scenario: all contenders in turn, round by round.
+func (b *bench) measure(ctx context.Context, s scenario) error {
+	all := make([]*series, len(b.contenders))
+	for i, c := range b.contenders {
+		all[i] = &series{scenario: s.title(b.base, b.next), contender: c.name(), rival: c.rival(), onLink: c.onLink()}
+	}
+	b.report.series = append(b.report.series, all...)
+	for round := range b.rounds {
+		for i, c := range b.contenders {
+			if err := b.to.prepare(ctx, s); err != nil {
+				return fmt.Errorf("prepare for %s: %w", s, err)
+			}
+			x := b.sample(ctx, c, s.image(b.base, b.next))
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if all[i].samples = append(all[i].samples, x); x.err != nil {
+				// What a failed run left must not help the next one.
+				if err := b.to.stop(); err != nil {
+					return err
+				}
+				sayf("%s, round %d of %d: %s failed: %v", s, round+1, b.rounds, c.name(), x.err)
+				continue
+			}
+			sayf("%s, round %d of %d: %s %.2f s, %s", s, round+1, b.rounds, c.name(), x.took.Seconds(), humanBytes(x.wire))
+		}
+	}
+	return nil
+}
+
+// sample runs one contender once.
+func (b *bench) sample(ctx context.Context, c contender, img throwaway.Image) (x sample) {
+	runCtx, cancel := context.WithTimeout(ctx, runLimit(img.Size(), b.rate))
+	defer cancel()
+	flushDisks()
+	before, err := b.link.bytes(runCtx)
+	if err != nil {
+		return sample{err: err}
+	}
+	x, err = c.send(runCtx, b.from, b.to.engine, img.Ref)
+	if err != nil {
+		x.err = err
+		return x
+	}
+	if x.err = verify(runCtx, b.to.engine, img); x.err != nil {
+		return x
+	}
+	if c.onLink() {
+		var after int64
+		after, x.err = b.link.bytes(runCtx)
+		x.wire = after - before
+	}
+	return x
+}
+
+// runLimit is how long one run may take before it counts as hanging.
+func runLimit(size, rate int64) time.Duration {
+	limit := 3*time.Minute + time.Duration(size/5_000_000)*time.Second
+	if rate > 0 {
+		limit += time.Duration(float64(3*8*size) / float64(rate) * float64(time.Second))
+	}
+	return limit
+}

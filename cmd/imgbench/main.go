@@ -1,0 +1,104 @@
+// Imgbench measures imgsend and imgrecv against the other ways to move an
+// image, on real engines, in turn and in one run:
+//
+//	sudo go run ./cmd/imgbench [options]
+//
+// It starts two throwaway engines, each in a network namespace of its own, the
+// two namespaces joined by a veth pair; makes an image and its next version
+// from data that it generates; builds imgsend and imgrecv; and has every
+// contender move the image in three scenarios: cold, one new layer, nothing
+// new. It prints a Markdown table of medians: seconds, bytes on the wire, peak
+// memory, and the time as a multiple of the best rival's. For example, all of
+// it on a gigabit link between two containerd stores:
+//
+//	sudo IMGSEND_ENGINES=/srv/engines go run ./cmd/imgbench \
+//	    -from containerd-28.5 -rate 1gbit -rounds 5 -v
+//
+// The rivals are "docker save | docker load" on one machine, and the same
+// through ssh to an sshd that imgbench starts itself; each also with zstd. Save
+// and load are the docker CLI's where it is installed, else imgbench's own
+// ("imgbench api save|load SOCKET [IMAGE]" moves an archive between the engine
+// and stdout or stdin).
+//
+// How it measures:
+//
+//   - Time runs from the start of the sending command to its end. imgrecv
+//     listens before that, as sshd does. After each run the image must be at
+//     the receiver under its name, with all its layers, or the run has failed,
+//     and the table says so instead of a time.
+//   - Bytes on the wire are those that the sender's end of the veth pair counted,
+//     both directions, headers included. "save | load" does not cross the link,
+//     whatever its rate; its bytes are those in the pipe between the two.
+//   - Memory is the largest resident set of the two programs over all rounds.
+//   - Contenders take turns, round by round. Before each run, and outside of its
+//     time, the receiver is brought to the scenario's state (cold: a fresh
+//     engine) and all disk writes are flushed.
+//
+// It needs Linux, root, ip and tc, and disk space of about five times the
+// image in the folder for temporary files (TMPDIR). It touches nothing of the
+// machine's own engine and removes all that it made, also when interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit statuses.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	os.Exit(program(ctx, os.Args[1:]))
+}
+
+// program runs the command line and returns the exit status.
+func program(ctx context.Context, args []string) int {
+	if len(args) > 0 && args[0] == "api" {
+		return status(ctx, runAPI(ctx, args[1:]))
+	}
+	o, err := parseOptions(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		return 0
+	}
+	if err != nil {
+		sayf("error: %v (-h shows how)", err)
+		return exitUsage
+	}
+	rep, err := run(ctx, o)
+	if rep != nil {
+		fmt.Print(rep.markdown())
+	}
+	if err == nil && rep.failed() {
+		return exitFailed
+	}
+	return status(ctx, err)
+}
+
+func status(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		sayf("interrupted")
+		return exitInterrupted
+	}
+	sayf("error: %v", err)
+	return exitFailed
+}
+
+// sayf tells people what happens; stdout has the result only.
+func sayf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "imgbench: "+format+"\n", args...)
+}

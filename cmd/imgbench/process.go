@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A process is a running command. It does not outlive imgbench.
+type process struct {
+	cmd    *exec.Cmd
+	name   string
+	stderr *tail
+	done   chan struct{} // closed when it has ended
+	err    error         // valid after done
+}
+
+// command prepares a command, the arguments given as parts. Its process is
+// killed when ctx is done.
+func command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// start starts a prepared command; name is for error messages.
+func start(cmd *exec.Cmd, name string) (*process, error) {
+	p := &process{cmd: cmd, name: name, stderr: &tail{}, done: make(chan struct{})}
+	cmd.Stderr = p.stderr
+	tie(cmd)
+	started := make(chan error, 1)
+	go func() {
+		// The kernel ties the child to the thread that starts it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(p.done)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// wait waits for the end and says how it failed.
+func (p *process) wait() error {
+	<-p.done
+	if p.err == nil {
+		return nil
+	}
+	if text := strings.TrimSpace(p.stderr.String()); text != "" {
+		return fmt.Errorf("%s: %w: %s", p.name, p.err, text)
+	}
+	return fmt.Errorf("%s: %w", p.name, p.err)
+}
+
+// kill ends the process and waits for its end.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // fails if it has ended, which is as well
+	<-p.done
+}
+
+// peak returns the process's peak resident set, once it has ended.
+func (p *process) peak() int64 { return peakOf(p.cmd.ProcessState) }
+
+// cpu returns the processor time that the process took, once it has ended.
+func (p *process) cpu() time.Duration {
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
+// output runs a helper command and returns its stdout.
+func output(ctx context.Context, argv ...string) (string, error) {
+	cmd := command(ctx, argv...)
+	out := &tail{}
+	cmd.Stdout = out
+	p, err := start(cmd, strings.Join(append([]string{filepath.Base(argv[0])}, argv[1:]...), " "))
+	if err != nil {
+		return "", err
+	}
+	err = p.wait()
+	return out.String(), errors.Join(err, ctx.Err())
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+const tailSize = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if over := len(t.b) - tailSize; over > 0 {
+		t.b = append(t.b[:0], t.b[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}
