@@ -189,7 +189,8 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	if s.load == nil {
 		s.load = s.e.startLoad(ctx)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.load.pw.Close() })
+	body := s.load.pw
+	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
 	defer stop()
 	src := &errorReader{r: r}
 	err := s.load.blob(desc.Digest, desc.Size, src)
