@@ -1,0 +1,113 @@
+package peer
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// link is an interface of this host that leads to a local network.
+type link struct {
+	iface    net.Interface
+	v4, v6   bool           // multicast DNS is spoken over it
+	prefixes []netip.Prefix // its own addresses, each with the length of its network
+}
+
+// moreVirtualPrefixes adds to virtualPrefixes interfaces over which a host may
+// well be reached, and listens, but that are no local network to multicast on.
+var moreVirtualPrefixes = []string{"vmnet", "vboxnet", "lxcbr", "lxdbr", "cali", "flannel", "kube", "utun", "tailscale", "zt"}
+
+// isLAN reports whether peers can be expected behind an interface: it is up,
+// can multicast, and is no loopback, no tunnel, and nothing of containers or
+// virtual machines.
+func isLAN(i net.Interface) bool {
+	const wanted = net.FlagUp | net.FlagMulticast
+	return i.Flags&wanted == wanted && i.Flags&(net.FlagLoopback|net.FlagPointToPoint) == 0 && !isVirtual(i.Name) &&
+		!slices.ContainsFunc(moreVirtualPrefixes, func(prefix string) bool { return strings.HasPrefix(i.Name, prefix) })
+}
+
+// listLinks returns the interfaces for which usable holds and that have an
+// address.
+func listLinks(usable func(net.Interface) bool) ([]link, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var out []link
+	for _, i := range interfaces {
+		if !usable(i) {
+			continue
+		}
+		addrs, err := i.Addrs()
+		if err != nil {
+			continue // it is just going away
+		}
+		l := link{iface: i}
+		for _, a := range addrs {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				continue
+			}
+			l.prefixes = append(l.prefixes, prefix)
+			l.v4 = l.v4 || prefix.Addr().Is4()
+			l.v6 = l.v6 || prefix.Addr().Is6()
+		}
+		if l.v4 || l.v6 {
+			slices.SortFunc(l.prefixes, netip.Prefix.Compare)
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+func (l link) equal(other link) bool {
+	return l.iface.Index == other.iface.Index && l.iface.Name == other.iface.Name &&
+		l.v4 == other.v4 && l.v6 == other.v6 && slices.Equal(l.prefixes, other.prefixes)
+}
+
+// owns reports whether ip is an address of this host on the link.
+func (l link) owns(ip netip.Addr) bool {
+	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Addr() == ip })
+}
+
+// reaches reports whether a packet to ip stays on the link.
+func (l link) reaches(ip netip.Addr) bool {
+	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool {
+		if p.Addr().Is6() && p.IsSingleIP() {
+			// DHCPv6 gives out single addresses of a network that is a /64.
+			p = netip.PrefixFrom(p.Addr(), 64)
+		}
+		return p.Masked().Contains(ip)
+	})
+}
+
+// own returns those of this host's addresses that it has on the link, without
+// the ID and at most as many as a record holds.
+func (l link) own(id ID, addrs []ma.Multiaddr) []ma.Multiaddr {
+	var out []ma.Multiaddr
+	for _, full := range addrs {
+		addr, _ := splitID(full)
+		if addr == nil || (Target{ID: id, Addr: addr}).check() != nil {
+			continue
+		}
+		if ip, ok := ipOf(addr); ok && l.owns(ip) && len(out) < maxAddrs {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
+// reachable returns those of addrs that are on the link, and not link-local
+// IPv6 ones, which say nothing without an interface.
+func (l link) reachable(addrs []ma.Multiaddr) []ma.Multiaddr {
+	var out []ma.Multiaddr
+	for _, addr := range addrs {
+		if ip, ok := ipOf(addr); ok && l.reaches(ip) && (ip.Is4() || !ip.IsLinkLocalUnicast()) {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
