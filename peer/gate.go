@@ -29,6 +29,9 @@ type gate struct {
 
 	mu       sync.Mutex
 	stranger network.Conn // the last stranger let in
+	pairOnly bool         // it may do nothing but pair
+	pairing  *Pairing     // the code that is out, or nil
+	admitted map[ID]bool  // see Host.Admit
 }
 
 var _ connmgr.ConnectionGater = (*gate)(nil)
@@ -45,19 +48,82 @@ func (g *gate) InterceptUpgraded(conn network.Conn) (bool, control.DisconnectRea
 }
 
 func (g *gate) enter(conn network.Conn) bool {
-	if g.policy.Allow != nil && g.policy.Allow(conn.RemotePeer()) {
+	if g.knows(conn.RemotePeer()) {
 		return true
 	}
-	if g.policy.Strangers == nil || !g.policy.Strangers() {
-		return false
-	}
+	open := g.policy.Strangers != nil && g.policy.Strangers()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !open && g.pairing == nil {
+		return false
+	}
 	if g.stranger != nil && !g.stranger.IsClosed() {
 		return false
 	}
-	g.stranger = conn
+	g.stranger, g.pairOnly = conn, !open
+	if g.pairOnly {
+		time.AfterFunc(pairTimeout, func() {
+			if !g.mayTransfer(conn) {
+				conn.Close()
+			}
+		})
+	}
 	return true
+}
+
+// knows reports whether a peer needs no code and nobody's leave.
+func (g *gate) knows(id ID) bool {
+	if g.policy.Allow != nil && g.policy.Allow(id) {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.admitted[id]
+}
+
+// mayTransfer reports whether conn may have a stream to transfer on. It asks
+// the policy anew: a peer may have been forgotten since it connected, or paired.
+func (g *gate) mayTransfer(conn network.Conn) bool {
+	g.mu.Lock()
+	stranger := g.stranger == conn && !g.pairOnly
+	g.mu.Unlock()
+	return stranger || g.knows(conn.RemotePeer())
+}
+
+func (g *gate) admit(id ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.admitted == nil {
+		g.admitted = map[ID]bool{}
+	}
+	g.admitted[id] = true
+}
+
+// offer puts a code out, unless there is one.
+func (g *gate) offer(p *Pairing) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pairing != nil {
+		return false
+	}
+	g.pairing = p
+	return true
+}
+
+// withdraw takes back what offer put out.
+func (g *gate) withdraw(p *Pairing) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pairing == p {
+		g.pairing = nil
+	}
+}
+
+// offered returns the code that is out, or nil.
+func (g *gate) offered() *Pairing {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pairing
 }
 
 // isStranger reports whether conn was let in as the one stranger.

@@ -27,9 +27,8 @@ type ListenConfig struct {
 
 // Host listens for streams.
 type Host struct {
-	node     *node
-	gate     *gate
-	versions *multistream.MultistreamMuxer[protocol.ID]
+	node *node
+	gate *gate
 
 	mu      sync.Mutex
 	waiting []*waiting    // oldest first, at most maxWaiting
@@ -71,12 +70,10 @@ func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host
 // newHost returns a host that does not listen anywhere yet.
 func newHost(key crypto.PrivKey, policy Policy, quic bool) (*Host, error) {
 	h := &Host{
-		gate:     &gate{policy: policy},
-		versions: multistream.NewMultistreamMuxer[protocol.ID](),
-		ready:    make(chan struct{}, 1),
-		closed:   make(chan struct{}),
+		gate:   &gate{policy: policy},
+		ready:  make(chan struct{}, 1),
+		closed: make(chan struct{}),
 	}
-	h.versions.AddHandlerWithFunc(ProtocolFamily, isTransfer, nil)
 	var err error
 	if h.node, err = newNode(key, h.gate, quic, DefaultDialTimeout); err != nil {
 		return nil, err
@@ -106,7 +103,13 @@ func (h *Host) Addrs() []ma.Multiaddr {
 func (h *Host) Accept(ctx context.Context) (*Stream, error) {
 	for {
 		if s := h.next(); s != nil {
-			return s, nil
+			if h.gate.mayTransfer(s.stream.Conn()) {
+				return s, nil
+			}
+			// It was forgotten while it waited.
+			_ = s.stream.ResetWithError(network.StreamGated)
+			_ = s.stream.Conn().CloseWithError(network.ConnGated)
+			continue
 		}
 		select {
 		case <-h.ready:
@@ -123,6 +126,9 @@ func (h *Host) Accept(ctx context.Context) (*Stream, error) {
 // if peers do not hang up.
 func (h *Host) Close() error {
 	h.once.Do(func() { close(h.closed) })
+	if p := h.gate.offered(); p != nil {
+		p.end(Paired{}, fmt.Errorf("pair: %w", net.ErrClosed))
+	}
 	return h.node.close()
 }
 
@@ -143,6 +149,11 @@ func (h *Host) handle(s network.Stream) {
 		}
 		return
 	}
+	if s.Protocol() == PairProtocol {
+		h.drop(w)
+		h.servePair(s)
+		return
+	}
 	h.mu.Lock()
 	w.ready = true
 	h.mu.Unlock()
@@ -154,11 +165,31 @@ func (h *Host) agree(s network.Stream) error {
 	if err := s.SetDeadline(time.Now().Add(negotiateTimeout)); err != nil {
 		return err
 	}
-	proto, _, err := h.versions.Negotiate(s)
+	proto, _, err := h.protocols(s.Conn()).Negotiate(s)
 	if err != nil {
 		return err
 	}
 	return errors.Join(s.SetDeadline(time.Time{}), s.SetProtocol(proto))
+}
+
+// protocols returns what may be agreed on with a peer. One that may only pair
+// is told that it is refused when it asks for more.
+func (h *Host) protocols(conn network.Conn) *multistream.MultistreamMuxer[protocol.ID] {
+	all := multistream.NewMultistreamMuxer[protocol.ID]()
+	all.AddHandlerWithFunc(ProtocolFamily, func(p protocol.ID) bool {
+		if !isTransfer(p) {
+			return false
+		}
+		if !h.gate.mayTransfer(conn) {
+			_ = conn.CloseWithError(network.ConnGated)
+			return false
+		}
+		return true
+	}, nil)
+	all.AddHandlerWithFunc(PairProtocol, func(p protocol.ID) bool {
+		return p == PairProtocol && h.gate.offered() != nil
+	}, nil)
+	return all
 }
 
 // admit gives s a place among the waiting, or returns nil if there is none.

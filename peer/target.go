@@ -3,6 +3,8 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"strings"
 
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -14,58 +16,188 @@ import (
 var ErrBadTarget = errors.New("not the address of a peer")
 
 const (
-	// TargetForm shows what [ParseTarget] accepts, for help texts and hints.
+	// TargetForm shows the form of a target that always works, for help texts
+	// and hints.
 	TargetForm = "/ip4/192.168.1.20/tcp/7420/p2p/12D3Koo..."
 
 	// maxTarget bounds the text of a target, in bytes.
 	maxTarget = 512
 )
 
-// Target is a peer to dial: who it must turn out to be, and where it is.
+// TargetKind says what is known of a target.
+type TargetKind int
+
+const (
+	// TargetPeer is an ID and an address. It can be dialed.
+	TargetPeer TargetKind = iota
+	// TargetName is the name of a saved peer, and perhaps an address. The ID
+	// is in the [Book], and so is an address if there is none here.
+	TargetName
+	// TargetCode is a code, and perhaps an address. With an address it can be
+	// given to [Pair]; without one somebody has to find the host first.
+	TargetCode
+	// TargetAddr is an address and nothing else. [Identify] tells who is there.
+	TargetAddr
+)
+
+// Target is a peer to reach: who it must turn out to be, and where it is.
 type Target struct {
+	// Kind says which of the others are set.
+	Kind TargetKind
 	// ID is the peer that must answer.
 	ID ID
 	// Addr is where: an IP address and a TCP or QUIC port, without the ID.
 	Addr ma.Multiaddr
+	// Name is that of a saved peer.
+	Name string
+	// Code is what the other side must know.
+	Code Code
 }
 
-// String returns the text that [ParseTarget] turns into t.
+// String returns the text that [ParseTarget] turns into t, but for the secret
+// words of a code.
 func (t Target) String() string {
+	switch t.Kind {
+	case TargetName:
+		return t.Name + t.atAddr()
+	case TargetCode:
+		return t.Code.String() + t.atAddr()
+	case TargetAddr:
+		return t.hostPort()
+	}
 	if t.Addr == nil {
 		return "/p2p/" + t.ID.String()
 	}
 	return t.Addr.String() + "/p2p/" + t.ID.String()
 }
 
-// ParseTarget reads a target as people write it: an address with a peer ID,
-// /ip4 or /ip6, then /tcp/PORT or /udp/PORT/quic-v1, then /p2p/ID. Errors wrap
-// [ErrBadTarget].
-func ParseTarget(text string) (Target, error) {
-	fail := func(format string, args ...any) (Target, error) {
-		return Target{}, fmt.Errorf("%w: %s; expected a form such as %s", ErrBadTarget, fmt.Sprintf(format, args...), TargetForm)
+func (t Target) atAddr() string {
+	if t.Addr == nil {
+		return ""
 	}
+	return "@" + t.hostPort()
+}
+
+// hostPort returns HOST:PORT for the address that such a text was made into.
+func (t Target) hostPort() string {
+	if t.Addr == nil {
+		return ""
+	}
+	_, address, err := manet.DialArgs(t.Addr)
+	if err != nil || isQUIC(t.Addr) {
+		return t.Addr.String()
+	}
+	return address
+}
+
+// ParseTarget reads a target as people write it:
+//
+//	NAME, NAME@HOST[:PORT]    a saved peer, where it was or at an address
+//	CODE, CODE@HOST[:PORT]    a new peer, see [ParseCode]
+//	HOST[:PORT]               whoever is there
+//	ADDRESS/p2p/ID            /ip4 or /ip6, then /tcp/PORT or /udp/PORT/quic-v1
+//
+// HOST is an IP address, in brackets if it is an IPv6 one with a port; the port
+// is [DefaultPort] if it is left out. Names are not looked up: there is no DNS
+// here. Errors wrap [ErrBadTarget], and ErrBadCode if a code is what was meant;
+// they do not quote the words of a code.
+func ParseTarget(text string) (Target, error) {
 	switch {
 	case text == "":
-		return fail("it is empty")
+		return badTarget("it is empty")
 	case len(text) > maxTarget:
-		return fail("it is longer than %d bytes", maxTarget)
-	case text[0] != '/':
-		return fail("%q", text)
+		return badTarget("it is longer than %d bytes", maxTarget)
+	case text[0] == '/':
+		return parseAddress(text)
 	}
+	who, where, found := strings.Cut(text, "@")
+	if !found {
+		if addr, ok, err := parseHost(text); ok || err != nil {
+			return Target{Kind: TargetAddr, Addr: addr}.checked(err)
+		}
+		return parseWho(who, nil)
+	}
+	addr, ok, err := parseHost(where)
+	if err == nil && !ok {
+		err = fmt.Errorf("%q is no IP address and names are not looked up, give an IP address", where)
+	}
+	if err != nil {
+		return badTarget("%v", err)
+	}
+	return parseWho(who, addr)
+}
+
+func badTarget(format string, args ...any) (Target, error) {
+	return Target{}, fmt.Errorf("%w: %s; expected a form such as %s", ErrBadTarget, fmt.Sprintf(format, args...), TargetForm)
+}
+
+// checked returns t, or the error that says why it cannot be.
+func (t Target) checked(err error) (Target, error) {
+	if err == nil {
+		return t, nil
+	}
+	return badTarget("%v", err)
+}
+
+// parseWho reads a code or the name of a peer.
+func parseWho(text string, addr ma.Multiaddr) (Target, error) {
+	if looksLikeCode(strings.TrimSpace(text)) {
+		code, err := ParseCode(text)
+		if err != nil {
+			return Target{}, fmt.Errorf("%w: %w", ErrBadTarget, err)
+		}
+		return Target{Kind: TargetCode, Code: code, Addr: addr}, nil
+	}
+	name := strings.ToLower(text)
+	if err := CheckName(name); err != nil {
+		if strings.ContainsAny(text, ".:") {
+			err = errors.New("names are not looked up, give an IP address")
+		}
+		return badTarget("%q: %v", text, err)
+	}
+	return Target{Kind: TargetName, Name: name, Addr: addr}, nil
+}
+
+// parseHost reads HOST[:PORT]; ok is false if text is nothing like it.
+func parseHost(text string) (addr ma.Multiaddr, ok bool, err error) {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil {
+		bare := text
+		if inner, cut := strings.CutPrefix(text, "["); cut {
+			bare, _ = strings.CutSuffix(inner, "]")
+		}
+		ip, err := netip.ParseAddr(bare)
+		if err != nil {
+			return nil, false, nil
+		}
+		at = netip.AddrPortFrom(ip, DefaultPort)
+	}
+	if at.Addr().Zone() != "" {
+		return nil, true, fmt.Errorf("%q: addresses with an interface are not spoken", text)
+	}
+	addr = tcpAddr(at.Addr().Unmap(), int(at.Port()))
+	if err := checkAddr(addr); err != nil {
+		return nil, true, fmt.Errorf("%q: %w", text, err)
+	}
+	return addr, true, nil
+}
+
+// parseAddress reads a multiaddr with an ID.
+func parseAddress(text string) (Target, error) {
 	full, err := ma.NewMultiaddr(text)
 	if err != nil {
-		return fail("%q: %s", text, oneLine(err))
+		return badTarget("%q: %s", text, oneLine(err))
 	}
 	if name, ok := dnsName(full); ok {
-		return fail("%q holds the host name %q and names are not looked up, give an IP address", text, name)
+		return badTarget("%q holds the host name %q and names are not looked up, give an IP address", text, name)
 	}
 	addr, id := lpeer.SplitAddr(full)
 	if id == "" {
-		return fail("%q lacks the /p2p/ID of the peer at its end", text)
+		return badTarget("%q lacks the /p2p/ID of the peer at its end", text)
 	}
 	target := Target{ID: id, Addr: addr}
 	if err := target.check(); err != nil {
-		return fail("%q: %v", text, err)
+		return badTarget("%q: %v", text, err)
 	}
 	return target, nil
 }
@@ -75,18 +207,23 @@ func (t Target) check() error {
 	if err := t.ID.Validate(); err != nil {
 		return err
 	}
-	if err := checkTransport(t.Addr); err != nil {
+	return checkAddr(t.Addr)
+}
+
+// checkAddr reports why addr cannot be dialed.
+func checkAddr(addr ma.Multiaddr) error {
+	if err := checkTransport(addr); err != nil {
 		return err
 	}
-	port, err := t.Addr.ValueForProtocol(portProtocol(t.Addr))
+	port, err := addr.ValueForProtocol(portProtocol(addr))
 	switch {
 	case err != nil:
 		return err
 	case port == "0":
 		return errors.New("port 0 cannot be dialed")
-	case manet.IsIPUnspecified(t.Addr):
+	case manet.IsIPUnspecified(addr):
 		return errors.New("the unspecified address is where a host listens, not where it is reached")
-	case manet.IsIP6LinkLocal(t.Addr):
+	case manet.IsIP6LinkLocal(addr):
 		return errors.New("an IPv6 link-local address says nothing without an interface, give another address of that host")
 	}
 	return nil

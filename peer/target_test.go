@@ -22,10 +22,23 @@ var goodTargets = []string{
 // badTargets maps what is given to what the error must mention.
 var badTargets = map[string]string{
 	"":                                "empty",
-	"buildbox":                        "buildbox",
-	"7-crossbow-tulip":                "7-crossbow-tulip",
-	"192.168.1.20:7420":               "192.168.1.20:7420",
 	someID:                            someID,
+	"buildbox.local":                  "names are not looked up",
+	"buildbox:7420":                   "names are not looked up",
+	"buildbox@example.com":            "names are not looked up",
+	"buildbox@":                       "IP address",
+	"@10.0.0.1":                       "empty",
+	"-x":                              "letter",
+	"--to":                            "letter",
+	"7420":                            "number",
+	":7420":                           "names are not looked up",
+	"0.0.0.0":                         "unspecified",
+	"[::]:7420":                       "unspecified",
+	"10.0.0.1:0":                      "port 0",
+	"10.0.0.1:70000":                  "IP address",
+	"fe80::1":                         "link-local",
+	"[fe80::1%lo]:7420":               "interface",
+	"a@b@10.0.0.1":                    "IP address",
 	"/p2p/" + someID:                  "/ip4",
 	"/ip4/192.168.1.20/tcp/7420":      "/p2p/ID",
 	"/ip4/192.168.1.20/p2p/" + someID: "port",
@@ -63,6 +76,41 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
+func TestParseTargetKinds(t *testing.T) {
+	for text, want := range map[string]struct {
+		kind       peer.TargetKind
+		name, code string
+		addr       string
+		back       string
+	}{
+		"buildbox":                         {peer.TargetName, "buildbox", "", "", "buildbox"},
+		"BuildBox@10.0.0.1":                {peer.TargetName, "buildbox", "", "/ip4/10.0.0.1/tcp/7420", "buildbox@10.0.0.1:7420"},
+		"7-crystal-tulip":                  {peer.TargetCode, "", "7-crystal-tulip", "", "7-*-*"},
+		"7 Crystal Tulip":                  {peer.TargetCode, "", "7-crystal-tulip", "", "7-*-*"},
+		"7-cry-tul@[::1]:99":               {peer.TargetCode, "", "7-crystal-tulip", "/ip6/::1/tcp/99", "7-*-*@[::1]:99"},
+		"192.168.1.20":                     {peer.TargetAddr, "", "", "/ip4/192.168.1.20/tcp/7420", "192.168.1.20:7420"},
+		"192.168.1.20:99":                  {peer.TargetAddr, "", "", "/ip4/192.168.1.20/tcp/99", "192.168.1.20:99"},
+		"2001:db8::7":                      {peer.TargetAddr, "", "", "/ip6/2001:db8::7/tcp/7420", "[2001:db8::7]:7420"},
+		"[2001:db8::7]":                    {peer.TargetAddr, "", "", "/ip6/2001:db8::7/tcp/7420", "[2001:db8::7]:7420"},
+		"[2001:db8::7]:99":                 {peer.TargetAddr, "", "", "/ip6/2001:db8::7/tcp/99", "[2001:db8::7]:99"},
+		"buildbox@::ffff:10.0.0.1":         {peer.TargetName, "buildbox", "", "/ip4/10.0.0.1/tcp/7420", "buildbox@10.0.0.1:7420"},
+		"/ip4/1.2.3.4/tcp/1/p2p/" + someID: {peer.TargetPeer, "", "", "/ip4/1.2.3.4/tcp/1", "/ip4/1.2.3.4/tcp/1/p2p/" + someID},
+	} {
+		got, err := peer.ParseTarget(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		addr := ""
+		if got.Addr != nil {
+			addr = got.Addr.String()
+		}
+		if got.Kind != want.kind || got.Name != want.name || got.Code.Reveal() != want.code || addr != want.addr || got.String() != want.back {
+			t.Errorf("%s became %#v", text, got)
+		}
+	}
+}
+
 func TestParseTargetBad(t *testing.T) {
 	for text, want := range badTargets {
 		_, err := peer.ParseTarget(text)
@@ -94,6 +142,9 @@ func FuzzParseTarget(f *testing.F) {
 	for text := range badTargets {
 		f.Add(text)
 	}
+	for _, text := range []string{"buildbox", "b@10.0.0.1:1", "7-cry-tul@::1", "10.0.0.1", "[::1]:1"} {
+		f.Add(text)
+	}
 	f.Add("/0\x1b") // the parser quotes what it does not know
 	f.Fuzz(func(t *testing.T, text string) {
 		target, err := peer.ParseTarget(text)
@@ -106,11 +157,15 @@ func FuzzParseTarget(f *testing.F) {
 			}
 			return
 		}
-		again, err := peer.ParseTarget(target.String())
+		back := target.String()
+		if target.Kind == peer.TargetCode {
+			back = strings.Replace(back, target.Code.String(), target.Code.Reveal(), 1)
+		}
+		again, err := peer.ParseTarget(back)
 		if err != nil {
 			t.Fatalf("%q became %q, which is refused: %v", text, target, err)
 		}
-		if again.String() != target.String() || again.ID != target.ID {
+		if again.String() != target.String() || again.ID != target.ID || again.Kind != target.Kind || again.Code != target.Code {
 			t.Fatalf("%q became %q, which became %q", text, target, again)
 		}
 	})

@@ -1,0 +1,176 @@
+package peer
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrBadCode means that a text is no code: a mistake of whoever typed it, which
+// costs nothing.
+var ErrBadCode = errors.New("not a code")
+
+const (
+	// CodeForm shows what a code looks like, for help texts and hints.
+	CodeForm = "7-crystal-tulip"
+
+	// newCodeNumbers is how many numbers new codes choose from: short to say.
+	newCodeNumbers = 99
+
+	// maxCodeNumber is the highest number of a code.
+	maxCodeNumber = 999
+
+	// maxCode bounds the text of a code, in bytes.
+	maxCode = 128
+)
+
+// Code is what lets two hosts meet for the first time. Its number says which
+// host is meant and is public: that host announces it. Its two words, chosen
+// from 1296 each, are a secret of 20.7 bits that is good for one guess. The
+// zero Code is none.
+//
+// Whatever prints a Code by the usual ways (fmt, log/slog, encoding/json) gets
+// its number and not its words; [Code.Reveal] is for the screen of the user
+// who is to pass them on.
+type Code struct {
+	number        int
+	first, second string
+}
+
+// NewCode returns a code that nobody can guess, with none of the given numbers,
+// which may be those that other hosts are known to use.
+func NewCode(taken ...int) (Code, error) {
+	var free []int
+	for n := 1; n <= newCodeNumbers; n++ {
+		if !slices.Contains(taken, n) {
+			free = append(free, n)
+		}
+	}
+	if len(free) == 0 {
+		return Code{}, errors.New("all numbers for codes are taken")
+	}
+	number, err := choose(free)
+	if err != nil {
+		return Code{}, err
+	}
+	first, err := choose(wordList())
+	if err != nil {
+		return Code{}, err
+	}
+	second, err := choose(wordList())
+	if err != nil {
+		return Code{}, err
+	}
+	return Code{number, first, second}, nil
+}
+
+// choose returns one of all, each as likely as the other.
+func choose[T any](all []T) (T, error) {
+	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(all))))
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("make a code: %w", err)
+	}
+	return all[i.Int64()], nil
+}
+
+// ParseCode reads a code as people type it: in any case, with spaces, hyphens
+// or underscores between the parts, and with words cut short after their third
+// letter or later. Errors wrap [ErrBadCode]; for a word that is not of the
+// list the error names the nearest one that is, so that a typing error is found
+// before the code is used up. They quote nothing else.
+func ParseCode(text string) (Code, error) {
+	fail := func(format string, args ...any) (Code, error) {
+		return Code{}, fmt.Errorf("%w: %s", ErrBadCode, fmt.Sprintf(format, args...))
+	}
+	if len(text) > maxCode {
+		return fail("it is longer than %d bytes", maxCode)
+	}
+	parts := strings.FieldsFunc(strings.ToLower(text), isCodeSpace)
+	if len(parts) == 0 {
+		return fail("it is empty")
+	}
+	number, err := strconv.ParseUint(parts[0], 10, 16)
+	if err != nil || number == 0 || number > maxCodeNumber || strings.HasPrefix(parts[0], "+") {
+		return fail("it does not start with a number from 1 to %d; expected a form such as %s", maxCodeNumber, CodeForm)
+	}
+	words := joinHyphenated(parts[1:])
+	if len(words) != 2 {
+		return fail("it has %d words after its number and not 2; expected a form such as %s", len(words), CodeForm)
+	}
+	var index [2]int
+	for i, word := range words {
+		var ok bool
+		if index[i], ok = findWord(word); ok {
+			continue
+		}
+		// Far-off text may be anything, such as half of a password.
+		if near := nearestWord(word); near != "" {
+			return fail("%q is not one of the words, did you mean %q?", word, near)
+		}
+		return fail("the %s word is not one of the words that codes are made of", []string{"first", "second"}[i])
+	}
+	return Code{int(number), wordList()[index[0]], wordList()[index[1]]}, nil
+}
+
+func isCodeSpace(r rune) bool {
+	return r == '-' || r == '_' || r == ' ' || r == '\t' || r == '\r' || r == '\n'
+}
+
+// joinHyphenated puts words of the list that have a hyphen together again.
+func joinHyphenated(parts []string) []string {
+	var out []string
+	for i := 0; i < len(parts); i++ {
+		word := parts[i]
+		if i+1 < len(parts) {
+			if _, whole := slices.BinarySearch(wordList(), word+"-"+parts[i+1]); whole {
+				word += "-" + parts[i+1]
+				i++
+			}
+		}
+		out = append(out, word)
+	}
+	return out
+}
+
+// looksLikeCode reports whether text was meant as a code: it starts with
+// digits and a separator.
+func looksLikeCode(text string) bool {
+	rest := strings.TrimLeft(text, "0123456789")
+	return rest != "" && len(rest) < len(text) && isCodeSpace(rune(rest[0]))
+}
+
+// IsZero reports whether c is no code.
+func (c Code) IsZero() bool { return c.number == 0 }
+
+// Number returns the public part, from 1 to 999.
+func (c Code) Number() int { return c.number }
+
+// Reveal returns the whole code, secret words and all, in the form that
+// [ParseCode] reads.
+func (c Code) Reveal() string {
+	if c.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%d-%s-%s", c.number, c.first, c.second)
+}
+
+// secret returns what the key exchange is to prove the knowledge of.
+func (c Code) secret() string { return c.first + " " + c.second }
+
+// String returns the number, and stars for the words.
+func (c Code) String() string {
+	if c.IsZero() {
+		return "no code"
+	}
+	return strconv.Itoa(c.number) + "-*-*"
+}
+
+// Format makes every verb of package fmt print what String returns, those
+// that would show the fields too.
+func (c Code) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, c.String()) }

@@ -1,0 +1,233 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	// pageHeader starts a new peers file.
+	pageHeader = "# hosts that may send images here and can be sent to: NAME ID LAST-SEEN ADDRESSES"
+
+	// maxLine bounds a line of a peers file that is read, in bytes.
+	maxLine = 4096
+
+	// pageFields is how many fields of a line are known.
+	pageFields = 4
+
+	noField = "-"
+)
+
+// page is the text of a peers file.
+type page struct{ lines []*line }
+
+// line is one line of it.
+type line struct {
+	text    string // as it was read, without newline
+	peer    *Peer  // nil for comments and damaged lines
+	extra   string // what follows the known fields
+	err     error  // why it is damaged
+	changed bool   // text is out of date
+}
+
+// parsePage reads a file. Whatever is in it becomes a line.
+func parsePage(text string) *page {
+	p := &page{}
+	if text == "" {
+		return p
+	}
+	ids, names := map[ID]bool{}, map[string]bool{}
+	for text := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		l := parseLine(text)
+		if l.peer != nil {
+			switch {
+			case ids[l.peer.ID]:
+				l.peer, l.err = nil, fmt.Errorf("the ID of %q stands above already", l.peer.Name)
+			case names[l.peer.Name]:
+				l.peer, l.err = nil, fmt.Errorf("the name %q stands above already", l.peer.Name)
+			default:
+				ids[l.peer.ID], names[l.peer.Name] = true, true
+			}
+		}
+		p.lines = append(p.lines, l)
+	}
+	return p
+}
+
+func parseLine(text string) *line {
+	l := &line{text: text}
+	trimmed := strings.TrimSpace(text)
+	if trimmed == "" || trimmed[0] == '#' {
+		return l
+	}
+	if len(text) > maxLine {
+		l.err = fmt.Errorf("it is longer than %d bytes", maxLine)
+		return l
+	}
+	fields, extra := cutFields(trimmed)
+	l.peer, l.err = parsePeer(fields)
+	l.extra = extra
+	return l
+}
+
+// cutFields returns the known fields and the rest.
+func cutFields(text string) (fields []string, rest string) {
+	for len(fields) < pageFields && text != "" {
+		end := strings.IndexAny(text, " \t")
+		if end < 0 {
+			end = len(text)
+		}
+		fields = append(fields, text[:end])
+		text = strings.TrimLeft(text[end:], " \t")
+	}
+	return fields, text
+}
+
+func parsePeer(fields []string) (*Peer, error) {
+	if len(fields) < pageFields {
+		return nil, fmt.Errorf("it has %d fields and not %d", len(fields), pageFields)
+	}
+	peer := &Peer{Name: strings.ToLower(fields[0])}
+	if err := CheckName(peer.Name); err != nil {
+		return nil, err
+	}
+	var err error
+	if peer.ID, err = ParseID(fields[1]); err != nil {
+		return nil, errors.New(oneLine(err))
+	}
+	if fields[2] != noField {
+		if peer.Seen, err = time.Parse(time.RFC3339, fields[2]); err != nil {
+			return nil, fmt.Errorf("%q is no time of the form 2006-01-02T15:04:05Z", fields[2])
+		}
+	}
+	if fields[3] == noField {
+		return peer, nil
+	}
+	for text := range strings.SplitSeq(fields[3], ",") {
+		addr, err := ma.NewMultiaddr(text)
+		if err == nil {
+			err = checkAddr(addr)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is no address: %s", text, oneLine(err))
+		}
+		peer.Addrs = append(peer.Addrs, addr)
+	}
+	return peer, nil
+}
+
+// String returns the text of the file.
+func (p *page) String() string {
+	var out strings.Builder
+	for _, l := range p.lines {
+		out.WriteString(l.String())
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+func (l *line) String() string {
+	if !l.changed {
+		return l.text
+	}
+	seen, addrs := noField, noField
+	// A year beyond 9999 cannot be written.
+	if t := l.peer.Seen.UTC(); !t.IsZero() && t.Year() >= 0 && t.Year() <= 9999 {
+		seen = t.Format(time.RFC3339)
+	}
+	if len(l.peer.Addrs) > 0 {
+		var texts []string
+		for _, addr := range l.peer.Addrs {
+			texts = append(texts, addr.String())
+		}
+		addrs = strings.Join(texts, ",")
+	}
+	return strings.TrimSpace(strings.Join([]string{l.peer.Name, l.peer.ID.String(), seen, addrs, l.extra}, " "))
+}
+
+func (p *page) peers() []Peer {
+	var out []Peer
+	for _, l := range p.lines {
+		if l.peer != nil {
+			out = append(out, *l.peer)
+		}
+	}
+	return out
+}
+
+func (p *page) damage() []Damage {
+	var out []Damage
+	for i, l := range p.lines {
+		if l.err != nil {
+			out = append(out, Damage{Line: i + 1, Err: l.err})
+		}
+	}
+	return out
+}
+
+func (p *page) byID(id ID) *line {
+	for _, l := range p.lines {
+		if l.peer != nil && l.peer.ID == id {
+			return l
+		}
+	}
+	return nil
+}
+
+// nameTaken counts damaged lines too: repaired, they should not collide.
+func (p *page) nameTaken(name string) bool {
+	return slices.ContainsFunc(p.lines, func(l *line) bool { return l.name() == name })
+}
+
+// name returns the name that a line has, whether or not the rest can be read.
+func (l *line) name() string {
+	if l.peer != nil {
+		return l.peer.Name
+	}
+	if l.err == nil {
+		return ""
+	}
+	fields, _ := cutFields(strings.TrimSpace(l.text))
+	return strings.ToLower(fields[0])
+}
+
+// mentions reports whether id is in a line, whether or not the rest can be
+// read.
+func (l *line) mentions(id ID) bool {
+	if l.peer != nil {
+		return l.peer.ID == id
+	}
+	fields, _ := cutFields(strings.TrimSpace(l.text))
+	if l.err == nil || len(fields) < 2 {
+		return false
+	}
+	other, err := ParseID(fields[1])
+	return err == nil && other == id
+}
+
+func (p *page) add(peer Peer) {
+	if len(p.lines) == 0 {
+		p.lines = append(p.lines, &line{text: pageHeader})
+	}
+	p.lines = append(p.lines, &line{peer: &peer, changed: true})
+}
+
+// remove removes all lines with that name, and all that have an ID of theirs.
+func (p *page) remove(name string) bool {
+	var ids []ID
+	for _, l := range p.lines {
+		if l.name() == name && l.peer != nil {
+			ids = append(ids, l.peer.ID)
+		}
+	}
+	before := len(p.lines)
+	p.lines = slices.DeleteFunc(p.lines, func(l *line) bool {
+		return name != "" && l.name() == name || slices.ContainsFunc(ids, l.mentions)
+	})
+	return len(p.lines) < before
+}

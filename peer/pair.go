@@ -1,0 +1,320 @@
+package peer
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// PairProtocol is the ID of the protocol in which two hosts prove to each other
+// that they know the same [Code].
+//
+// It runs over a connection whose ends have proven their keys. Each message is
+// a byte for its kind, two bytes for its length (big-endian) and that many
+// more, sent in this order:
+//
+//	dialer    open       number of the code (2 bytes), nonce (16)
+//	listener  hello      nonce (16)
+//	dialer    share      CPace element (32)
+//	listener  share      CPace element (32)
+//	dialer    confirm    MAC (32)
+//	listener  confirm    name of the listener, MAC (32)
+//	dialer    name       name of the dialer, MAC (32)
+//	listener  done       MAC (32)
+//
+// or, from the listener at any point, a refusal of one byte that says why.
+//
+// CPace is given the words of the code as its secret, the protocol ID, the
+// number and both peer IDs as its context, and both nonces as the session.
+// Each MAC is HMAC-SHA-256 under a key of its own, derived from CPace's by
+// HKDF, over the SHA-256 of all messages before it and over its own. The dialer
+// proves itself first, so a dialer that does not know the words learns
+// nothing to try guesses on. The listener says done once it has saved the
+// dialer.
+const PairProtocol = "/imgsend/pair/1"
+
+// The ways in which a pairing fails, to be told apart with errors.Is.
+var (
+	// ErrWrongCode: the two sides hold different codes, or somebody is in
+	// between. On the listener's side the code is used up.
+	ErrWrongCode = errors.New("the code is wrong")
+	// ErrNoCode: the other host has no code with that number out.
+	ErrNoCode = errors.New("no such code is out there")
+	// ErrCodeExpired: the code was not used in time.
+	ErrCodeExpired = errors.New("the code has expired")
+	// ErrPairing: the other side broke the protocol or off, or could not save
+	// this host.
+	ErrPairing = errors.New("the pairing broke off")
+)
+
+// Paired is who was met by a code.
+type Paired struct {
+	// ID is the key that proved to know the code.
+	ID ID
+	// Name is what the other host calls itself: [CheckName] accepts it, but it
+	// may be the name of somebody else too, see [Book.Add].
+	Name string
+	// Addr is where the other host was reached or came from. Of one that
+	// came, the port is of no use later.
+	Addr ma.Multiaddr
+}
+
+// Kinds of messages, each sent by one side only: none can be sent back.
+const (
+	kindOpen = iota + 1
+	kindHello
+	kindDialerShare
+	kindListenerShare
+	kindDialerConfirm
+	kindListenerConfirm
+	kindDialerName
+	kindDone
+	kindRefusal = 0x7f
+)
+
+// Reasons for a refusal.
+const (
+	refuseNone = iota + 1
+	refuseWrong
+	refuseExpired
+	refuseBusy
+	refuseSave
+)
+
+const (
+	pairNonce = 16
+	pairMAC   = sha256.Size
+
+	// maxPairMessage bounds what follows the length of a message, in bytes.
+	maxPairMessage = maxName + pairMAC
+)
+
+// talk is one side's view of a handshake.
+type talk struct {
+	rw       io.ReadWriter
+	listener bool
+	dialerID ID
+	hostID   ID
+	seen     hash.Hash // of all messages, both ways
+	nonces   []byte
+	number   int
+	isk      []byte
+}
+
+func newTalk(rw io.ReadWriter, dialerID, hostID ID, listener bool) *talk {
+	return &talk{rw: rw, listener: listener, dialerID: dialerID, hostID: hostID, seen: sha256.New()}
+}
+
+// send writes a message and takes it down.
+func (t *talk) send(kind byte, body []byte) error {
+	message := binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(body)))
+	message = append(message, body...)
+	t.seen.Write(message)
+	if _, err := t.rw.Write(message); err != nil {
+		return fmt.Errorf("%w: %w", ErrPairing, err)
+	}
+	return nil
+}
+
+// receive reads a message of the given kind, with a body of least to most
+// bytes, takes it down and returns the body.
+func (t *talk) receive(kind byte, least, most int) ([]byte, error) {
+	var head [3]byte
+	if _, err := io.ReadFull(t.rw, head[:]); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPairing, err)
+	}
+	length := int(binary.BigEndian.Uint16(head[1:]))
+	if head[0] == kindRefusal && !t.listener && length == 1 {
+		return nil, t.refusal()
+	}
+	if head[0] != kind || length < least || length > most || length > maxPairMessage {
+		return nil, fmt.Errorf("%w: unexpected message", ErrPairing)
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(t.rw, body); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPairing, err)
+	}
+	t.seen.Write(head[:])
+	t.seen.Write(body)
+	return body, nil
+}
+
+func (t *talk) refusal() error {
+	var reason [1]byte
+	if _, err := io.ReadFull(t.rw, reason[:]); err != nil {
+		return fmt.Errorf("%w: %w", ErrPairing, err)
+	}
+	switch reason[0] {
+	case refuseNone:
+		return ErrNoCode
+	case refuseWrong:
+		return fmt.Errorf("%w and used up, a new one is needed", ErrWrongCode)
+	case refuseExpired:
+		return ErrCodeExpired
+	case refuseBusy:
+		return fmt.Errorf("%w: another host is just trying its code there", ErrBusy)
+	case refuseSave:
+		return fmt.Errorf("%w: the other host could not save this one", ErrPairing)
+	}
+	return fmt.Errorf("%w: refused for an unknown reason", ErrPairing)
+}
+
+// sendProof sends payload and a MAC. Because a MAC covers all that came
+// before, it is computed over the sum so far and the payload.
+func (t *talk) sendProof(kind byte, payload []byte) error {
+	mac, err := t.mac(kind, t.seen.Sum(nil), payload)
+	if err != nil {
+		return err
+	}
+	return t.send(kind, append(payload[:len(payload):len(payload)], mac...))
+}
+
+// receiveProof receives a payload of at most so many bytes behind which the
+// right MAC stands. A wrong MAC is ErrWrongCode.
+func (t *talk) receiveProof(kind byte, most int) ([]byte, error) {
+	before := t.seen.Sum(nil)
+	body, err := t.receive(kind, pairMAC, most+pairMAC)
+	if err != nil {
+		return nil, err
+	}
+	payload, got := body[:len(body)-pairMAC], body[len(body)-pairMAC:]
+	want, err := t.mac(kind, before, payload)
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(got, want) != 1 {
+		return nil, ErrWrongCode
+	}
+	return payload, nil
+}
+
+func (t *talk) mac(kind byte, before, payload []byte) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, t.isk, nil, fmt.Sprintf("imgsend pair 1 message %d", kind), sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(before)
+	mac.Write(payload)
+	return mac.Sum(nil), nil
+}
+
+// sendOpen and receiveOpen, then sendHello and receiveHello, agree on the
+// session.
+func (t *talk) sendOpen(number int) error {
+	nonce, err := newNonce()
+	if err != nil {
+		return err
+	}
+	t.number, t.nonces = number, nonce
+	return t.send(kindOpen, append(binary.BigEndian.AppendUint16(nil, uint16(number)), nonce...))
+}
+
+func (t *talk) receiveOpen() error {
+	body, err := t.receive(kindOpen, 2+pairNonce, 2+pairNonce)
+	if err != nil {
+		return err
+	}
+	t.number, t.nonces = int(binary.BigEndian.Uint16(body)), body[2:]
+	return nil
+}
+
+func (t *talk) sendHello() error {
+	nonce, err := newNonce()
+	if err != nil {
+		return err
+	}
+	t.nonces = append(t.nonces, nonce...)
+	return t.send(kindHello, nonce)
+}
+
+func (t *talk) receiveHello() error {
+	nonce, err := t.receive(kindHello, pairNonce, pairNonce)
+	t.nonces = append(t.nonces, nonce...)
+	return err
+}
+
+func newNonce() ([]byte, error) {
+	nonce := make([]byte, pairNonce)
+	_, err := rand.Read(nonce)
+	return nonce, err
+}
+
+// exchange runs CPace, after which MACs can be made.
+func (t *talk) exchange(code Code) error {
+	context := lvCat([]byte(PairProtocol), binary.BigEndian.AppendUint16(nil, uint16(t.number)), []byte(t.dialerID), []byte(t.hostID))
+	own, err := newCPace([]byte(code.secret()), context, t.nonces)
+	if err != nil {
+		return err
+	}
+	var dialer, host, theirs []byte
+	if t.listener {
+		if theirs, err = t.receive(kindDialerShare, cpaceShare, cpaceShare); err != nil {
+			return err
+		}
+		dialer, host = theirs, own.share
+		err = t.send(kindListenerShare, own.share)
+	} else {
+		if err = t.send(kindDialerShare, own.share); err != nil {
+			return err
+		}
+		theirs, err = t.receive(kindListenerShare, cpaceShare, cpaceShare)
+		dialer, host = own.share, theirs
+	}
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(own.share, theirs) == 1 {
+		return fmt.Errorf("%w: own message came back", ErrPairing)
+	}
+	t.isk, err = own.key(theirs, dialer, []byte(t.dialerID), host, []byte(t.hostID))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPairing, err)
+	}
+	return nil
+}
+
+// dialerSide runs the handshake as the dialer and returns the listener's name.
+func (t *talk) dialerSide(code Code, name string) (string, error) {
+	if err := t.sendOpen(code.Number()); err != nil {
+		return "", err
+	}
+	if err := t.receiveHello(); err != nil {
+		return "", err
+	}
+	if err := t.exchange(code); err != nil {
+		return "", err
+	}
+	if err := t.sendProof(kindDialerConfirm, nil); err != nil {
+		return "", err
+	}
+	theirs, err := t.receiveName(kindListenerConfirm)
+	if err != nil {
+		return "", err
+	}
+	if err := t.sendProof(kindDialerName, []byte(name)); err != nil {
+		return "", err
+	}
+	_, err = t.receiveProof(kindDone, 0)
+	return theirs, err
+}
+
+func (t *talk) receiveName(kind byte) (string, error) {
+	payload, err := t.receiveProof(kind, maxName)
+	if err != nil {
+		return "", err
+	}
+	if err := CheckName(string(payload)); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrPairing, err)
+	}
+	return string(payload), nil
+}

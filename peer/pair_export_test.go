@@ -1,0 +1,106 @@
+package peer
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/gtank/ristretto255"
+)
+
+// PairAsDialer runs the dialer's side of a handshake over rw.
+func PairAsDialer(rw io.ReadWriter, dialer, host ID, code Code, name string) (string, error) {
+	return newTalk(rw, dialer, host, false).dialerSide(code, name)
+}
+
+// PairAsListener runs the listener's side up to the dialer's proof.
+func PairAsListener(rw io.ReadWriter, dialer, host ID, code Code) error {
+	t := newTalk(rw, dialer, host, true)
+	if err := t.receiveOpen(); err != nil {
+		return err
+	}
+	if err := t.sendHello(); err != nil {
+		return err
+	}
+	if err := t.exchange(code); err != nil {
+		return err
+	}
+	_, err := t.receiveProof(kindDialerConfirm, 0)
+	return err
+}
+
+// InviteFast is Host.Invite with another first pause.
+func (h *Host) InviteFast(ctx context.Context, i Invitation, pause time.Duration) (Paired, error) {
+	i.pause = pause
+	return h.Invite(ctx, i)
+}
+
+// SetStarted makes a code that is out as old as if put out then.
+func (p *Pairing) SetStarted(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started = t
+}
+
+// Words is the list of words.
+func Words() []string { return wordList() }
+
+// Slips is slips.
+func Slips(a, b string) int { return slips(a, b) }
+
+// RewritePage reads a peers file and writes it again, all lines anew if so asked.
+func RewritePage(text string, anew bool) string {
+	p := parsePage(text)
+	for _, l := range p.lines {
+		l.changed = anew && l.peer != nil
+	}
+	return p.String()
+}
+
+// ReadPage reads a peers file.
+func ReadPage(text string) ([]Peer, []Damage) {
+	p := parsePage(text)
+	return p.peers(), p.damage()
+}
+
+// LockFile and LockExclusive are the two kinds of locks.
+var (
+	LockFile      = lockFile
+	LockExclusive = lockExclusive
+)
+
+// CPaceResult holds what the draft's test vectors show.
+type CPaceResult struct {
+	Generator, ShareA, ShareB, KeyA, KeyB []byte
+}
+
+// CPace runs both sides with the given inputs.
+func CPace(secret, context, sid, scalarA, scalarB, dataA, dataB []byte) (r CPaceResult, err error) {
+	r.Generator = cpaceGeneratorString(secret, context, sid)
+	var sides [2]*cpace
+	for i, bytes := range [][]byte{scalarA, scalarB} {
+		scalar, err := ristretto255.NewScalar().SetCanonicalBytes(bytes)
+		if err != nil {
+			return r, err
+		}
+		if sides[i], err = newCPaceWith(secret, context, sid, scalar); err != nil {
+			return r, err
+		}
+	}
+	r.ShareA, r.ShareB = sides[0].share, sides[1].share
+	if r.KeyA, err = sides[0].key(r.ShareB, r.ShareA, dataA, r.ShareB, dataB); err != nil {
+		return r, err
+	}
+	r.KeyB, err = sides[1].key(r.ShareA, r.ShareA, dataA, r.ShareB, dataB)
+	return r, err
+}
+
+// CPaceKey tries a share that somebody sent.
+func CPaceKey(share []byte) error {
+	c, err := newCPace([]byte("secret"), nil, nil)
+	if err != nil {
+		return err
+	}
+	_, err = c.key(share, c.share, nil, share, nil)
+	return err
+}
