@@ -191,6 +191,9 @@ func (s *Sink) nameAll(ctx context.Context, out *transfer.Outcome) (err error) {
 			if err == nil {
 				name.Replaced = old.id
 			}
+			if s.NoClobber && name.Replaced != "" {
+				return clobbers(ref, old.id)
+			}
 			if err := s.e.api.ImageTag(ctx, a.New.String(), ref); err != nil {
 				return failed("tag "+ref, err)
 			}
@@ -202,6 +205,12 @@ func (s *Sink) nameAll(ctx context.Context, out *transfer.Outcome) (err error) {
 		}
 	}
 	return nil
+}
+
+// clobbers is the error for a name that is not to be moved.
+func clobbers(ref string, id digest.Digest) error {
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id.Encoded()[:12]),
+		Hint: "send it under another name with --as"}
 }
 
 func (s *Sink) refs(id digest.Digest) []string {

@@ -16,6 +16,9 @@ import (
 // A Sink takes images into an engine: blobs go straight into one load, without
 // a name; what was loaded is verified, and only then named.
 type Sink struct {
+	// NoClobber refuses names that stand for another image here.
+	NoClobber bool
+
 	e *Engine
 
 	offer *transfer.Offer
@@ -53,6 +56,9 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		if err != nil {
 			return nil, failed("look for "+m.Name(), err)
 		}
+		if err := s.checkNames(ctx, m, id); err != nil {
+			return nil, err
+		}
 		switch {
 		case id != "":
 			s.whole[m.ID] = id
@@ -79,6 +85,27 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		}
 	}
 	return s.plan, nil
+}
+
+// checkNames refuses m before it is sent if one of its names would move from
+// another image and is not to. whole is m's ID here, if it is here.
+func (s *Sink) checkNames(ctx context.Context, m *transfer.Image, whole digest.Digest) error {
+	if !s.NoClobber {
+		return nil
+	}
+	for _, ref := range m.Refs {
+		l, err := s.e.find(ctx, ref)
+		if errdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return failed("inspect "+ref, err)
+		}
+		if l.id != whole && l.id != m.Config && l.id != m.Root {
+			return clobbers(ref, l.id)
+		}
+	}
+	return nil
 }
 
 // layers returns which layers of the images the engine has. The probe, which may

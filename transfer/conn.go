@@ -61,6 +61,7 @@ type conn struct {
 	wg      sync.WaitGroup
 	drained chan struct{} // closed when the other side has ended the stream
 	peer    Hello
+	phase   atomic.Value // string: what the other side last said that it does
 }
 
 func newConn(s Stream, o StreamOptions) *conn {
@@ -130,6 +131,13 @@ func (c *conn) fail(err error) {
 
 // Peer returns the other side's hello.
 func (c *conn) Peer() Hello { return c.peer }
+
+// PeerPhase returns what the other side last said that it does: the name of a
+// [Phase], or whatever it claims; empty if it has not said anything yet.
+func (c *conn) PeerPhase() string {
+	s, _ := c.phase.Load().(string)
+	return s
+}
 
 // write sends one whole frame, or several. The other side always reads, so
 // that only a dead or hostile one can block it; fail bounds for how long.
@@ -208,7 +216,10 @@ func (c *conn) header() (frameType, int, error) {
 		}
 		switch t {
 		case frameAlive:
-			err = c.json(n, new(alive))
+			var a alive
+			if err = c.json(n, &a); err == nil {
+				c.phase.Store(clip(printable(a.Phase), 40))
+			}
 		case frameError:
 			var f failure
 			if err = c.json(n, &f); err == nil {

@@ -8,6 +8,7 @@ type Phase int32
 // The phases of a transfer, in their order.
 const (
 	Connecting Phase = iota
+	Queued           // the receiving side is busy with another transfer
 	Describing       // asking the source what the images are
 	Asking           // waiting for the sink to say what it has, or to accept
 	Exporting        // waiting for the source's first blob
@@ -15,7 +16,7 @@ const (
 	Loading          // everything is sent; the sink takes it in and verifies it
 )
 
-var phaseNames = [...]string{"connecting", "describing", "asking", "exporting", "moving", "loading"}
+var phaseNames = [...]string{"connecting", "queued", "describing", "asking", "exporting", "moving", "loading"}
 
 func (p Phase) String() string {
 	if p < 0 || int(p) >= len(phaseNames) {
