@@ -41,6 +41,24 @@ func (p *pair) image(ts *testscript.TestScript, args []string) {
 	ts.Setenv("ID", m.ID())
 }
 
+type ownKey struct{}
+
+// own VAR starts an engine for this script alone and sets VAR to its address.
+func (p *pair) own(ts *testscript.TestScript, args []string) {
+	e, err := throwaway.Start(context.Background(), p.b.Spec())
+	ts.Check(err)
+	ts.Defer(func() { _ = e.Stop() })
+	*ts.Value(ownKey{}).(**throwaway.Engine) = e
+	ts.Setenv(args[0], e.Host())
+}
+
+// restart restarts the script's own engine.
+func restart(ts *testscript.TestScript) {
+	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
+	defer cancel()
+	ts.Check((*ts.Value(ownKey{}).(**throwaway.Engine)).Restart(ctx))
+}
+
 // has NAME [ID] checks that engine B has an image of that name, or with ! that
 // it has none.
 func (p *pair) has(ts *testscript.TestScript, neg bool, args []string) {

@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -80,7 +81,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, k := range []string{"PATH", "HOME", "IMGSEND_HOME", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"} {
+	for _, k := range []string{"PATH", "HOME", "IMGSEND_HOME", "IMGSEND_CODE", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"} {
 		if v := ts.Getenv(k); v != "" {
 			cmd.Env = append(cmd.Env, k+"="+v)
 		}
@@ -203,6 +204,15 @@ func cmdFinish(ts *testscript.TestScript, _ bool, args []string) {
 func cmdRun(ts *testscript.TestScript, _ bool, args []string) {
 	cmdStart(ts, false, append([]string{"run"}, args[1:]...))
 	cmdFinish(ts, false, []string{"run", args[0]})
+}
+
+// cmdline NAME REGEXP checks the command line that the system shows of a program.
+func cmdCmdline(ts *testscript.TestScript, neg bool, args []string) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", find(ts, args[0]).cmd.Process.Pid))
+	ts.Check(err)
+	if regexp.MustCompile(args[1]).Match(b) == neg {
+		ts.Fatalf("the command line is %q", b)
+	}
 }
 
 // killJobs ends what a script left running.

@@ -37,12 +37,16 @@ func TestScripts(t *testing.T) {
 			e.Setenv("IMGSEND_HOME", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("IMAGE", "cmd-"+strings.TrimPrefix(filepath.Base(e.WorkDir), "script-"))
 			e.Values[jobsKey{}] = map[string]*job{}
+			e.Values[ownKey{}] = new(*throwaway.Engine)
 			e.Defer(func() { killJobs(e) })
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "engines" {
+			switch cond {
+			case "engines":
 				return pair.start(t) == nil, nil
+			case "lan": // a network of our own
+				return os.Getenv("IMGSEND_TEST_INSIDE") != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -58,6 +62,9 @@ func TestScripts(t *testing.T) {
 			"type":    cmdType,
 			"signal":  cmdSignal,
 			"finish":  cmdFinish,
+			"cmdline": cmdCmdline,
+			"engine":  func(ts *testscript.TestScript, _ bool, args []string) { pair.own(ts, args) },
+			"restart": func(ts *testscript.TestScript, _ bool, _ []string) { restart(ts) },
 		},
 	})
 }

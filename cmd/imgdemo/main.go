@@ -89,7 +89,7 @@ func demo(ctx context.Context) (err error) {
 	if err := to.list(ctx); err != nil {
 		return err
 	}
-	say("cleaning up; on two hosts of yours it is imgrecv there and imgsend IMAGE --to ADDRESS here")
+	say("cleaning up; on two hosts of yours it is imgrecv there and imgsend IMAGE --to CODE here")
 	return nil
 }
 

@@ -13,7 +13,10 @@ import (
 )
 
 // programs are the two built programs.
-type programs struct{ dir string }
+type programs struct {
+	dir string
+	met bool // the two hosts know each other
+}
 
 // build builds both with the go command that runs this.
 func build(ctx context.Context) (*programs, error) {
@@ -26,7 +29,7 @@ func build(ctx context.Context) (*programs, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("go build: %w\n%s", err, out), os.RemoveAll(dir))
 	}
-	return &programs{dir}, nil
+	return &programs{dir: dir}, nil
 }
 
 // command makes a command of one of the programs and prints it as typed.
@@ -39,9 +42,14 @@ func (p *programs) command(ctx context.Context, side string, name string, args .
 	return cmd
 }
 
-// send runs one transfer.
+// send runs one transfer: the first one to a code, which makes the two hosts
+// known to each other, later ones to the name.
 func (p *programs) send(ctx context.Context, from, to *host, ref string) error {
-	recv := p.command(ctx, "B", "imgrecv", "--yes", "--json", "--listen", "127.0.0.1:0", "-H", to.addr)
+	args := []string{"--json", "--listen", "127.0.0.1:0", "--name", peerName, "-H", to.addr}
+	if !p.met {
+		args = append(args, "--code")
+	}
+	recv := p.command(ctx, "B", "imgrecv", args...)
 	out, err := recv.StdoutPipe()
 	if err != nil {
 		return err
@@ -51,11 +59,17 @@ func (p *programs) send(ctx context.Context, from, to *host, ref string) error {
 	}
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 4<<20)
-	addr, err := listening(lines)
+	ev, err := listening(lines)
 	if err == nil {
-		send := p.command(ctx, "A", "imgsend", ref, "--to", addr, "-H", from.addr)
+		at := "@" + ev.hostPort() // on two hosts of one network it goes without
+		to := peerName + at
+		if ev.Code != "" {
+			to = ev.Code + at
+		}
+		send := p.command(ctx, "A", "imgsend", ref, "--to", to, "-H", from.addr)
 		send.Stdout = os.Stdout
 		err = send.Run()
+		p.met = true
 	}
 	if err != nil {
 		_ = recv.Process.Signal(os.Interrupt)
@@ -66,20 +80,32 @@ func (p *programs) send(ctx context.Context, from, to *host, ref string) error {
 	return errors.Join(err, lines.Err(), recv.Wait())
 }
 
-// listening returns the address in imgrecv's first JSON line.
-func listening(lines *bufio.Scanner) (string, error) {
-	var ev struct {
-		Event string
-		Addrs []string
-	}
+// peerName is what the receiving host is called.
+const peerName = "demobox"
+
+// waiting is imgrecv's first JSON line.
+type waiting struct {
+	Event string
+	Addrs []string
+	Code  string
+}
+
+// hostPort returns where imgrecv listens, of /ip4/127.0.0.1/tcp/PORT/p2p/ID.
+func (w *waiting) hostPort() string {
+	parts := strings.Split(w.Addrs[0], "/")
+	return parts[2] + ":" + parts[4]
+}
+
+func listening(lines *bufio.Scanner) (*waiting, error) {
+	ev := &waiting{}
 	if !lines.Scan() {
-		return "", errors.New("imgrecv ended before it listened")
+		return nil, errors.New("imgrecv ended before it listened")
 	}
-	if err := json.Unmarshal(lines.Bytes(), &ev); err != nil {
-		return "", fmt.Errorf("imgrecv: %w", err)
+	if err := json.Unmarshal(lines.Bytes(), ev); err != nil {
+		return nil, fmt.Errorf("imgrecv: %w", err)
 	}
-	if ev.Event != "listening" || len(ev.Addrs) == 0 {
-		return "", fmt.Errorf("imgrecv said %s", lines.Text())
+	if ev.Event != "listening" || len(ev.Addrs) == 0 || strings.Count(ev.Addrs[0], "/") < 4 {
+		return nil, fmt.Errorf("imgrecv said %s", lines.Text())
 	}
-	return ev.Addrs[0], nil
+	return ev, nil
 }

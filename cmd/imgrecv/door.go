@@ -7,43 +7,81 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"strings"
+	"sync"
 
+	"github.com/distribution/reference"
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
 )
 
-// A door decides who may send images here: peers on the allow list, with --yes
-// anybody, on a terminal whom the user accepts.
+// A door decides who may send images here: saved peers, those on the allow list
+// or met by a code, with --yes anybody, on a terminal whom the user accepts.
 type door struct {
 	v        *cli.Voice
-	allowed  map[peer.ID]bool
+	book     *peer.Book
 	yes      bool
+	codes    bool // strangers can be met by a code
 	terminal bool
 	answers  <-chan string // lines typed, once the first question was asked
+
+	mu      sync.Mutex
+	allowed map[peer.ID]bool
 }
 
-func newDoor(v *cli.Voice, o options) (*door, error) {
-	d := &door{v: v, allowed: map[peer.ID]bool{}, yes: o.yes,
+func newDoor(v *cli.Voice, o options, book *peer.Book) (*door, error) {
+	d := &door{v: v, book: book, allowed: map[peer.ID]bool{}, yes: o.yes,
 		terminal: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))}
+	d.codes = o.code || d.terminal && !o.keep && !o.yes
 	for _, s := range o.allow {
 		id, err := peer.ParseID(s)
 		if err != nil {
-			return nil, &cli.UsageError{Err: fmt.Errorf("--allow %s: not a peer ID: %w", s, err)}
+			return nil, &cli.UsageError{Err: fmt.Errorf("--allow %s: %w", s, err)}
 		}
 		d.allowed[id] = true
 	}
 	return d, nil
 }
 
-// policy is who gets as far as making an offer. With an allow list only, a
-// stranger is turned away before that, and imgrecv waits on.
-func (d *door) policy() peer.Policy {
+// knows reports whether a peer may send without being asked about. A peer that
+// was forgotten is not known from that moment on.
+func (d *door) knows(id peer.ID) bool {
+	d.mu.Lock()
+	allowed := d.yes || d.allowed[id]
+	d.mu.Unlock()
+	return allowed || d.book.Known(id)
+}
+
+// knowsAnybody reports whether there is a peer that may send.
+func (d *door) knowsAnybody() bool {
+	if d.yes || len(d.allowed) > 0 {
+		return true
+	}
+	list, err := d.book.List()
+	return err != nil || len(list) > 0
+}
+
+// admit lets a peer in for as long as this program runs.
+func (d *door) admit(id peer.ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.allowed[id] = true
+}
+
+// asks reports whether the user will be asked about a peer.
+func (d *door) asks(id peer.ID) bool { return d.terminal && !d.knows(id) }
+
+// policy is who gets as far as making an offer. Where nobody can be asked, and
+// somebody is awaited, a stranger is turned away before that.
+func (d *door) policy(keep bool) peer.Policy {
+	nobody := !d.codes && !keep && !d.knowsAnybody()
 	return peer.Policy{
-		Allow:     func(id peer.ID) bool { return d.yes || d.allowed[id] },
-		Strangers: func() bool { return d.terminal || len(d.allowed) == 0 },
+		Allow:     d.knows,
+		Strangers: func() bool { return d.terminal && !keep || nobody },
 	}
 }
 
@@ -51,12 +89,12 @@ var errRefused = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("th
 
 // accept decides about the offer that has been shown.
 func (d *door) accept(ctx context.Context, from peer.ID) error {
-	if d.yes || d.allowed[from] {
+	if d.knows(from) {
 		return nil
 	}
 	if !d.terminal {
 		return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is not on the allow list", from),
-			Hint: "start imgrecv with --allow " + from.String() + ", with --yes, or on a terminal"}
+			Hint: "start imgrecv with --allow " + from.String() + ", with --code, with --yes, or on a terminal"}
 	}
 	d.v.Ask("accept? [y/N]")
 	if d.answers == nil {
@@ -88,4 +126,24 @@ func readLines(r io.Reader) <-chan string {
 		}
 	}()
 	return lines
+}
+
+// matchesAny reports whether an image name matches one of the patterns of
+// --allow-name, in which * stands for anything but a slash. A pattern without a
+// tag takes every tag.
+func matchesAny(patterns []string, ref string) bool {
+	name, err := engine.ParseName(ref)
+	if err != nil {
+		return false
+	}
+	short := reference.FamiliarString(name)
+	for _, p := range patterns {
+		if !strings.Contains(p[strings.LastIndexByte(p, '/')+1:], ":") {
+			p += ":*"
+		}
+		if ok, err := path.Match(p, short); err == nil && ok {
+			return true
+		}
+	}
+	return false
 }

@@ -5,36 +5,48 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
 )
 
 const usage = `Usage: imgrecv [options]
 
 Waits for imgsend on another host, loads what it sends into this host's engine,
 verifies it, gives it its names, and exits with the result of the transfer.
-On a terminal it asks before it accepts anything; elsewhere it takes images only
-from peers given by --allow, or from anybody with --yes.
 
-      --listen ADDR     where to listen: :7420, 192.168.1.20:7420, [::1]:0
-                        (default :7420, or the next port if that is taken)
-      --name NAME       what to be called on the other side (default: host name)
-      --allow PEERID    accept this sender without asking; may be repeated
-  -y, --yes             accept any sender (for closed networks)
-  -H, --host SOCKET     the engine: unix:///run/podman/podman.sock, tcp://...,
-                        ssh://... (default: DOCKER_HOST, then the current docker
-                        context, then the usual sockets)
-      --json            one JSON object a line on stdout
-  -q, --quiet           no progress, only errors and results
-      --version         print the version
-  -h, --help            print this
+Saved peers are let in. A new host is met by the code that is shown on a
+terminal (imgsend IMAGE --to CODE), which saves both at each other; one that
+comes by this host's address is asked about.
+
+      --listen ADDR        where to listen: :7420, 192.168.1.20:7420, [::1]:0
+                           (default :7420, or the next port if that is taken)
+      --name NAME          what to be called (default: host name)
+  -k, --keep               stay for more transfers, one after the other
+      --code               show a code also without a terminal or with --keep
+      --no-remember        do not save who was met by a code
+      --allow PEERID       accept this sender without asking; may be repeated
+  -y, --yes                accept any sender (for closed networks)
+      --allow-name PATTERN accept only such names: 'webapp', 'team/*:1.*'; may be
+                           repeated
+      --no-clobber         refuse names that stand for another image here
+      --peers              list saved peers and those that wait nearby
+      --forget NAME        forget a saved peer
+  -H, --host SOCKET        the engine: unix:///run/podman/podman.sock, tcp://...,
+                           ssh://... (default: DOCKER_HOST, then the current
+                           docker context, then the usual sockets)
+      --json               one JSON object a line on stdout
+  -q, --quiet              no progress, only errors and results
+      --version            print the version
+  -h, --help               print this
 
 Examples:
-  imgrecv                                  ask on the terminal
-  imgrecv --allow 12D3Koo... --json        from one sender, for a script
+  imgrecv                                   show a code, take one transfer
+  imgrecv --keep --allow-name 'webapp:*'    serve saved peers, unattended
   imgrecv --listen 192.168.1.20:7420 -H unix:///run/podman/podman.sock
 
 stdout has a line "NAME ID" for each image that arrived.
@@ -42,9 +54,10 @@ stdout has a line "NAME ID" for each image that arrived.
 ` + cli.ExitTable
 
 type options struct {
-	listen, name, host string
-	allow              []string
-	yes                bool
+	listen, name, host, forget         string
+	allow, allowNames                  []string
+	yes, keep, code, noRemember, peers bool
+	noClobber                          bool
 }
 
 func main() {
@@ -53,26 +66,60 @@ func main() {
 	f := pflag.NewFlagSet("imgrecv", pflag.ContinueOnError)
 	f.StringVar(&o.listen, "listen", "", "")
 	f.StringVar(&o.name, "name", "", "")
+	f.BoolVarP(&o.keep, "keep", "k", false, "")
+	f.BoolVar(&o.code, "code", false, "")
+	f.BoolVar(&o.noRemember, "no-remember", false, "")
 	f.StringArrayVar(&o.allow, "allow", nil, "")
 	f.BoolVarP(&o.yes, "yes", "y", false, "")
+	f.StringArrayVar(&o.allowNames, "allow-name", nil, "")
+	f.BoolVar(&o.noClobber, "no-clobber", false, "")
+	f.BoolVar(&o.peers, "peers", false, "")
+	f.StringVar(&o.forget, "forget", "", "")
 	f.StringVarP(&o.host, "host", "H", "", "")
 	f.BoolVar(&v.JSON, "json", false, "")
 	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
 	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
 }
 
-func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
+// check reads the command line.
+func (o *options) check(args []string) error {
 	if len(args) > 0 {
 		return &cli.UsageError{Err: fmt.Errorf("imgrecv takes no arguments, not %q (imgrecv -h shows its options)", args[0])}
 	}
-	door, err := newDoor(v, o)
-	if err != nil {
-		return err
+	for _, p := range o.allowNames {
+		if _, err := path.Match(p, ""); err != nil {
+			return &cli.UsageError{Err: fmt.Errorf("--allow-name %s: %w", p, err)}
+		}
 	}
 	if o.name == "" {
 		o.name, _ = os.Hostname()
+		o.name = peer.CleanName(o.name)
+	}
+	if err := peer.CheckName(o.name); err != nil {
+		return &cli.UsageError{Err: fmt.Errorf("--name: %w", err)}
+	}
+	return nil
+}
+
+func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
+	if err := o.check(args); err != nil {
+		return err
 	}
 	home, err := peer.Home()
+	if err != nil {
+		return err
+	}
+	book, err := cli.OpenBook(v, home)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.peers:
+		return cli.ListPeers(ctx, v, book)
+	case o.forget != "":
+		return cli.ForgetPeer(v, book, o.forget)
+	}
+	door, err := newDoor(v, o, book)
 	if err != nil {
 		return err
 	}
@@ -86,33 +133,68 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	}
 	defer eng.Close()
 	v.Sayf("into %s at %s (%s)", eng, eng.Endpoint().Host, eng.Endpoint().From)
-	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: door.policy()})
+	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: door.policy(o.keep)})
 	if err != nil {
 		return err
 	}
 	defer host.Close()
-	announce(v, o, host)
-	if o.yes {
-		v.Warnf("warning: --yes accepts images from anybody who reaches this port")
-	}
-	r := &receiver{v: v, o: o, engine: eng, door: door}
-	return r.wait(ctx, host)
+	return serve(ctx, &receiver{v: v, o: o, engine: eng, door: door, book: book}, host)
 }
 
-// announce says where this host can be reached.
-func announce(v *cli.Voice, o options, host *peer.Host) {
-	var addrs []string
+// serve announces this host, shows codes if it is to, and takes transfers.
+func serve(ctx context.Context, r *receiver, host *peer.Host) error {
+	announcer, err := peer.Announce(host.ID(), peer.Announcement{Name: r.o.name, Addrs: host.Addrs})
+	if err != nil {
+		r.v.Sayf("this host cannot be found without its address: %v", err)
+	} else {
+		defer announcer.Close()
+	}
+	r.greeting(host)
+	g, ctx := errgroup.WithContext(ctx)
+	inviting, stop := context.WithCancel(ctx)
+	if r.door.codes {
+		i := &inviter{receiver: r, host: host, announce: announcer, remember: !r.o.noRemember, forever: r.o.keep}
+		g.Go(func() error {
+			if err := i.run(inviting); inviting.Err() == nil {
+				return err
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer stop()
+		return r.wait(ctx, host)
+	})
+	return g.Wait()
+}
+
+// listening is what JSON says of where this host waits.
+func listening(name string, host *peer.Host, code string) cli.ListeningEvent {
+	e := cli.ListeningEvent{Event: "listening", ID: host.ID().String(), Name: name, Code: code, Addrs: []string{}}
 	for _, a := range host.Addrs() {
-		addrs = append(addrs, a.String())
+		e.Addrs = append(e.Addrs, a.String())
 	}
-	v.Event(cli.ListeningEvent{Event: "listening", Addrs: addrs, ID: host.ID().String(), Name: o.name})
-	if len(addrs) == 0 {
-		v.Warnf("waiting as %s (%s), with no address to show", o.name, host.ID())
-		return
+	return e
+}
+
+// greeting says where this host can be reached.
+func (r *receiver) greeting(host *peer.Host) {
+	e := listening(r.o.name, host, "")
+	if !r.door.codes { // else it comes with the code
+		r.v.Event(e)
 	}
-	v.Sayf("waiting as %s; on the other host:", o.name)
-	v.Sayf("  imgsend IMAGE... --to %s", addrs[0])
-	for _, a := range addrs[1:] {
-		v.Sayf("  or --to %s", a)
+	r.v.Sayf("waiting as %s (%s)", r.o.name, r.engine)
+	for i, a := range e.Addrs {
+		if i == 0 {
+			r.v.Sayf("by its address:    imgsend IMAGE... --to %s", a)
+			continue
+		}
+		r.v.Sayf("  or --to %s", a)
+	}
+	switch {
+	case r.o.yes:
+		r.v.Warnf("warning: --yes accepts images from anybody who reaches this port")
+	case r.o.keep && !r.door.codes && !r.door.knowsAnybody():
+		r.v.Warnf("warning: no peer is saved, so nobody can send anything; meet one with --code first")
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,116 +12,179 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A receiver takes in transfers.
+// A receiver takes in transfers, one after the other.
 type receiver struct {
 	v      *cli.Voice
 	o      options
 	engine *engine.Engine
 	door   *door
+	book   *peer.Book
 }
 
-// wait serves streams until a transfer has ended, well or not. A stream that
-// ends before it has offered anything, and a dry run, do not count.
+// wait serves visitors until a transfer has ended, well or not, or for ever with
+// --keep. A visitor that goes before it has offered anything, and a dry run, do
+// not count.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
-	for {
-		stream, err := host.Accept(ctx)
-		if err != nil {
-			return err
-		}
-		counts, err := r.serve(ctx, stream)
-		if counts {
-			return err
-		}
+	inside, cancel := context.WithCancel(ctx)
+	l := openLobby(inside, r.v, r.o.name, r.engine, host)
+	defer l.close()
+	defer cancel()
+	for vis := range l.visitors {
+		counts, err := r.serve(ctx, vis)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
-			r.v.Sayf("%s: %v; still waiting", stream.Peer(), err)
+		switch {
+		case counts && !r.o.keep:
+			return err
+		case err != nil && counts:
+			r.v.Warnf("from %s: %v", r.called(vis), err)
+		case err != nil:
+			r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
 		}
 	}
+	return l.err
+}
+
+// called is what the log calls a visitor: the name it is saved under, or its ID.
+func (r *receiver) called(vis *visitor) string {
+	if p, ok, err := r.book.ByID(vis.stream.Peer()); err == nil && ok {
+		return p.Name
+	}
+	return vis.stream.Peer().String()
 }
 
 // serve runs one transfer. counts says whether it was one.
-func (r *receiver) serve(ctx context.Context, stream *peer.Stream) (counts bool, err error) {
-	start := time.Now()
-	prog := &transfer.Progress{}
-	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: r.o.name, Engine: r.engine.String(), Platform: cli.Platform(r.engine.Platform())}
-	rcv, err := transfer.NewReceiver(ctx, stream, mine, transfer.StreamOptions{Progress: prog})
-	if err != nil {
-		return false, err
+func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err error) {
+	s := &serving{receiver: r, vis: vis, there: vis.Peer(), start: time.Now()}
+	if s.there.Host == "" {
+		s.there.Host = "unknown host"
 	}
-	there := rcv.Peer()
-	if there.Host == "" {
-		there.Host = "unknown host"
-	}
-	var meter *cli.Meter
-	var title string
-	defer func() {
-		if meter != nil {
-			meter.Stop()
+	defer s.stopMeter()
+	eng := r.engine
+	if r.o.keep {
+		// It may have been restarted, or be another version by now.
+		if eng, err = engine.Find(ctx, r.o.host); err != nil {
+			_ = vis.Close(err)
+			return true, err
 		}
-	}()
-	rep, err := transfer.Copy(ctx, rcv, engine.NewSink(ctx, r.engine), transfer.Options{
-		Progress: prog,
-		Accept: func(ctx context.Context, o *transfer.Offer) error {
-			counts = !o.DryRun
-			title = cli.Titles(o)
-			r.v.Event(cli.OfferEvent{Event: "offer", From: stream.Peer().String(), Host: there.Host, Images: cli.Plans(o, nil)})
-			r.showOffer(there, stream.Peer(), o)
-			err := r.door.accept(ctx, stream.Peer())
-			start = time.Now()
-			return err
-		},
-		OnPlan: func(o *transfer.Offer, p *transfer.Plan) {
-			r.v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(o, p)})
-			for _, line := range cli.PlanLines(o, p, "here", "receive") {
-				r.v.Sayf("%s", line)
-			}
-			if meter == nil && !o.DryRun {
-				meter = r.v.StartMeter(prog, r.words(there.Host))
-			}
-		},
+		defer eng.Close()
+	}
+	sink := engine.NewSink(ctx, eng)
+	sink.NoClobber = r.o.noClobber
+	rep, err := transfer.Copy(ctx, vis, sink, transfer.Options{
+		Progress:  vis.prog,
+		Accept:    s.accept,
+		OnPlan:    s.planned,
 		OnRetry:   func(reason string) { r.v.Warnf("once more with every layer: %s", reason) },
 		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(r.v, a, whole, "here") },
 	})
-	if meter != nil {
-		meter.Stop()
-	}
+	s.stopMeter()
 	if err != nil {
-		return counts, err
+		return s.offered, err
 	}
-	done := cli.Done(rep, prog.Wire.Load(), time.Since(start))
+	if err := r.book.Seen(vis.stream.Peer(), nil, time.Now()); err != nil {
+		r.v.Warnf("warning: %v", err)
+	}
 	if rep.DryRun {
-		r.v.Sayf("that was a dry run: nothing was sent, still waiting")
+		r.v.Sayf("%s made a dry run: nothing was sent, still waiting", s.there.Host)
 		return false, nil
 	}
+	done := cli.Done(rep, vis.prog.Wire.Load(), time.Since(s.start))
 	r.v.Event(done)
-	r.v.Sayf("%s", cli.Closing(title, "received", "here", done))
+	line := cli.Closing(s.title, "received", "here", done)
+	if r.o.keep {
+		line = "from " + r.called(vis) + ": " + line
+	}
+	r.v.Sayf("%s", line)
 	return true, nil
 }
 
-// showOffer says who wants to send what.
-func (r *receiver) showOffer(there transfer.Hello, from peer.ID, o *transfer.Offer) {
-	r.v.Sayf("%s (peer %s) offers:", there.Host, from)
-	for i := range o.Images {
-		m := &o.Images[i]
-		r.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), cli.Platform(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))
-	}
-	for _, note := range cli.ForeignPlatforms(o, "this engine", cli.Platform(r.engine.Platform())) {
-		r.v.Sayf("%s", note)
+// serving is one transfer as the user sees it. With --keep that is one line at
+// its end.
+type serving struct {
+	*receiver
+	vis     *visitor
+	there   transfer.Hello
+	meter   *cli.Meter
+	title   string
+	start   time.Time
+	offered bool // something real was offered
+}
+
+func (s *serving) stopMeter() {
+	if s.meter != nil {
+		s.meter.Stop()
 	}
 }
 
-func (r *receiver) words(there string) func(transfer.Phase) string {
-	return func(p transfer.Phase) string {
-		switch p {
-		case transfer.Asking, transfer.Exporting:
-			return fmt.Sprintf("waiting for %s to export", there)
-		case transfer.Moving:
-			return "receiving"
-		case transfer.Loading:
-			return "the engine loads and verifies"
-		}
-		return p.String()
+func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
+	s.offered = !o.DryRun
+	s.title = cli.Titles(o)
+	s.v.Event(cli.OfferEvent{Event: "offer", From: s.vis.stream.Peer().String(), Host: s.there.Host, Images: cli.Plans(o, nil)})
+	if !s.o.keep || s.door.asks(s.vis.stream.Peer()) {
+		s.show(o)
 	}
+	if err := allowedNames(s.o.allowNames, o); err != nil {
+		return err
+	}
+	err := s.door.accept(ctx, s.vis.stream.Peer())
+	s.start = time.Now()
+	return err
+}
+
+// show says who wants to send what.
+func (s *serving) show(o *transfer.Offer) {
+	s.v.Sayf("%s (peer %s) offers:", s.there.Host, s.vis.stream.Peer())
+	for i := range o.Images {
+		m := &o.Images[i]
+		s.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), cli.Platform(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))
+	}
+	for _, note := range cli.ForeignPlatforms(o, "this engine", cli.Platform(s.engine.Platform())) {
+		s.v.Sayf("%s", note)
+	}
+}
+
+func (s *serving) planned(o *transfer.Offer, p *transfer.Plan) {
+	s.v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(o, p)})
+	if s.o.keep {
+		return
+	}
+	for _, line := range cli.PlanLines(o, p, "here", "receive") {
+		s.v.Sayf("%s", line)
+	}
+	if s.meter == nil && !o.DryRun {
+		s.meter = s.v.StartMeter(s.vis.prog, s.words)
+	}
+}
+
+func (s *serving) words(p transfer.Phase) string {
+	switch p {
+	case transfer.Asking, transfer.Exporting:
+		return fmt.Sprintf("waiting for %s to export", s.there.Host)
+	case transfer.Moving:
+		return "receiving"
+	case transfer.Loading:
+		return "the engine loads and verifies"
+	}
+	return p.String()
+}
+
+// allowedNames refuses an offer with a name that no pattern matches.
+func allowedNames(patterns []string, o *transfer.Offer) error {
+	if len(patterns) == 0 {
+		return nil
+	}
+	for i := range o.Images {
+		m := &o.Images[i]
+		if len(m.Refs) == 0 {
+			return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("images without a name are not accepted here")}
+		}
+		for _, ref := range m.Refs {
+			if !matchesAny(patterns, ref) {
+				return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("the name %s is not accepted here", ref)}
+			}
+		}
+	}
+	return nil
 }

@@ -16,8 +16,13 @@ only the layers that are missing there, verified before they have a name.
 IMAGE is a name (webapp means webapp:latest) or an image ID; an image given by
 its ID arrives without a name unless --as gives it one.
 
-  -t, --to PEER         the address that imgrecv shows:
-                        /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo...
+  -t, --to PEER         a code that imgrecv shows (7-crystal-tulip), the name of
+                        a saved peer, either of them @HOST[:PORT], HOST[:PORT],
+                        or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo...; - asks for
+                        it; without --to IMGSEND_CODE is read, or you are asked
+      --no-remember     do not save who was met by a code
+      --peers           list saved peers and those that wait nearby
+      --forget NAME     forget a saved peer
       --as NAME[:TAG]   the name on arrival, of a single image
   -n, --dry-run         only say which layers would be sent, and how many bytes
       --compress HOW    auto (default: as hard as the network leaves time for),
@@ -32,9 +37,10 @@ its ID arrives without a name unless --as gives it one.
   -h, --help            print this
 
 Examples:
-  imgsend webapp:1.0 nginx:1.22 --to /ip4/10.0.0.2/tcp/7420/p2p/12D3Koo...
-  imgsend -n webapp:2.0 --to ...           what would be sent?
-  imgsend 0bc42f7ff218 --as webapp:1.0 --to ...
+  imgsend webapp:1.0 nginx:1.22 --to 7-crystal-tulip    the first time
+  imgsend webapp:1.1 --to buildbox                       from then on
+  imgsend -n webapp:2.0 --to buildbox@192.168.1.20       what would be sent?
+  imgsend 0bc42f7ff218 --as webapp:1.0 --to buildbox
 
 stdout has a line "NAME ID" for each image that arrived.
 
@@ -46,6 +52,9 @@ func main() {
 	f := pflag.NewFlagSet("imgsend", pflag.ContinueOnError)
 	f.StringVarP(&o.to, "to", "t", "", "")
 	f.StringVar(&o.as, "as", "", "")
+	f.BoolVar(&o.noRemember, "no-remember", false, "")
+	f.BoolVar(&o.peers, "peers", false, "")
+	f.StringVar(&o.forget, "forget", "", "")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "")
 	f.StringVar(&o.compress, "compress", string(transfer.CompressAuto), "")
 	f.StringVar(&o.limit, "limit", "", "")

@@ -6,20 +6,18 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
-	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 )
 
 // options are the flags as they were given.
 type options struct {
-	to, as, compress, limit, host string
-	dryRun                        bool
+	to, as, compress, limit, host, forget string
+	dryRun, noRemember, peers             bool
 }
 
 // A job is a command line that makes sense.
 type job struct {
 	requests    []engine.Request
-	target      peer.Target
 	compression transfer.Compression
 	limit       int64 // bytes a second; 0: none
 	host        string
@@ -31,8 +29,6 @@ func (o options) job(images []string) (*job, error) {
 	switch {
 	case len(images) == 0:
 		return nil, usage2(errors.New("name an image to send (imgsend -h shows how)"))
-	case o.to == "":
-		return nil, usage2(errors.New("say where to send it with --to PEER; imgrecv on the other host shows its address"))
 	case o.as != "" && len(images) > 1:
 		return nil, usage2(fmt.Errorf("--as names a single image, not %d", len(images)))
 	}
@@ -54,8 +50,7 @@ func (o options) job(images []string) (*job, error) {
 	for _, name := range images {
 		j.requests = append(j.requests, engine.Request{Image: name, As: o.as})
 	}
-	j.target, err = peer.ParseTarget(o.to)
-	return j, err
+	return j, nil
 }
 
 func usage2(err error) error { return &cli.UsageError{Err: err} }

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
@@ -13,69 +14,97 @@ import (
 )
 
 func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
+	home, err := peer.Home()
+	if err != nil {
+		return err
+	}
+	book, err := cli.OpenBook(v, home)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.peers:
+		return cli.ListPeers(ctx, v, book)
+	case o.forget != "":
+		return cli.ForgetPeer(v, book, o.forget)
+	}
 	j, err := o.job(images)
 	if err != nil {
 		return err
 	}
+	to, err := destination(ctx, v, o.to)
+	if err != nil {
+		return err
+	}
+	to = strings.Clone(to)
+	target, err := peer.ParseTarget(to)
+	if !target.Code.IsZero() || errors.Is(err, peer.ErrBadCode) {
+		hideArgument(to)
+	}
+	if err != nil {
+		return err
+	}
+	key, err := peer.LoadIdentity(home)
+	if err != nil {
+		return err
+	}
+	host, _ := os.Hostname()
+	r := &reacher{v: v, key: key, book: book, me: peer.CleanName(host), remember: !o.noRemember}
+	return send(ctx, v, j, r, target)
+}
+
+// send describes the images, reaches the other host, and copies them there.
+func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Target) error {
 	eng, err := engine.Find(ctx, j.host)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
 	v.Sayf("from %s at %s (%s)", eng, eng.Endpoint().Host, eng.Endpoint().From)
-
 	start := time.Now()
 	src, err := engine.NewSource(ctx, eng, j.requests)
 	if err != nil {
 		return err
 	}
-	prog := &transfer.Progress{}
-	snd, err := connect(ctx, j, eng, prog)
+	stream, err := r.reach(ctx, target)
 	if err != nil {
 		return err
 	}
-	s := &sending{v: v, there: snd.Peer()}
+	prog := &transfer.Progress{}
+	snd, err := greet(ctx, j, stream, transfer.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
+		Engine: eng.String(), Platform: cli.Platform(eng.Platform())}, prog)
+	if err != nil {
+		return err
+	}
+	s := &sending{v: v, snd: snd, there: snd.Peer()}
 	if s.there.Host == "" {
 		s.there.Host = "the other side"
 	}
 	v.Sayf("to %s (%s)", s.there.Host, s.there.Engine)
-	return s.run(ctx, j, src, snd, prog, start)
+	return s.run(ctx, j, src, prog, start)
 }
 
-// connect reaches the other host and greets imgrecv there.
-func connect(ctx context.Context, j *job, eng *engine.Engine, prog *transfer.Progress) (*transfer.Sender, error) {
-	home, err := peer.Home()
-	if err != nil {
-		return nil, err
-	}
-	key, err := peer.LoadIdentity(home)
-	if err != nil {
-		return nil, err
-	}
-	stream, err := peer.Dial(ctx, key, j.target, peer.DialConfig{Protocol: fmt.Sprintf("%s%d", peer.ProtocolFamily, transfer.Protocol)})
-	if err != nil {
-		return nil, err
-	}
-	host, _ := os.Hostname()
-	mine := transfer.Hello{Program: "imgsend " + cli.Version(), Host: host, Engine: eng.String(), Platform: cli.Platform(eng.Platform())}
-	opts := transfer.StreamOptions{Compression: j.compression, Progress: prog}
+func greet(ctx context.Context, j *job, stream transfer.Stream, mine transfer.Hello, prog *transfer.Progress) (*transfer.Sender, error) {
 	if j.limit > 0 {
-		return transfer.NewSender(ctx, transfer.Limit(stream, j.limit), mine, opts)
+		stream = transfer.Limit(stream, j.limit)
 	}
-	return transfer.NewSender(ctx, stream, mine, opts)
+	return transfer.NewSender(ctx, stream, mine, transfer.StreamOptions{Compression: j.compression, Progress: prog})
 }
 
 // sending is one transfer as the user sees it.
 type sending struct {
 	v     *cli.Voice
+	snd   *transfer.Sender
 	there transfer.Hello
 	title string
 }
 
-func (s *sending) run(ctx context.Context, j *job, src *engine.Source, snd *transfer.Sender, prog *transfer.Progress, start time.Time) error {
+func (s *sending) run(ctx context.Context, j *job, src *engine.Source, prog *transfer.Progress, start time.Time) error {
 	meter := s.v.StartMeter(prog, s.words)
 	defer meter.Stop()
-	rep, err := transfer.Copy(ctx, src, snd, transfer.Options{
+	turn := s.watchTurn(ctx)
+	defer turn()
+	rep, err := transfer.Copy(ctx, src, s.snd, transfer.Options{
 		Progress:  prog,
 		DryRun:    j.dryRun,
 		OnPlan:    s.planned,
@@ -96,10 +125,40 @@ func (s *sending) run(ctx context.Context, j *job, src *engine.Source, snd *tran
 	return nil
 }
 
+// watchTurn says so when the other side lets this one wait for its turn. The
+// returned function ends the watch.
+func (s *sending) watchTurn(ctx context.Context) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(turnEvery)
+		defer tick.Stop()
+		for s.snd.PeerPhase() != transfer.Queued.String() {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		s.v.Sayf("%s is busy with another transfer; waiting for our turn", s.there.Host)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// turnEvery is how often watchTurn looks.
+const turnEvery = 200 * time.Millisecond
+
 // words says what a phase of the transfer does.
 func (s *sending) words(p transfer.Phase) string {
 	switch p {
 	case transfer.Asking:
+		if s.snd.PeerPhase() == transfer.Queued.String() {
+			return "waiting: " + s.there.Host + " is busy with another transfer"
+		}
 		return "waiting for " + s.there.Host + " to accept"
 	case transfer.Exporting:
 		return "the engine prepares the export"

@@ -36,15 +36,21 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // ExitCode returns the exit status that err is.
 func ExitCode(err error) int {
 	var usage *UsageError
+	var missing *NotFoundError
 	switch {
 	case err == nil:
 		return ExitOK
-	case errors.As(err, &usage), errors.Is(err, peer.ErrBadTarget), errors.Is(err, peer.ErrBadAddr):
+	case errors.As(err, &usage), errors.Is(err, peer.ErrBadTarget), errors.Is(err, peer.ErrBadAddr),
+		errors.Is(err, peer.ErrBadCode), errors.Is(err, peer.ErrSelf):
 		return ExitUsage
-	case errors.Is(err, peer.ErrUnreachable), errors.Is(err, peer.ErrBusy):
+	case errors.As(err, &missing), errors.Is(err, peer.ErrUnreachable), errors.Is(err, peer.ErrBusy):
 		return ExitUnreachable
-	case errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrVersion):
+	case errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrVersion),
+		errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired),
+		errors.Is(err, peer.ErrTooManyGuesses):
 		return ExitRefused
+	case errors.Is(err, peer.ErrPairing):
+		return ExitBroken
 	}
 	var te *transfer.Error
 	remote := errors.As(err, &te) && te.Remote

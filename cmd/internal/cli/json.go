@@ -8,12 +8,13 @@ import (
 
 // The JSON objects that --json prints, one a line. Sizes are bytes.
 type (
-	// ListeningEvent says where imgrecv waits.
+	// ListeningEvent says where imgrecv waits; once more with each new code.
 	ListeningEvent struct {
 		Event string   `json:"event"` // "listening"
 		Addrs []string `json:"addrs"`
 		ID    string   `json:"id"`
 		Name  string   `json:"name"`
+		Code  string   `json:"code,omitempty"` // for a host that is not known here
 	}
 	// OfferEvent says who offers what.
 	OfferEvent struct {

@@ -121,18 +121,28 @@ func (v *Voice) Fail(err error) int {
 func Hint(err error) string {
 	var te *transfer.Error
 	var de *peer.DialError
+	var missing *NotFoundError
 	if errors.As(err, &te) && te.Hint != "" {
 		return te.Hint
 	}
 	switch {
+	case errors.As(err, &missing):
+		return missing.Hint
+	case errors.Is(err, peer.ErrBadCode):
+		return "imgrecv shows the code: a number and two words, such as " + peer.CodeForm
+	case errors.Is(err, peer.ErrSelf):
+		return "two programs of one user on one host have one identity: give one of them another IMGSEND_HOME, or use the address"
 	case errors.Is(err, peer.ErrBadTarget):
-		return "imgrecv prints its address when it starts: " + peer.TargetForm
+		return "imgrecv shows a code and its address: " + peer.TargetForm
+	case errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired):
+		return "imgrecv shows another code by now; one code is good for one try"
 	case errors.Is(err, peer.ErrUnreachable):
 		return "is imgrecv running there, at that address, and does a firewall let its port through?"
 	case errors.Is(err, peer.ErrWrongKey):
-		return "imgrecv there has a new identity, or this is another host; take the address that it prints now"
+		return "imgrecv there has a new identity, or this is another host: somebody may be in between. " +
+			"If you know why, --forget the peer and meet it by a code again"
 	case errors.As(err, &de) && de.Kind == peer.ErrRefused:
-		return "start imgrecv there with --allow " + de.Self.String() + ", which is this host, or on a terminal"
+		return "start imgrecv there on a terminal and use its code, or with --allow " + de.Self.String() + ", which is this host"
 	case errors.Is(err, peer.ErrBusy):
 		return "it is busy with other transfers; try again in a while"
 	case errors.Is(err, peer.ErrVersion):

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// An inviter has strangers meet this host by a code: it shows one after the
+// other, and saves whoever used one rightly.
+type inviter struct {
+	*receiver
+	host     *peer.Host
+	announce *peer.Announcer // nil if it is not announced
+	remember bool
+	forever  bool // after one was met, another may be
+}
+
+// run shows codes until ctx ends, one was used rightly, or too many were tried
+// wrongly.
+func (i *inviter) run(ctx context.Context) error {
+	for {
+		_, err := i.host.Invite(ctx, peer.Invitation{
+			Name:      peer.CleanName(i.o.name),
+			Show:      i.show,
+			Withdrawn: i.withdrawn,
+			Paired:    i.paired,
+		})
+		i.nameplate("")
+		if err != nil || !i.forever {
+			return err
+		}
+	}
+}
+
+func (i *inviter) nameplate(s string) {
+	if i.announce == nil {
+		return
+	}
+	if err := i.announce.Update(s); err != nil {
+		i.v.Sayf("this host cannot be announced: %v", err)
+	}
+}
+
+func (i *inviter) show(c peer.Code) {
+	i.nameplate(strconv.Itoa(c.Number()))
+	i.v.Event(listening(i.o.name, i.host, c.Reveal()))
+	i.v.Sayf("from a new host:   imgsend IMAGE... --to %s", c.Reveal())
+}
+
+func (i *inviter) withdrawn(_ peer.Code, err error) {
+	i.nameplate("")
+	switch {
+	case errors.Is(err, peer.ErrWrongCode):
+		i.v.Warnf("somebody tried a wrong code: that code is void, another one comes")
+	case errors.Is(err, peer.ErrCodeExpired):
+		i.v.Sayf("the code has expired")
+	default:
+		i.v.Sayf("%v", err)
+	}
+}
+
+// paired saves a peer that proved to know the code; from here on it is let in.
+func (i *inviter) paired(p peer.Paired) error {
+	if !i.remember {
+		i.door.admit(p.ID)
+		i.v.Sayf("met %s (peer %s), for this run only", p.Name, p.ID)
+		return nil
+	}
+	name, err := i.book.Add(peer.Peer{ID: p.ID, Name: p.Name, Seen: time.Now(), Addrs: []ma.Multiaddr(nil)})
+	if err != nil {
+		return err
+	}
+	cli.SayMet(i.v, p, name)
+	return nil
+}

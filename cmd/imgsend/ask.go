@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"golang.org/x/term"
+)
+
+// codeVariable is where scripts put a code, so that it is in no process list.
+const codeVariable = "IMGSEND_CODE"
+
+// destination returns the text that names the peer: --to, or IMGSEND_CODE, or
+// what the user types.
+func destination(ctx context.Context, v *cli.Voice, to string) (string, error) {
+	if to != "" && to != "-" {
+		return to, nil
+	}
+	if code := os.Getenv(codeVariable); code != "" && to == "" {
+		return code, nil
+	}
+	return ask(ctx, v, "code or name of the other host:")
+}
+
+// ask asks for a line on the terminal.
+func ask(ctx context.Context, v *cli.Voice, question string) (string, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
+		return "", &cli.UsageError{Err: errors.New("say where to send it with --to PEER, or a code in " + codeVariable +
+			"; imgrecv on the other host shows both")}
+	}
+	v.Ask(question)
+	typed := make(chan string, 1)
+	go func() { // a read from a terminal cannot be interrupted
+		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+		typed <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-typed:
+		if line == "" {
+			return "", &cli.UsageError{Err: errors.New("no code and no name")}
+		}
+		return line, nil
+	case <-ctx.Done():
+		v.Ask("\n")
+		return "", ctx.Err()
+	}
+}
