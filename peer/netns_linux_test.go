@@ -126,6 +126,16 @@ func helperWait() error {
 	return s.Reset()
 }
 
+// skipNetns skips a test that needs network namespaces, where that is not a
+// failure.
+func skipNetns(t *testing.T, why string, args ...any) {
+	t.Helper()
+	if os.Getenv("IMGSEND_MATRIX") == "required" {
+		t.Fatalf(why, args...)
+	}
+	t.Skipf(why, args...)
+}
+
 // netns is a network of two hosts and one wire, and nothing else.
 type netns struct {
 	host, dialer string
@@ -135,11 +145,11 @@ type netns struct {
 func newNetns(t *testing.T) *netns {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("needs root to make network namespaces")
+		skipNetns(t, "needs root to make network namespaces")
 	}
 	for _, tool := range []string{"ip", "tcpdump"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
+			skipNetns(t, "needs %s", tool)
 		}
 	}
 	id := fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano()%1e4)
@@ -148,7 +158,7 @@ func newNetns(t *testing.T) *netns {
 	for _, name := range []string{n.host, n.dialer} {
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", name).Run() })
 		if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
-			t.Skipf("cannot make network namespaces here: %v: %s", err, out)
+			skipNetns(t, "cannot make network namespaces here: %v: %s", err, out)
 		}
 		// Without IPv6 the kernel itself has nothing to say on the wire.
 		run(t, "ip", "netns", "exec", name, "sh", "-c", "for f in all default; do echo 1 > /proc/sys/net/ipv6/conf/$f/disable_ipv6; done")
@@ -156,7 +166,7 @@ func newNetns(t *testing.T) *netns {
 	}
 	out, err := exec.Command("ip", "link", "add", n.hostLink, "netns", n.host, "type", "veth", "peer", "name", dialLink, "netns", n.dialer).CombinedOutput()
 	if err != nil {
-		t.Skipf("cannot make a pair of interfaces here: %v: %s", err, out)
+		skipNetns(t, "cannot make a pair of interfaces here: %v: %s", err, out)
 	}
 	for _, end := range []struct{ ns, link, ip, other string }{{n.host, n.hostLink, hostIP, dialIP}, {n.dialer, dialLink, dialIP, hostIP}} {
 		// An interface called veth... would not be shown.
