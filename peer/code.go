@@ -173,4 +173,4 @@ func (c Code) String() string {
 
 // Format makes every verb of package fmt print what String returns, those
 // that would show the fields too.
-func (c Code) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, c.String()) }
+func (c Code) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
