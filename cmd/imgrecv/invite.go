@@ -50,7 +50,11 @@ func (i *inviter) nameplate(s string) {
 func (i *inviter) show(c peer.Code) {
 	i.nameplate(strconv.Itoa(c.Number()))
 	i.v.Event(listening(i.o.name, i.host, c.Reveal()))
-	i.v.Sayf("from a new host:   imgsend IMAGE... --to %s", c.Reveal())
+	say := i.v.Sayf
+	if i.v.Quiet {
+		say = i.v.Warnf // nobody could come without it
+	}
+	say("from a new host:   imgsend IMAGE... --to %s", c.Reveal())
 }
 
 func (i *inviter) withdrawn(_ peer.Code, err error) {
