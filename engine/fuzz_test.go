@@ -16,20 +16,26 @@ import (
 // FuzzSaveReader reads archives as if an engine had saved them: it must neither
 // panic nor hand over a blob that it cannot name, whatever is in them.
 func FuzzSaveReader(f *testing.F) {
-	m := throwaway.Image{Ref: "fuzz:1", Layers: []throwaway.Layer{{Size: 300, Seed: 1}, {Size: 20, Seed: 2}}, Cmd: []string{"/x"}}
-	offered := &transfer.Image{ID: digest.Digest(m.ID()), Config: digest.Digest(m.ID()), Root: digest.Digest(m.ID())}
-	for _, d := range m.DiffIDs() {
-		offered.Layers = append(offered.Layers, transfer.Layer{DiffID: digest.Digest(d), Digest: digest.Digest(d)})
+	offered, archive := classicArchive(f, throwaway.Layer{Size: 300, Seed: 1}, throwaway.Layer{Size: 20, Seed: 2})
+	offered.Root = offered.ID
+	// Seeds that are not understood would seed nothing.
+	whole := newSaveReader(Classic, []*transfer.Image{offered}, nil, &countingWriter{})
+	if err := whole.read(context.Background(), bytes.NewReader(archive)); err != nil {
+		f.Fatal(err)
 	}
-	for _, write := range []func(io.Writer, ...throwaway.Image) error{throwaway.WriteDockerArchive, throwaway.WriteOCIArchive} {
-		var b bytes.Buffer
-		if err := write(&b, m); err != nil {
-			f.Fatal(err)
-		}
-		for store := range byte(3) {
-			f.Add(store, b.Bytes())
-			f.Add(store, b.Bytes()[:b.Len()/2])
-		}
+	if x, err := whole.index(offered, nil); err != nil || len(x.Layers) != 2 {
+		f.Fatalf("the seed has the index %v, %v", x, err)
+	}
+	m := throwaway.Image{Ref: "fuzz:1", Layers: []throwaway.Layer{{Size: 300, Seed: 1}}, Cmd: []string{"/x"}}
+	var pulled bytes.Buffer
+	if err := throwaway.WriteOCIArchive(&pulled, m); err != nil {
+		f.Fatal(err)
+	}
+	for store := range byte(3) {
+		f.Add(store, archive)
+		f.Add(store, archive[:len(archive)/2])
+		f.Add(store, pulled.Bytes())
+		f.Add(store, bytes.ReplaceAll(archive, []byte("blobs/sha256/"), []byte("\x00\x00\x00")))
 	}
 	f.Fuzz(func(t *testing.T, store byte, archive []byte) {
 		w := &checkingWriter{t: t}
