@@ -105,19 +105,9 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err := o.check(args); err != nil {
 		return err
 	}
-	home, err := peer.Home()
-	if err != nil {
+	home, book, done, err := cli.OpenState(ctx, v, o.peers, o.forget)
+	if err != nil || done {
 		return err
-	}
-	book, err := cli.OpenBook(v, home)
-	if err != nil {
-		return err
-	}
-	switch {
-	case o.peers:
-		return cli.ListPeers(ctx, v, book)
-	case o.forget != "":
-		return cli.ForgetPeer(v, book, o.forget)
 	}
 	door, err := newDoor(v, o, book)
 	if err != nil {

@@ -14,19 +14,9 @@ import (
 )
 
 func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
-	home, err := peer.Home()
-	if err != nil {
+	home, book, done, err := cli.OpenState(ctx, v, o.peers, o.forget)
+	if err != nil || done {
 		return err
-	}
-	book, err := cli.OpenBook(v, home)
-	if err != nil {
-		return err
-	}
-	switch {
-	case o.peers:
-		return cli.ListPeers(ctx, v, book)
-	case o.forget != "":
-		return cli.ForgetPeer(v, book, o.forget)
 	}
 	j, err := o.job(images)
 	if err != nil {

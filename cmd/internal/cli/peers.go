@@ -25,8 +25,26 @@ type PeerEvent struct {
 	Addrs  []string   `json:"addrs"`
 }
 
-// OpenBook opens the peers file and says which of its lines are of no use.
-func OpenBook(v *Voice, home string) (*peer.Book, error) {
+// OpenState returns the folder with this user's identity and the book of saved
+// peers. done means that --peers or --forget was asked for, and is done.
+func OpenState(ctx context.Context, v *Voice, list bool, forget string) (home string, book *peer.Book, done bool, err error) {
+	if home, err = peer.Home(); err != nil {
+		return "", nil, false, err
+	}
+	if book, err = openBook(v, home); err != nil {
+		return "", nil, false, err
+	}
+	switch {
+	case list:
+		return home, book, true, listPeers(ctx, v, book)
+	case forget != "":
+		return home, book, true, forgetPeer(v, book, forget)
+	}
+	return home, book, false, nil
+}
+
+// openBook opens the peers file and says which of its lines are of no use.
+func openBook(v *Voice, home string) (*peer.Book, error) {
 	book := peer.OpenBook(home)
 	damage, err := book.Damage()
 	if err != nil {
@@ -38,8 +56,8 @@ func OpenBook(v *Voice, home string) (*peer.Book, error) {
 	return book, nil
 }
 
-// ListPeers prints saved peers and those that wait nearby.
-func ListPeers(ctx context.Context, v *Voice, book *peer.Book) error {
+// listPeers prints saved peers and those that wait nearby.
+func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
 	saved, err := book.List()
 	if err != nil {
 		return err
@@ -108,8 +126,8 @@ func (v *Voice) showPeer(e PeerEvent) {
 	v.Print("%s %s  %s  %s\n", e.Name, e.ID, state, where)
 }
 
-// ForgetPeer removes a saved peer.
-func ForgetPeer(v *Voice, book *peer.Book, name string) error {
+// forgetPeer removes a saved peer.
+func forgetPeer(v *Voice, book *peer.Book, name string) error {
 	found, err := book.Forget(name)
 	if err != nil {
 		return err
