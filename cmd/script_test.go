@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ const scriptsTime = 10 * time.Minute
 // send from and $ENGINE_B to receive in, shared by all scripts: each makes images
 // of its own, with names that start with $IMAGE.
 func TestScripts(t *testing.T) {
+	readSources(t)
 	bin := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", bin+"/", "./imgsend", "./imgrecv").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -67,6 +69,21 @@ func TestScripts(t *testing.T) {
 			"restart": func(ts *testscript.TestScript, _ bool, _ []string) { restart(ts) },
 		},
 	})
+}
+
+// readSources reads what the programs are built of. The go command only repeats a
+// test whose inputs have changed, and does not see what go build reads.
+func readSources(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && filepath.Ext(path) == ".go" {
+			_, err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A pair is the two engines of the scripts, started when the first needs them.
