@@ -23,7 +23,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -95,7 +94,7 @@ func newNode(key crypto.PrivKey, gater connmgr.ConnectionGater, quic bool, dialT
 // streams: TLS 1.3 first, Noise second, then yamux.
 func newUpgrader(key crypto.PrivKey, gater connmgr.ConnectionGater, limits network.ResourceManager) (transport.Upgrader, error) {
 	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: newMuxer()}}
-	first, err := libp2ptls.New(libp2ptls.ID, key, muxers)
+	first, err := newTLS(key, yamux.ID)
 	if err != nil {
 		return nil, err
 	}
