@@ -6,6 +6,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -45,10 +46,10 @@ type onlyReader struct{ io.Reader }
 func classicArchive(tb testing.TB, layers ...throwaway.Layer) (*transfer.Image, []byte) {
 	tb.Helper()
 	var out bytes.Buffer
-	w := newLayoutWriter(&out)
+	w := layout.NewWriter(&out)
 	put := func(b []byte) ocispec.Descriptor {
 		d := ocispec.Descriptor{Digest: digest.FromBytes(b), Size: int64(len(b))}
-		if err := w.blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
+		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
 			tb.Fatal(err)
 		}
 		return d
@@ -64,7 +65,7 @@ func classicArchive(tb testing.TB, layers ...throwaway.Layer) (*transfer.Image, 
 		x.Layers = append(x.Layers, d)
 		m.Layers = append(m.Layers, transfer.Layer{DiffID: d.Digest, Digest: d.Digest, Size: d.Size})
 	}
-	if err := w.finish([]transfer.IndexImage{x}, nil); err != nil {
+	if err := w.Finish([]layout.Entry{{Root: x.Config, Config: x.Config.Digest, Layers: x.Layers}}); err != nil {
 		tb.Fatal(err)
 	}
 	return m, out.Bytes()

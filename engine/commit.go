@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -21,7 +22,7 @@ func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Di
 		s.load = s.e.startLoad(ctx)
 	}
 	l := s.load
-	roots, ids, err := s.roots(l, x)
+	entries, ids, err := s.entries(l, x)
 	if err != nil {
 		return nil, nil, failed("load", l.failure(ctx, err))
 	}
@@ -30,7 +31,7 @@ func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Di
 		return nil, nil, err
 	}
 	s.load = nil // from here on it is ended here
-	err = l.finish(s.archived(x), roots)
+	err = l.Finish(entries)
 	if err == nil {
 		err = l.pw.Close()
 	}
@@ -53,32 +54,34 @@ func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Di
 	return ids, fresh, nil
 }
 
-// roots returns what the archive's index lists, and the IDs that the images
-// will have. Manifests that no blob brought are written into the load.
-func (s *Sink) roots(l *load, x *transfer.Index) ([]ocispec.Descriptor, map[digest.Digest]digest.Digest, error) {
+// entries returns what the archive lists, without names, and the IDs that the
+// images will have. Manifests that no blob brought are written into the load.
+func (s *Sink) entries(l *load, x *transfer.Index) ([]layout.Entry, map[digest.Digest]digest.Digest, error) {
 	images := s.archived(x)
-	roots := make([]ocispec.Descriptor, len(images))
+	entries := make([]layout.Entry, len(images))
 	ids := map[digest.Digest]digest.Digest{}
 	for i := range images {
 		m := &images[i]
+		e := &entries[i]
+		e.Config, e.Layers = m.Config.Digest, m.Layers
 		if m.Root != nil {
-			roots[i] = ocispec.Descriptor{MediaType: m.Root.MediaType, Digest: m.Root.Digest, Size: m.Root.Size}
+			e.Root = ocispec.Descriptor{MediaType: m.Root.MediaType, Digest: m.Root.Digest, Size: m.Root.Size}
 		} else {
-			b, d, err := compose(m)
+			b, d, err := layout.Compose(m)
 			if err != nil {
 				return nil, nil, err
 			}
-			if err := l.blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
+			if err := l.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
 				return nil, nil, err
 			}
-			roots[i] = d
+			e.Root = d
 		}
 		ids[m.ID] = m.Config.Digest
 		if s.e.store == Containerd {
-			ids[m.ID] = roots[i].Digest
+			ids[m.ID] = e.Root.Digest
 		}
 	}
-	return roots, ids, nil
+	return entries, ids, nil
 }
 
 // archived returns the images as the archive lists them. Podman gets a manifest

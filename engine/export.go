@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -125,14 +126,8 @@ type saveReader struct {
 	v1     *v1Layers
 
 	blobs map[digest.Digest]ocispec.Descriptor // that the archive has, dropped ones included
-	docs  *manifests
-	list  []archivedImage // manifest.json
-}
-
-// archivedImage is one entry of Docker's manifest.json.
-type archivedImage struct {
-	Config string
-	Layers []string
+	docs  *layout.Documents
+	list  []layout.DockerImage // manifest.json
 }
 
 // sinkError marks an error of the sink, so that the engine is not blamed.
@@ -141,7 +136,7 @@ type sinkError struct{ err error }
 func (e *sinkError) Error() string { return e.err.Error() }
 
 func newSaveReader(store Store, images []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) *saveReader {
-	r := &saveReader{store: store, w: w, drop: drop, blobs: map[digest.Digest]ocispec.Descriptor{}, docs: newManifests()}
+	r := &saveReader{store: store, w: w, drop: drop, blobs: map[digest.Digest]ocispec.Descriptor{}, docs: layout.NewDocuments()}
 	r.v1 = &v1Layers{}
 	if store == Classic {
 		r.v1, _ = newV1Layers(images)
@@ -247,8 +242,8 @@ func (r *saveReader) digest(name string) (digest.Digest, bool) {
 }
 
 func readMember(h *tar.Header, body io.Reader) ([]byte, error) {
-	if h.Size > maxManifest {
-		return nil, fmt.Errorf("%s of %d bytes is over the limit of %d", h.Name, h.Size, maxManifest)
+	if h.Size > layout.MaxDocument {
+		return nil, fmt.Errorf("%s of %d bytes is over the limit of %d", h.Name, h.Size, layout.MaxDocument)
 	}
 	b := make([]byte, h.Size)
 	_, err := io.ReadFull(body, b)
@@ -262,7 +257,7 @@ func (r *saveReader) blob(ctx context.Context, d digest.Digest, h *tar.Header, b
 	if err != nil {
 		return err
 	}
-	desc := ocispec.Descriptor{MediaType: sniff(head), Digest: d, Size: h.Size}
+	desc := ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: d, Size: h.Size}
 	if strings.HasSuffix(h.Name, ".json") {
 		desc.MediaType = ocispec.MediaTypeImageConfig
 	}
@@ -271,12 +266,12 @@ func (r *saveReader) blob(ctx context.Context, d digest.Digest, h *tar.Header, b
 		return nil
 	}
 	var src io.Reader = &wholeReader{br, h.Size}
-	if r.store == Containerd && len(head) > 0 && head[0] == '{' && h.Size <= maxManifest {
+	if r.store == Containerd && len(head) > 0 && head[0] == '{' && h.Size <= layout.MaxDocument {
 		b, err := io.ReadAll(src)
 		if err != nil {
 			return err
 		}
-		if err := r.docs.add(d, b); err != nil {
+		if err := r.docs.Add(d, b); err != nil {
 			return err
 		}
 		src = bytes.NewReader(b)
@@ -303,22 +298,8 @@ func (w *wholeReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sniff tells the media type of a blob by its first bytes, which is only of
-// interest for whether it is compressed.
-func sniff(head []byte) string {
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return ocispec.MediaTypeImageLayerGzip
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		return ocispec.MediaTypeImageLayerZstd
-	case bytes.HasPrefix(head, []byte("{")):
-		return ocispec.MediaTypeImageConfig
-	}
-	return ocispec.MediaTypeImageLayer
-}
-
 // index says how the blobs make up the image.
-func (r *saveReader) index(m *transfer.Image, described *manifests) (*transfer.IndexImage, error) {
+func (r *saveReader) index(m *transfer.Image, described *layout.Documents) (*transfer.IndexImage, error) {
 	out := &transfer.IndexImage{ID: m.ID}
 	if r.store == Containerd {
 		return out, r.indexManifest(m, described, out)
@@ -344,7 +325,7 @@ func (r *saveReader) index(m *transfer.Image, described *manifests) (*transfer.I
 // rewritten reports whether a is m with a config that the engine has written
 // anew: Podman keeps OCI images, and converts their configs when it saves them
 // in Docker's format.
-func (r *saveReader) rewritten(a archivedImage, m *transfer.Image) bool {
+func (r *saveReader) rewritten(a layout.DockerImage, m *transfer.Image) bool {
 	if r.store != Podman || len(a.Layers) != len(m.Layers) {
 		return false
 	}
@@ -356,14 +337,14 @@ func (r *saveReader) rewritten(a archivedImage, m *transfer.Image) bool {
 	return true
 }
 
-func (r *saveReader) indexManifest(m *transfer.Image, described *manifests, out *transfer.IndexImage) error {
-	root, ok := r.docs.descriptor(m.ID)
+func (r *saveReader) indexManifest(m *transfer.Image, described *layout.Documents, out *transfer.IndexImage) error {
+	root, ok := r.docs.Descriptor(m.ID)
 	if !ok {
 		return fmt.Errorf("the engine's archive lacks the manifest %s", m.ID)
 	}
-	doc := r.docs.find(m.ID, m.Platform, len(m.Layers))
+	doc := r.docs.Find(m.ID, m.Platform, len(m.Layers))
 	if doc == nil && described != nil {
-		doc = described.find(m.ID, m.Platform, len(m.Layers))
+		doc = described.Find(m.ID, m.Platform, len(m.Layers))
 	}
 	if doc == nil {
 		return fmt.Errorf("the engine's archive lacks the manifest for %s/%s", m.Platform.OS, m.Platform.Architecture)

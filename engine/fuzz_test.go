@@ -81,23 +81,6 @@ func FuzzReadAnswer(f *testing.F) {
 	})
 }
 
-// FuzzManifests reads manifests that an engine pushes.
-func FuzzManifests(f *testing.F) {
-	f.Add([]byte(`{"schemaVersion":2,"config":{"digest":"sha256:0"},"layers":[{"digest":"sha256:1"}]}`))
-	f.Add([]byte(`{"manifests":[{"digest":"sha256:0","platform":{"os":"linux","architecture":"amd64"}}]}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m := newManifests()
-		d := digest.FromBytes(b)
-		if err := m.add(d, b); err != nil {
-			return
-		}
-		if doc := m.find(d, ocispec.Platform{OS: "linux", Architecture: "amd64"}, 1); doc != nil && len(doc.Layers) != 1 {
-			t.Errorf("found a manifest of %d layers", len(doc.Layers))
-		}
-		m.descriptor(d)
-	})
-}
-
 func TestV1LayersAmbiguous(t *testing.T) {
 	layers := func(names ...string) *transfer.Image {
 		m := &transfer.Image{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/layout"
 )
 
 // cleanupTime bounds what has to be done after a failure or an interrupt.
@@ -20,7 +21,7 @@ func cleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // A load is one archive on its way into the engine.
 type load struct {
-	*layoutWriter
+	*layout.Writer
 	pw     *io.PipeWriter
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the engine has answered
@@ -33,7 +34,7 @@ func (e *Engine) startLoad(ctx context.Context) *load {
 	// Its own context: an interrupt ends a load by ending its body, which
 	// engines take better than a cut connection.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &load{layoutWriter: newLayoutWriter(pw), pw: pw, cancel: cancel, done: make(chan struct{})}
+	l := &load{Writer: layout.NewWriter(pw), pw: pw, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
 		l.err = e.load(ctx, pr)

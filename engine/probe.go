@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -81,14 +82,14 @@ func (p *probe) remove(ctx context.Context) {
 // unpacking it.
 func probeArchive(blobs []digest.Digest, ref string) ([]byte, map[digest.Digest]digest.Digest, error) {
 	var out bytes.Buffer
-	l := newLayoutWriter(&out)
+	l := layout.NewWriter(&out)
 	put := func(media string, v any) (ocispec.Descriptor, error) {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return ocispec.Descriptor{}, err
 		}
 		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
-		return d, l.blob(d.Digest, d.Size, bytes.NewReader(b))
+		return d, l.Blob(d.Digest, d.Size, bytes.NewReader(b))
 	}
 	unknown := ocispec.Platform{OS: "unknown", Architecture: "unknown"}
 	config, err := put(ocispec.MediaTypeImageConfig, ocispec.Image{Platform: unknown})
@@ -114,8 +115,10 @@ func probeArchive(blobs []digest.Digest, ref string) ([]byte, map[digest.Digest]
 	if err != nil {
 		return nil, nil, err
 	}
-	root.Annotations = map[string]string{"io.containerd.image.name": "docker.io/library/" + ref}
-	if err := l.finish(nil, []ocispec.Descriptor{root}); err != nil {
+	root.Annotations = map[string]string{layout.NameAnnotation: "docker.io/library/" + ref}
+	top := layout.NewIndex()
+	top.Manifests = []ocispec.Descriptor{root}
+	if err := l.End(top, []layout.DockerImage{}); err != nil {
 		return nil, nil, err
 	}
 	return out.Bytes(), manifestOf, nil

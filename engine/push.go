@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -36,7 +37,7 @@ const describeTimeout = 10 * time.Second
 //
 // An image without a name is not pushed: it would need one for the push, and
 // taking an image's only name away deletes it in a containerd store.
-func (e *Engine) describePush(ctx context.Context, l *local) (*manifests, error) {
+func (e *Engine) describePush(ctx context.Context, l *local) (*layout.Documents, error) {
 	if !e.endpoint.Local() {
 		return nil, errors.New("the engine is not on this host")
 	}
@@ -49,7 +50,7 @@ func (e *Engine) describePush(ctx context.Context, l *local) (*manifests, error)
 	if err != nil {
 		return nil, err
 	}
-	claims := &claimingRegistry{got: newManifests(), user: "imgsend", password: rand.Text()}
+	claims := &claimingRegistry{got: layout.NewDocuments(), user: "imgsend", password: rand.Text()}
 	srv := &http.Server{Handler: claims, ReadHeaderTimeout: describeTimeout}
 	served := make(chan struct{})
 	go func() {
@@ -91,7 +92,7 @@ func (e *Engine) push(ctx context.Context, ref, user, password string) error {
 // specification, "Push") that has every blob already and keeps the manifests.
 // Whoever lacks the credential gets nothing but 401.
 type claimingRegistry struct {
-	got            *manifests
+	got            *layout.Documents
 	user, password string
 }
 
@@ -122,13 +123,13 @@ func (c *claimingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *claimingRegistry) manifest(w http.ResponseWriter, r *http.Request) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManifest))
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, layout.MaxDocument))
 	if err != nil {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
 	d := digest.FromBytes(b)
-	if err := c.got.add(d, b); err != nil {
+	if err := c.got.Add(d, b); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

@@ -184,7 +184,7 @@ func (s *Sink) findByConfig(ctx context.Context, m *transfer.Image) (digest.Dige
 		if err != nil {
 			continue // not known to be the same
 		}
-		doc := tree.find(l.id, m.Platform, len(m.Layers))
+		doc := tree.Find(l.id, m.Platform, len(m.Layers))
 		if doc != nil && doc.Config.Digest == m.Config && s.e.complete(ctx, l) {
 			return l.id, nil
 		}
@@ -220,7 +220,7 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
 	defer stop()
 	src := &errorReader{r: r}
-	err := s.load.blob(desc.Digest, desc.Size, src)
+	err := s.load.Blob(desc.Digest, desc.Size, src)
 	switch {
 	case err == nil:
 		return nil

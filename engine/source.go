@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,7 +14,7 @@ import (
 type Source struct {
 	transfer.Queue
 	e         *Engine
-	described map[digest.Digest]*manifests // by image ID; nil where nothing is known
+	described map[digest.Digest]*layout.Documents // by image ID; nil where nothing is known
 }
 
 var _ transfer.Source = (*Source)(nil)
@@ -29,9 +30,9 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 	if e.store == Containerd {
 		e.sweep(ctx)
 	}
-	s := &Source{e: e, described: map[digest.Digest]*manifests{}}
+	s := &Source{e: e, described: map[digest.Digest]*layout.Documents{}}
 	images := make([]transfer.Image, len(found))
-	trees := make([]*manifests, len(found))
+	trees := make([]*layout.Documents, len(found))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inspectors)
 	for i, l := range found {
@@ -55,7 +56,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 // stores and Podman export layers uncompressed, so that the DiffID is the
 // blob's digest; a containerd store exports blobs as they are stored, which
 // only a push tells: then the manifests come back too.
-func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *manifests, error) {
+func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *layout.Documents, error) {
 	m := transfer.Image{
 		ID:       l.id,
 		Platform: ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant},
@@ -80,7 +81,7 @@ func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *manif
 		// Only the digests stay unknown: every layer will be sent.
 		return m, nil, ctx.Err()
 	}
-	manifest := tree.find(l.id, m.Platform, len(m.Layers))
+	manifest := tree.Find(l.id, m.Platform, len(m.Layers))
 	if manifest == nil {
 		return m, nil, nil
 	}

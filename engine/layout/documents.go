@@ -1,4 +1,4 @@
-package engine
+package layout
 
 import (
 	"encoding/json"
@@ -11,19 +11,19 @@ import (
 // Limits of the metadata that is kept in memory. Registries limit a manifest
 // to 4 MiB (OCI distribution specification, "Pushing Manifests").
 const (
-	maxManifest  = 4 << 20
-	maxManifests = 32 << 20 // of all manifests of one export
+	MaxDocument  = 4 << 20
+	MaxDocuments = 32 << 20 // all manifests and indexes of one export or archive
 )
 
-// manifests are manifests and indexes by their digest.
-type manifests struct {
-	byDigest map[digest.Digest]*manifestOrIndex
+// Documents are manifests and indexes by their digest.
+type Documents struct {
+	byDigest map[digest.Digest]*Document
 	size     int
 }
 
-// manifestOrIndex has the fields of both. Docker's schema 2 media types have
-// the same fields under the same names.
-type manifestOrIndex struct {
+// A Document is a manifest or an index; it has the fields of both. Docker's
+// schema 2 media types have the same fields under the same names.
+type Document struct {
 	MediaType string               `json:"mediaType"`
 	Config    ocispec.Descriptor   `json:"config"`
 	Layers    []ocispec.Descriptor `json:"layers"`
@@ -32,16 +32,17 @@ type manifestOrIndex struct {
 	size int64
 }
 
-func newManifests() *manifests {
-	return &manifests{byDigest: map[digest.Digest]*manifestOrIndex{}}
+// NewDocuments returns no documents yet.
+func NewDocuments() *Documents {
+	return &Documents{byDigest: map[digest.Digest]*Document{}}
 }
 
-// add parses and keeps b if it looks like a manifest or an index.
-func (m *manifests) add(d digest.Digest, b []byte) error {
-	if m.size += len(b); m.size > maxManifests {
-		return fmt.Errorf("more than %d bytes of manifests", maxManifests)
+// Add parses and keeps b if it looks like a manifest or an index.
+func (m *Documents) Add(d digest.Digest, b []byte) error {
+	if m.size += len(b); m.size > MaxDocuments {
+		return fmt.Errorf("more than %d bytes of manifests", MaxDocuments)
 	}
-	doc := manifestOrIndex{size: int64(len(b))}
+	doc := Document{size: int64(len(b))}
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return fmt.Errorf("manifest %s: %w", d, err)
 	}
@@ -52,13 +53,13 @@ func (m *manifests) add(d digest.Digest, b []byte) error {
 	return nil
 }
 
-// find returns the manifest with so many layers that root is, or that root, an
+// Find returns the manifest with so many layers that root is, or that root, an
 // index, lists for the platform; nil if there is none.
-func (m *manifests) find(root digest.Digest, p ocispec.Platform, layers int) *manifestOrIndex {
+func (m *Documents) Find(root digest.Digest, p ocispec.Platform, layers int) *Document {
 	return m.walk(root, p, layers, 4)
 }
 
-func (m *manifests) walk(d digest.Digest, p ocispec.Platform, layers, depth int) *manifestOrIndex {
+func (m *Documents) walk(d digest.Digest, p ocispec.Platform, layers, depth int) *Document {
 	doc := m.byDigest[d]
 	if doc == nil || depth == 0 {
 		return nil
@@ -80,8 +81,8 @@ func (m *manifests) walk(d digest.Digest, p ocispec.Platform, layers, depth int)
 	return nil
 }
 
-// descriptor returns what describes the document d.
-func (m *manifests) descriptor(d digest.Digest) (ocispec.Descriptor, bool) {
+// Descriptor returns what describes the document d.
+func (m *Documents) Descriptor(d digest.Digest) (ocispec.Descriptor, bool) {
 	doc := m.byDigest[d]
 	if doc == nil {
 		return ocispec.Descriptor{}, false

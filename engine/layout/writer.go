@@ -1,0 +1,147 @@
+package layout
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// DockerManifestFile is Docker's list of images, beside index.json.
+const DockerManifestFile = "manifest.json"
+
+// A Writer writes an OCI image layout as a tar, with Docker's manifest.json
+// beside it, all metadata last: the one archive that every engine loads, also
+// with blobs left out that it has. Classic stores follow manifest.json, the
+// others index.json.
+type Writer struct {
+	// Annotations are those of index.json, if there are any.
+	Annotations map[string]string
+
+	tw  *tar.Writer
+	has map[digest.Digest]bool
+}
+
+// NewWriter returns a writer of one archive to w. Nothing is buffered.
+func NewWriter(w io.Writer) *Writer {
+	return &Writer{tw: tar.NewWriter(w), has: map[digest.Digest]bool{}}
+}
+
+// BlobPath is where a layout has a blob, with slashes.
+func BlobPath(d digest.Digest) string {
+	return ocispec.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded()
+}
+
+// Blob writes one blob, if it has not been written before; r must have exactly
+// size bytes and is read to its end.
+func (w *Writer) Blob(d digest.Digest, size int64, r io.Reader) error {
+	if w.has[d] {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}
+	if err := w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: BlobPath(d), Size: size, Mode: 0o444, Format: tar.FormatPAX}); err != nil {
+		return err
+	}
+	n, err := io.Copy(w.tw, r)
+	if err == nil && n != size {
+		err = fmt.Errorf("blob %s of %d bytes has %d", d, size, n)
+	}
+	w.has[d] = true
+	return err
+}
+
+func (w *Writer) file(name string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if err := w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(b)), Mode: 0o444}); err != nil {
+		return err
+	}
+	_, err = w.tw.Write(b)
+	return err
+}
+
+// A DockerImage is an entry of manifest.json.
+type DockerImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+// An Entry is one image as an archive lists it.
+type Entry struct {
+	Root   ocispec.Descriptor   // the manifest or index that the image is
+	Config digest.Digest        // for manifest.json
+	Layers []ocispec.Descriptor // for manifest.json, bottom first, left-out ones included
+	// Names of the image, in their short form and with a tag. None: a loaded
+	// image stays untagged.
+	Names []string
+}
+
+// Finish writes the metadata of the images and ends the tar; it does not close
+// what is under it.
+func (w *Writer) Finish(images []Entry) error {
+	index := NewIndex()
+	index.Annotations = w.Annotations
+	list := make([]DockerImage, len(images))
+	for i, m := range images {
+		roots, err := m.roots()
+		if err != nil {
+			return err
+		}
+		index.Manifests = append(index.Manifests, roots...)
+		list[i] = DockerImage{Config: BlobPath(m.Config), RepoTags: m.Names, Layers: []string{}}
+		for _, d := range m.Layers {
+			list[i].Layers = append(list[i].Layers, BlobPath(d.Digest))
+		}
+	}
+	return w.End(index, list)
+}
+
+// End writes metadata as it is and ends the tar, like [Writer.Finish].
+func (w *Writer) End(index ocispec.Index, list []DockerImage) error {
+	if err := w.file(ocispec.ImageLayoutFile, ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}); err != nil {
+		return err
+	}
+	if err := w.file(ocispec.ImageIndexFile, index); err != nil {
+		return err
+	}
+	if err := w.file(DockerManifestFile, list); err != nil {
+		return err
+	}
+	return w.tw.Close()
+}
+
+// NewIndex returns an index of nothing.
+func NewIndex() ocispec.Index {
+	return ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
+}
+
+// Compose makes the manifest of an image that came without one. Equal images
+// get equal manifests, those that Docker 25 and newer makes of them.
+func Compose(m *transfer.IndexImage) ([]byte, ocispec.Descriptor, error) {
+	config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.Config.Digest, Size: m.Config.Size}
+	manifest := ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config:    config,
+		Layers:    make([]ocispec.Descriptor, len(m.Layers)),
+	}
+	for i, d := range m.Layers {
+		manifest.Layers[i] = ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+		if d.MediaType == "" {
+			manifest.Layers[i].MediaType = ocispec.MediaTypeImageLayer
+		}
+	}
+	b, err := json.Marshal(manifest)
+	if err != nil {
+		return nil, ocispec.Descriptor{}, err
+	}
+	return b, ocispec.Descriptor{MediaType: manifest.MediaType, Digest: digest.FromBytes(b), Size: int64(len(b))}, nil
+}
