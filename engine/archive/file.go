@@ -1,0 +1,112 @@
+package archive
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/klauspost/compress/zstd"
+)
+
+// FileOptions say how a file is written.
+type FileOptions struct {
+	SinkOptions
+	Compress bool // with zstd, the whole of it
+}
+
+// A File is a [Sink] into a file that appears whole or not at all.
+type File struct {
+	*Sink
+	f      *os.File
+	temp   string // its name until Commit; empty where it is written in place
+	target string
+	ends   []func() error // what Commit has to end, in this order
+}
+
+var _ transfer.Sink = (*File)(nil)
+
+// Create returns a sink into the file path. What was there before stays until
+// Commit puts the new file in its place. What is not a regular file, such as a
+// device or a named pipe, is written in place. The caller must call Close.
+func Create(path string, o FileOptions) (*File, error) {
+	target := path
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		target = real
+	}
+	w := &File{target: target}
+	in, err := os.Stat(target)
+	switch {
+	case err == nil && in.IsDir():
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: &fs.PathError{Op: "write", Path: path, Err: errors.New("is a folder")},
+			Hint: "give the name of a file in it"}
+	case err == nil && !in.Mode().IsRegular():
+		w.f, err = os.OpenFile(target, os.O_WRONLY, 0)
+	default:
+		w.temp = filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+"."+rand.Text()[:8])
+		mode := fs.FileMode(0o666)
+		if err == nil {
+			mode = in.Mode().Perm()
+		}
+		w.f, err = os.OpenFile(w.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	}
+	if err != nil {
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Op: "write " + path, Err: errors.Unwrap(err)}
+	}
+	buf := bufio.NewWriterSize(w.f, 256<<10)
+	var out io.Writer = buf
+	if o.Compress {
+		z, err := zstd.NewWriter(buf)
+		if err != nil {
+			return nil, errors.Join(err, w.Close(err))
+		}
+		out = z
+		w.ends = append(w.ends, z.Close)
+	}
+	w.ends = append(w.ends, buf.Flush)
+	if w.temp != "" {
+		w.ends = append(w.ends, w.f.Sync)
+	}
+	w.Sink = NewSink(out, o.SinkOptions)
+	return w, nil
+}
+
+// Commit ends the archive and gives the file its name.
+func (w *File) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	out, err := w.Sink.Commit(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	for _, end := range w.ends {
+		if err := end(); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.f.Close(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if w.temp != "" {
+		if err := os.Rename(w.temp, w.target); err != nil {
+			return nil, err
+		}
+		w.temp = ""
+	}
+	return out, nil
+}
+
+// Close removes what did not become the file.
+func (w *File) Close(error) error {
+	_ = w.f.Close() // closed by Commit, or of no interest
+	if w.temp == "" {
+		return nil
+	}
+	return os.Remove(w.temp)
+}

@@ -1,0 +1,112 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// DeltaAnnotation of an archive's index.json says that layers were left out on
+// purpose, and for which host.
+const DeltaAnnotation = "io.github.imgsend.delta"
+
+// SinkOptions say what a [Sink] leaves out.
+type SinkOptions struct {
+	// Have says for each layer of an image, bottom first, whether the host that
+	// the archive is for has it; it must answer for every layer. Nil: the
+	// archive is complete.
+	Have func(transfer.Image) []bool
+	// For names that host, for those who read the archive elsewhere.
+	For string
+}
+
+// A Sink writes images into an archive, with their names: an OCI image layout
+// with Docker's manifest.json beside it, metadata last. It takes one round.
+type Sink struct {
+	o     SinkOptions
+	w     *layout.Writer
+	offer *transfer.Offer
+	left  bool // a layer was left out
+}
+
+var _ transfer.Sink = (*Sink)(nil)
+
+// NewSink returns a sink that writes to w. Commit ends the archive; nobody
+// closes w. Without a Commit what was written has no metadata, so that nobody
+// takes it for an archive.
+func NewSink(w io.Writer, o SinkOptions) *Sink {
+	return &Sink{o: o, w: layout.NewWriter(w)}
+}
+
+// Plan takes every image, and every layer that is not to be left out.
+func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	if s.offer != nil {
+		return nil, errors.New("an archive takes its images in one round")
+	}
+	s.offer = o
+	p := &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
+	for i, m := range o.Images {
+		have := make([]bool, len(m.Layers))
+		if s.o.Have != nil && !o.Full {
+			copy(have, s.o.Have(m))
+		}
+		for _, h := range have {
+			s.left = s.left || h
+		}
+		p.Images[i] = transfer.ImagePlan{Status: transfer.Take, Have: have}
+	}
+	return p, nil
+}
+
+// Put writes a blob.
+func (s *Sink) Put(_ context.Context, d ocispec.Descriptor, r io.Reader) error {
+	return s.w.Blob(d.Digest, d.Size, r)
+}
+
+// Commit writes the metadata and ends the archive.
+func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	refs := map[digest.Digest][]string{}
+	for _, m := range s.offer.Images {
+		refs[m.ID] = m.Refs
+	}
+	out := &transfer.Outcome{}
+	entries := make([]layout.Entry, len(x.Images))
+	for i := range x.Images {
+		m := &x.Images[i]
+		e := &entries[i]
+		e.Config, e.Layers, e.Names = m.Config.Digest, m.Layers, refs[m.ID]
+		if m.Root != nil {
+			e.Root = ocispec.Descriptor{MediaType: m.Root.MediaType, Digest: m.Root.Digest, Size: m.Root.Size}
+		} else {
+			b, d, err := layout.Compose(m)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
+				return nil, err
+			}
+			e.Root = d
+		}
+		a := transfer.Arrival{ID: m.ID, New: m.ID}
+		for _, ref := range e.Names {
+			a.Names = append(a.Names, transfer.Name{Ref: ref})
+		}
+		out.Images = append(out.Images, a)
+	}
+	if s.left {
+		s.w.Annotations = map[string]string{DeltaAnnotation: s.o.For}
+	}
+	return out, s.w.Finish(entries)
+}
+
+// Close has nothing to end.
+func (s *Sink) Close(error) error { return nil }
