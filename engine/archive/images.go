@@ -1,0 +1,236 @@
+package archive
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// source makes a source of what the members are. Where an archive has both,
+// index.json decides: it has the images as they are, manifest.json as Docker's
+// classic store sees them.
+func (m *members) source(o Options) (*layout.Source, error) {
+	_, index := m.byName[ocispec.ImageIndexFile]
+	_, docker := m.byName[layout.DockerManifestFile]
+	switch {
+	case !m.nonZero:
+		return nil, broken("the archive is empty")
+	case m.rootFS, !index && !docker && !m.image:
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: errRootFS,
+			Hint: "import it with the engine, then send the image"}
+	case !index && !docker:
+		return nil, broken("an archive of images without its index.json or manifest.json at the top: not whole, or packed with a folder around it")
+	case m.escape != "":
+		return nil, broken("the link %.300q leads out of the archive", m.escape)
+	}
+	var list []layout.DockerImage
+	if docker {
+		if err := m.decode(layout.DockerManifestFile, &list); err != nil {
+			return nil, err
+		}
+	}
+	var items []layout.Item
+	var delta *string
+	var err error
+	if index {
+		items, delta, err = m.indexed(o, list)
+	} else {
+		items, err = m.listed(o, list)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return nil, broken("the archive lists no image")
+	}
+	return layout.NewSource(m, items, delta), nil
+}
+
+var errRootFS = errors.New("this is a root file system, as an engine exports one, not an archive of images")
+
+func (m *members) decode(name string, v any) error {
+	b, err := m.whole(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return broken("%s: %w", name, err)
+	}
+	return nil
+}
+
+// indexed returns the images of index.json. Those without a name there have
+// those of manifest.json.
+func (m *members) indexed(o Options, list []layout.DockerImage) ([]layout.Item, *string, error) {
+	var index ocispec.Index
+	if err := m.decode(ocispec.ImageIndexFile, &index); err != nil {
+		return nil, nil, err
+	}
+	var delta *string
+	if whom, ok := index.Annotations[DeltaAnnotation]; ok {
+		delta = &whom
+	}
+	r := &layout.Reader{Blobs: m, Platform: o.Platform, Delta: delta != nil}
+	items, err := r.Read(index)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range items {
+		item := &items[i]
+		for _, d := range list {
+			if len(item.Refs) > 0 || path.Clean(d.Config) != layout.BlobPath(item.Config) {
+				continue
+			}
+			if item.Refs, err = refs(d.RepoTags); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return items, delta, unique(items)
+}
+
+// refs returns names in their short form.
+func refs(tags []string) ([]string, error) {
+	if len(tags) > transfer.MaxRefs {
+		return nil, broken("an image with %d names, over the limit of %d", len(tags), transfer.MaxRefs)
+	}
+	var out []string
+	for _, t := range tags {
+		name, err := layout.ShortName(t)
+		if err != nil {
+			return nil, err
+		}
+		if name != "" {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+// unique reports a name that two images have.
+func unique(items []layout.Item) error {
+	owner := map[string]digest.Digest{}
+	for _, m := range items {
+		for _, ref := range m.Refs {
+			if prev, taken := owner[ref]; taken && prev != m.ID {
+				return broken("two manifests have the name %s: %s and %s", ref, prev, m.ID)
+			}
+			owner[ref] = m.ID
+		}
+	}
+	return nil
+}
+
+// listed returns the images of Docker's manifest.json. The same image may be
+// there more than once.
+func (m *members) listed(o Options, list []layout.DockerImage) ([]layout.Item, error) {
+	var items []layout.Item
+	at := map[digest.Digest]int{}
+	hashed := map[member]digest.Digest{}
+	size := 0
+	for _, d := range list {
+		item, n, err := m.docker(d, hashed)
+		if err != nil {
+			return nil, err
+		}
+		if size += n; size > layout.MaxDocuments {
+			return nil, broken("more than %d bytes of configs", layout.MaxDocuments)
+		}
+		if p := o.Platform; p != nil && (p.OS != item.Platform.OS || p.Architecture != item.Platform.Architecture) {
+			continue
+		}
+		if i, ok := at[item.ID]; ok {
+			items[i].Refs = append(items[i].Refs, item.Refs...)
+			continue
+		}
+		if len(items) == transfer.MaxImages {
+			return nil, broken("more than %d images", transfer.MaxImages)
+		}
+		at[item.ID] = len(items)
+		items = append(items, *item)
+	}
+	return items, unique(items)
+}
+
+var hexName = regexp.MustCompile(`^(?:sha256:)?([0-9a-f]{64})(?:\.json)?$`)
+
+// docker returns one image of manifest.json, and the size of its config.
+func (m *members) docker(d layout.DockerImage, hashed map[member]digest.Digest) (*layout.Item, int, error) {
+	b, err := m.whole(d.Config)
+	if err != nil {
+		return nil, 0, err
+	}
+	var config ocispec.Image
+	if err := json.Unmarshal(b, &config); err != nil {
+		return nil, 0, broken("config %s: %w", d.Config, err)
+	}
+	id := digest.FromBytes(b)
+	if n := hexName.FindStringSubmatch(path.Base(d.Config)); n != nil && n[1] != id.Encoded() {
+		return nil, 0, broken("config %s has another digest than its name says, %s", d.Config, id)
+	}
+	diffIDs := config.RootFS.DiffIDs
+	if len(diffIDs) != len(d.Layers) || len(diffIDs) > transfer.MaxLayers {
+		return nil, 0, broken("%s has %d layers, its config %d", d.Config, len(d.Layers), len(diffIDs))
+	}
+	item := &layout.Item{}
+	item.ID, item.Config = id, id
+	item.Platform = ocispec.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
+	if item.Refs, err = refs(d.RepoTags); err != nil {
+		return nil, 0, err
+	}
+	c, _ := m.file(d.Config)
+	m.blobs[id] = c
+	item.Index = transfer.IndexImage{ID: id, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: int64(len(b))}}
+	for i, name := range d.Layers {
+		e, ok := m.file(name)
+		if !ok {
+			return nil, 0, broken("layer %d of %s, %.300q, is missing from the archive", i+1, item.Name(), name)
+		}
+		if err := diffIDs[i].Validate(); err != nil {
+			return nil, 0, broken("layer %d of %s, %.80q: %w", i+1, item.Name(), diffIDs[i], err)
+		}
+		desc, err := m.layer(e, diffIDs[i], hashed)
+		if err != nil {
+			return nil, 0, err
+		}
+		m.blobs[desc.Digest] = e
+		item.Layers = append(item.Layers, transfer.Layer{DiffID: diffIDs[i], Digest: desc.Digest, Size: desc.Size})
+		item.Index.Layers = append(item.Index.Layers, desc)
+	}
+	item.Blobs = append(item.Blobs, item.Index.Layers...)
+	item.Blobs = append(item.Blobs, item.Index.Config)
+	return item, len(b), nil
+}
+
+// layer describes a layer. What is not compressed has the DiffID as its digest;
+// a compressed one has to be read for its own, once.
+func (m *members) layer(e member, diffID digest.Digest, hashed map[member]digest.Digest) (ocispec.Descriptor, error) {
+	head := make([]byte, min(e.size, 4))
+	if _, err := io.ReadFull(m.open(e), head); err != nil {
+		return ocispec.Descriptor{}, broken("layer %s: %w", diffID, early(err))
+	}
+	desc := ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: diffID, Size: e.size}
+	if !strings.Contains(desc.MediaType, "+") {
+		desc.MediaType = ocispec.MediaTypeImageLayer
+		return desc, nil
+	}
+	if d, ok := hashed[e]; ok {
+		desc.Digest = d
+		return desc, nil
+	}
+	d, err := digest.FromReader(m.open(e))
+	if err != nil {
+		return desc, err
+	}
+	hashed[e] = d
+	desc.Digest = d
+	return desc, nil
+}

@@ -1,0 +1,217 @@
+package archive
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Options say how an archive is read.
+type Options struct {
+	// Platform picks one of an image with several; nil: all that is present.
+	Platform *ocispec.Platform
+	// Temp is the folder for what has to be spooled; empty: the system's.
+	Temp string
+	// MaxSpool bounds the spool in bytes; 0: spoolFloor and spoolRatio do.
+	MaxSpool int64
+}
+
+// What a compressed archive may grow to: so much in any case, which a disk image
+// of zeros needs, and so many times what has been read of it.
+const (
+	spoolFloor = 8 << 30
+	spoolRatio = 200
+)
+
+// A Source gives the images of an archive. Close removes what was spooled.
+type Source struct {
+	*layout.Source
+	members *members
+}
+
+var _ transfer.Source = (*Source)(nil)
+
+// Open reads an archive of images: an OCI image layout, or Docker's format, old
+// or new, as it is or compressed with gzip, zstd, bzip2 or xz. Archives have
+// their metadata last, so it is read twice: an uncompressed regular file is
+// read where it lies, member by member; everything else is first spooled,
+// decompressed, to a temporary file without a name, which needs the room.
+//
+// r must stay open until Close, which does not close it. Every image is there
+// and complete when Open returns, but that the layers have not been verified:
+// [transfer.Copy] does that on the way. Errors of kind [transfer.KindBroken]
+// say what is wrong with the archive.
+//
+// A read of r that is under way when ctx is done is not interrupted.
+func Open(ctx context.Context, r io.Reader, o Options) (*Source, error) {
+	m, err := read(ctx, r, o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.source(o)
+	if err != nil {
+		m.close()
+		return nil, err
+	}
+	return &Source{Source: s, members: m}, nil
+}
+
+// Close ends the source.
+func (s *Source) Close(error) error {
+	s.members.close()
+	return nil
+}
+
+// read lists the members of the archive.
+func read(ctx context.Context, r io.Reader, o Options) (*members, error) {
+	if f, start, size := regular(r); f != nil {
+		section := io.NewSectionReader(f, start, size)
+		plain := bufio.NewReaderSize(section, 512)
+		z, name, err := decompress(plain)
+		if err != nil {
+			return nil, err
+		}
+		_ = z.Close() // only looked at
+		if _, err := section.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		if name == "" {
+			m := newMembers(section)
+			return m, m.read(ctx, section, func() (int64, error) { return section.Seek(0, io.SeekCurrent) })
+		}
+		r = section
+	}
+	return spool(ctx, r, o)
+}
+
+// regular returns the file that r is and what of it is still to be read, if it
+// can be read anywhere.
+func regular(r io.Reader) (f *os.File, start, size int64) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return nil, 0, 0
+	}
+	in, err := f.Stat()
+	if err != nil || !in.Mode().IsRegular() {
+		return nil, 0, 0
+	}
+	start, err = f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, 0, 0
+	}
+	return f, start, max(in.Size()-start, 0)
+}
+
+// spool lists the members while it writes the decompressed archive to a
+// temporary file.
+func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
+	in := &countingReader{ctx: ctx, r: r}
+	z, name, err := decompress(bufio.NewReaderSize(in, 256<<10))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	f, err := os.CreateTemp(o.Temp, "imgsend-archive-")
+	if err != nil {
+		return nil, err
+	}
+	// Without a name nothing is left of it, however this process ends.
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	buf := bufio.NewWriterSize(f, 256<<10)
+	w := &spoolWriter{w: buf, in: in, max: o.MaxSpool, free: freeSpace(f), compressed: name}
+	out := io.TeeReader(&decodeReader{z, name}, w)
+	m := newMembers(f)
+	m.spool = f
+	err = m.read(ctx, out, func() (int64, error) { return w.n, nil })
+	if err == nil {
+		// To the end: there the compression has its own check.
+		_, err = io.Copy(io.Discard, out)
+	}
+	if err == nil {
+		err = buf.Flush()
+	}
+	if err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// spoolWriter stops before the disk is full, and what grows without measure.
+type spoolWriter struct {
+	w          io.Writer
+	in         *countingReader
+	n          int64
+	max        int64
+	free       int64 // of the disk when it began; 0: not known
+	compressed string
+}
+
+func (w *spoolWriter) Write(b []byte) (int, error) {
+	limit := w.max
+	if limit == 0 && w.compressed != "" {
+		limit = spoolFloor + spoolRatio*w.in.n
+	}
+	switch n := w.n + int64(len(b)); {
+	case limit > 0 && n > limit:
+		return 0, broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n)
+	case w.free > 0 && n > w.free-w.free/20:
+		return 0, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("no room to spool the archive: %d bytes are free for temporary files", w.free),
+			Hint: "set TMPDIR to a folder with more room, or decompress the archive to a file first"}
+	}
+	n, err := w.w.Write(b)
+	w.n += int64(n)
+	return n, err
+}
+
+type countingReader struct {
+	ctx context.Context
+	r   io.Reader
+	n   int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// decodeReader says that an error is the compression's.
+type decodeReader struct {
+	r    io.Reader
+	name string
+}
+
+func (d *decodeReader) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	if err != nil && err != io.EOF && d.name != "" && !errors.Is(err, context.Canceled) {
+		err = broken("the archive's %s compression: %w", d.name, early(err))
+	}
+	return n, err
+}
+
+func broken(format string, args ...any) error {
+	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
+}
+
+var errEarly = errors.New("the archive ends early")
+
+// early says in words that something ended before its end.
+func early(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+		return errEarly
+	}
+	return err
+}

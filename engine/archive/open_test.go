@@ -1,0 +1,474 @@
+package archive_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	"github.com/ulikunitz/xz"
+)
+
+func testImage(n int, ref string) throwaway.Image {
+	m := throwaway.Image{Ref: ref, Cmd: []string{"/app"}}
+	for i := range n {
+		m.Layers = append(m.Layers, throwaway.Layer{Size: 2000, Seed: uint64(i + 1), Kind: throwaway.Text, Files: 2})
+	}
+	return m
+}
+
+func docker(t testing.TB, m ...throwaway.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := throwaway.WriteDockerArchive(&b, m...); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func oci(t testing.TB, m ...throwaway.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := throwaway.WriteOCIArchive(&b, m...); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// rewrite copies an archive copy, member by member. The member that edit
+// returns nil for is left out.
+func rewrite(t testing.TB, b []byte, edit func(*tar.Header, []byte) []byte, more ...*tar.Header) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	r := tar.NewReader(bytes.NewReader(b))
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if edit != nil {
+			if body = edit(h, body); body == nil {
+				continue
+			}
+		}
+		h.Size = int64(len(body))
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, h := range more {
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// open reads an archive as it comes from a pipe, or from a file.
+func open(t testing.TB, b []byte, file bool) (*archive.Source, error) {
+	t.Helper()
+	o := archive.Options{Temp: t.TempDir()}
+	if !file {
+		return archive.Open(t.Context(), bytes.NewReader(b), o)
+	}
+	name := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return archive.Open(t.Context(), f, o)
+}
+
+// copied copies an archive into a new one.
+func copied(t testing.TB, b []byte, file bool, o archive.SinkOptions) ([]byte, error) {
+	t.Helper()
+	src, err := open(t, b, file)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	_, err = transfer.Copy(t.Context(), src, archive.NewSink(&out, o), transfer.Options{})
+	return out.Bytes(), err
+}
+
+// dockerLayer returns the name of the top layer in an image's Docker archive.
+func dockerLayer(t testing.TB, m throwaway.Image) string {
+	t.Helper()
+	var name string
+	rewrite(t, docker(t, m), func(h *tar.Header, b []byte) []byte {
+		if digest.FromBytes(b).String() == m.DiffIDs()[len(m.Layers)-1] {
+			name = h.Name
+		}
+		return b
+	})
+	if name == "" {
+		t.Fatal("the archive lacks the layer")
+	}
+	return name
+}
+
+func describe(t testing.TB, b []byte) []transfer.Image {
+	t.Helper()
+	src, err := open(t, b, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close(nil)
+	return src.Images()
+}
+
+func checkImages(t testing.TB, got []transfer.Image, want ...throwaway.Image) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d images, not %d", len(got), len(want))
+	}
+	for i, w := range want {
+		var ids []string
+		for _, l := range got[i].Layers {
+			ids = append(ids, l.DiffID.String())
+		}
+		if !slices.Equal(ids, w.DiffIDs()) || got[i].Config.String() != w.ID() || !slices.Equal(got[i].Refs, []string{w.Ref}) {
+			t.Errorf("%s came as %v, config %s, layers %v", w.Ref, got[i].Refs, got[i].Config, ids)
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, n := range []int{1, 2, 60, 127} {
+		m := testImage(n, "webapp:1.0")
+		m.Layers = append(m.Layers, m.Layers[0]) // a repeated layer
+		other := testImage(1, "registry.example:5000/team/other:2")
+		for name, b := range map[string][]byte{"docker": docker(t, m, other), "oci": oci(t, m, other)} {
+			for _, file := range []bool{false, true} {
+				out, err := copied(t, b, file, archive.SinkOptions{})
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				checkImages(t, describe(t, out), m, other)
+				again, err := copied(t, out, file, archive.SinkOptions{})
+				if err != nil || len(again) != len(out) {
+					t.Errorf("%s: once more: %d bytes, not %d, %v", name, len(again), len(out), err)
+				}
+			}
+		}
+	}
+}
+
+func compressed(t testing.TB, name string, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch name {
+	case "gzip":
+		w = gzip.NewWriter(&out)
+	case "zstd":
+		w, err = zstd.NewWriter(&out)
+	case "xz":
+		w, err = xz.NewWriter(&out)
+	case "bzip2":
+		cmd := exec.Command("bzip2", "-c")
+		cmd.Stdin, cmd.Stdout = bytes.NewReader(b), &out
+		if err := cmd.Run(); err != nil {
+			t.Skip(err)
+		}
+		return out.Bytes()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestCompressed(t *testing.T) {
+	m := testImage(3, "webapp:1.0")
+	for _, name := range []string{"gzip", "zstd", "xz", "bzip2"} {
+		t.Run(name, func(t *testing.T) {
+			b := compressed(t, name, docker(t, m))
+			checkImages(t, describe(t, b), m)
+			for n := 0; n < len(b); n += 1 + len(b)/200 {
+				if src, err := open(t, b[:n], n%2 == 0); err == nil {
+					src.Close(nil)
+					t.Errorf("cut to %d of %d bytes it is taken for whole", n, len(b))
+				} else if transfer.KindOf(err) != transfer.KindBroken {
+					t.Errorf("cut to %d bytes: %v", n, err)
+				}
+			}
+		})
+	}
+}
+
+func TestDelta(t *testing.T) {
+	m := testImage(3, "webapp:1.0")
+	have := func(transfer.Image) []bool { return []bool{true, true, false} }
+	out, err := copied(t, docker(t, m), true, archive.SinkOptions{Have: have, For: "buildbox"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := copied(t, out, true, archive.SinkOptions{Have: have, For: "buildbox"})
+	if err != nil || len(again) != len(out) {
+		t.Errorf("for a host that has the layers: %v", err)
+	}
+	var nothing bytes.Buffer
+	src, err := open(t, out, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = transfer.Copy(t.Context(), src, archive.NewSink(&nothing, archive.SinkOptions{}), transfer.Options{})
+	var e *transfer.Error
+	if !errors.As(err, &e) || e.Kind != transfer.KindRefused || e.Hint == "" || !strings.Contains(e.Error(), "delta made for buildbox: it leaves out layer 1 of webapp:1.0") || nothing.Len() > 0 {
+		t.Errorf("for another host: %v, %d bytes", err, nothing.Len())
+	}
+}
+
+func TestBadArchives(t *testing.T) {
+	m := testImage(2, "webapp:1.0")
+	d, o := docker(t, m), oci(t, m)
+	drop := func(b []byte, name string) []byte {
+		return rewrite(t, b, func(h *tar.Header, body []byte) []byte {
+			if strings.Contains(h.Name, name) {
+				return nil
+			}
+			return body
+		})
+	}
+	spoil := func(b []byte, part string) []byte {
+		return rewrite(t, b, func(h *tar.Header, body []byte) []byte {
+			if strings.Contains(h.Name, part) {
+				body[len(body)/2] ^= 1
+			}
+			return body
+		})
+	}
+	replace := func(b []byte, name, text string) []byte {
+		return rewrite(t, b, func(h *tar.Header, body []byte) []byte {
+			if h.Name == name {
+				return []byte(text)
+			}
+			return body
+		})
+	}
+	layer := dockerLayer(t, m)
+	src, err := open(t, o, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ociLayer := src.Images()[0].Layers[1].Digest.Encoded()
+	ociRoot := src.Images()[0].Root.Encoded()
+	src.Close(nil)
+	huge := func(name string) []byte {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Size: 1 << 30}); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes() // nobody gets to the body
+	}
+	two := oci(t, m, testImage(1, "webapp:1.0"))
+	dockerTwo := docker(t, m, testImage(1, "webapp:1.0"))
+	for _, c := range []struct {
+		name    string
+		archive []byte
+		want    string
+	}{
+		{"empty file", nil, "ends early"},
+		{"not a tar", bytes.Repeat([]byte("hello "), 1000), "not a tar"},
+		{"empty tar", rewrite(t, rewrite(t, d, func(*tar.Header, []byte) []byte { return nil }), nil), "empty"},
+		{"no manifest.json", drop(d, "manifest.json"), "without its index.json or manifest.json"},
+		{"a folder around it", rewrite(t, o, func(h *tar.Header, b []byte) []byte { h.Name = "image/" + h.Name; return b }), "folder around it"},
+		{"missing layer", drop(o, ociLayer), "layer 2 of"},
+		{"missing layer, docker", drop(d, layer), "is missing"},
+		{"missing manifest", drop(o, ociRoot), "manifest sha256:" + ociRoot + " is missing"},
+		{"missing config", drop(d, strings.TrimPrefix(m.ID(), "sha256:")), "is missing"},
+		{"wrong layer", spoil(o, ociLayer), "has another digest"},
+		{"wrong layer, docker", spoil(d, layer), "has another digest"},
+		{"wrong manifest", spoil(o, ociRoot), "has another digest"},
+		{"wrong config", spoil(d, strings.TrimPrefix(m.ID(), "sha256:")), ""},
+		{"traversal", rewrite(t, d, nil, &tar.Header{Name: "../../x", Typeflag: tar.TypeReg}), "leads out of the archive"},
+		{"absolute", rewrite(t, d, nil, &tar.Header{Name: "/x", Typeflag: tar.TypeReg}), "leads out of the archive"},
+		{"symlink escape", rewrite(t, d, nil, &tar.Header{Name: "a/b", Linkname: "../../c", Typeflag: tar.TypeSymlink}), "leads out of the archive"},
+		{"absolute symlink", rewrite(t, d, nil, &tar.Header{Name: "a", Linkname: "/c", Typeflag: tar.TypeSymlink}), "leads out of the archive"},
+		{"two manifests, one name", two, "two manifests have the name webapp:1.0"},
+		{"two manifests, one name, docker", dockerTwo, "two manifests have the name webapp:1.0"},
+		{"two manifest.json", rewrite(t, d, nil, &tar.Header{Name: "manifest.json", Typeflag: tar.TypeReg}), "two members manifest.json"},
+		{"huge manifest.json", huge("manifest.json"), "over the limit"},
+		{"huge index.json", huge("./index.json"), "over the limit"},
+		{"not JSON", replace(d, "manifest.json", "["), "manifest.json: unexpected end"},
+		{"no images", replace(d, "manifest.json", "[]"), "lists no image"},
+		{"link in a circle", replace(rewrite(t, d, nil, &tar.Header{Name: "a", Linkname: "b", Typeflag: tar.TypeSymlink}, &tar.Header{Name: "b", Linkname: "a", Typeflag: tar.TypeSymlink}),
+			"manifest.json", `[{"Config":"a"}]`), "missing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, file := range []bool{false, true} {
+				out, err := copied(t, c.archive, file, archive.SinkOptions{})
+				if err == nil || transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("error %v, not one that says %q", err, c.want)
+				}
+				if bytes.Contains(out, []byte("index.json")) {
+					t.Error("an archive came of it")
+				}
+			}
+		})
+	}
+}
+
+func TestTruncated(t *testing.T) {
+	for name, b := range map[string][]byte{"docker": docker(t, testImage(2, "a:1")), "oci": oci(t, testImage(2, "a:1"))} {
+		for n := 0; n < len(b)-512; n += 97 {
+			src, err := open(t, b[:n], n%2 == 0)
+			if err == nil {
+				src.Close(nil)
+				// Only the end mark may be cut short.
+				if len(b)-n > 1024 {
+					t.Errorf("%s: cut to %d of %d bytes it is taken for whole", name, n, len(b))
+				}
+			} else if transfer.KindOf(err) != transfer.KindBroken {
+				t.Errorf("%s: cut to %d bytes: %v", name, n, err)
+			}
+		}
+	}
+}
+
+func TestBomb(t *testing.T) {
+	b := compressed(t, "gzip", docker(t, testImage(2, "a:1")))
+	_, err := archive.Open(t.Context(), bytes.NewReader(b), archive.Options{MaxSpool: 4096, Temp: t.TempDir()})
+	if transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), "decompresses to more than 4096 bytes") {
+		t.Error(err)
+	}
+}
+
+func TestRootFS(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, n := range []string{".dockerenv", "etc/", "etc/hosts", "manifest.json"} {
+		h := &tar.Header{Name: n, Typeflag: tar.TypeReg}
+		if strings.HasSuffix(n, "/") {
+			h.Typeflag = tar.TypeDir
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, b.Bytes(), true); transfer.KindOf(err) != transfer.KindUsage || !strings.Contains(err.Error(), "root file system") {
+		t.Error(err)
+	}
+}
+
+func TestCreate(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "out.tar.zst")
+	m := testImage(2, "webapp:1.0")
+	try := func(ctx context.Context, b []byte) error {
+		src, err := open(t, b, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dst, err := archive.Create(name, archive.FileOptions{Compress: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = transfer.Copy(ctx, src, dst, transfer.Options{})
+		return err
+	}
+	files := func() []string {
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, e := range list {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	layer := dockerLayer(t, m)
+	bad := rewrite(t, docker(t, m), func(h *tar.Header, b []byte) []byte {
+		if strings.Contains(h.Name, layer) {
+			b[0] ^= 1
+		}
+		return b
+	})
+	if err := try(t.Context(), bad); err == nil || len(files()) > 0 {
+		t.Fatalf("a failure left %v, %v", files(), err)
+	}
+	if err := try(t.Context(), docker(t, m)); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(); !slices.Equal(got, []string{"out.tar.zst"}) {
+		t.Errorf("files %v", got)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkImages(t, describe(t, b), m)
+	if _, err := archive.Create(dir, archive.FileOptions{}); transfer.KindOf(err) != transfer.KindUsage {
+		t.Error(err)
+	}
+}
+
+// FuzzOpen reads archives: what is taken is either copied whole or fails.
+func FuzzOpen(f *testing.F) {
+	m := testImage(2, "a:1")
+	for _, b := range [][]byte{docker(f, m), oci(f, m), compressed(f, "gzip", docker(f, m)), compressed(f, "xz", oci(f, m))} {
+		src, err := archive.Open(context.Background(), bytes.NewReader(b), archive.Options{})
+		if err != nil || len(src.Images()) != 1 {
+			f.Fatalf("a seed is not understood: %v", err)
+		}
+		src.Close(nil)
+		f.Add(b)
+		f.Add(b[:len(b)/2])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		src, err := archive.Open(t.Context(), bytes.NewReader(b), archive.Options{MaxSpool: 1 << 20})
+		if err != nil {
+			return
+		}
+		n := len(src.Images())
+		var out bytes.Buffer
+		rep, err := transfer.Copy(t.Context(), src, archive.NewSink(&out, archive.SinkOptions{}), transfer.Options{})
+		if err == nil && rep.Images != n {
+			t.Errorf("%d of %d images", rep.Images, n)
+		}
+	})
+}

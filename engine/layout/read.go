@@ -1,0 +1,333 @@
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// maxDepth bounds how far indexes nest.
+const maxDepth = 4
+
+func broken(format string, args ...any) error {
+	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
+}
+
+// A Reader reads the images of a layout.
+type Reader struct {
+	Blobs Blobs
+	// Platform picks one of an image with several; nil: all that is present.
+	Platform *ocispec.Platform
+	// Delta: layers may be missing.
+	Delta bool
+
+	size int // of the documents that were read
+}
+
+// Read returns the images that an index.json lists, each once. Names that they
+// have there are theirs.
+func (r *Reader) Read(index ocispec.Index) ([]Item, error) {
+	var items []Item
+	at := map[digest.Digest]int{}
+	owner := map[string]digest.Digest{}
+	for _, d := range index.Manifests {
+		i, ok := at[d.Digest]
+		if !ok {
+			item, err := r.item(d)
+			if errors.Is(err, errNoImage) {
+				continue // an attestation or a signature beside its image
+			}
+			if err != nil {
+				return nil, err
+			}
+			if len(items) == transfer.MaxImages {
+				return nil, broken("more than %d images", transfer.MaxImages)
+			}
+			i = len(items)
+			at[d.Digest] = i
+			items = append(items, *item)
+		}
+		name, err := NameOf(d)
+		if err != nil {
+			return nil, err
+		}
+		if name == "" {
+			continue
+		}
+		if prev, taken := owner[name]; taken {
+			if prev != d.Digest {
+				return nil, broken("two manifests have the name %s: %s and %s", name, prev, d.Digest)
+			}
+			continue
+		}
+		owner[name] = d.Digest
+		items[i].Refs = append(items[i].Refs, name)
+	}
+	return items, nil
+}
+
+// NameOf returns the name that an entry of index.json has, in its short form,
+// or "". A tag alone, which is what Docker writes as the reference, is none.
+func NameOf(d ocispec.Descriptor) (string, error) {
+	s := d.Annotations[NameAnnotation]
+	if s == "" {
+		s = d.Annotations[ocispec.AnnotationRefName]
+		if !strings.ContainsAny(s, ":/") {
+			return "", nil
+		}
+	}
+	return ShortName(s)
+}
+
+// ShortName returns a name in its short form and with a tag, or "" if it is one
+// with a digest, which cannot be given.
+func ShortName(s string) (string, error) {
+	n, err := reference.ParseNormalizedNamed(s)
+	if err != nil {
+		return "", broken("%.300q is not an image name: %w", s, err)
+	}
+	if _, ok := n.(reference.Digested); ok {
+		return "", nil
+	}
+	return reference.FamiliarString(reference.TagNameOnly(n)), nil
+}
+
+var errNoImage = errors.New("not an image")
+
+// document reads a manifest, an index or a config, and checks its digest.
+func (r *Reader) document(d digest.Digest, what string, v any) (int64, error) {
+	if err := d.Validate(); err != nil {
+		return 0, broken("%s %.80q: %w", what, d, err)
+	}
+	size, ok := r.Blobs.Size(d)
+	if !ok {
+		return 0, broken("%s %s is missing", what, d)
+	}
+	if size > MaxDocument {
+		return 0, broken("%s %s of %d bytes is over the limit of %d", what, d, size, MaxDocument)
+	}
+	if r.size += int(size); r.size > MaxDocuments {
+		return 0, broken("more than %d bytes of manifests and configs", MaxDocuments)
+	}
+	f, err := r.Blobs.Open(d)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxDocument+1))
+	if err != nil {
+		return 0, err
+	}
+	if d.Algorithm().FromBytes(b) != d {
+		return 0, broken("%s %s has another digest than it should", what, d)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return 0, broken("%s %s: %w", what, d, err)
+	}
+	return size, nil
+}
+
+// A branch is one manifest below a root.
+type branch struct {
+	desc     ocispec.Descriptor
+	doc      Document
+	platform ocispec.Platform
+	diffIDs  []digest.Digest
+	missing  int // of the layers; the number of the first from 1
+}
+
+type walk struct {
+	r        *Reader
+	branches []branch
+	blobs    []ocispec.Descriptor // other than layers
+	notes    []string
+	seen     map[digest.Digest]bool
+}
+
+func (r *Reader) item(root ocispec.Descriptor) (*Item, error) {
+	w := &walk{r: r, seen: map[digest.Digest]bool{}}
+	if err := w.down(root, maxDepth); err != nil {
+		return nil, err
+	}
+	b := w.choose()
+	if b == nil && r.Platform != nil && len(w.branches) > 0 {
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s has no platform %s/%s", root.Digest, r.Platform.OS, r.Platform.Architecture)}
+	}
+	if b == nil {
+		return nil, errNoImage
+	}
+	if r.Platform != nil && len(w.branches) > 1 {
+		root = b.desc // the one manifest instead of all
+		alone := &walk{r: r, seen: map[digest.Digest]bool{}}
+		if err := alone.down(root, 1); err != nil {
+			return nil, err
+		}
+		w = alone
+	}
+	if b.missing > 0 && !r.Delta {
+		return nil, broken("layer %d of %s, %s, is missing", b.missing, root.Digest, b.doc.Layers[b.missing-1].Digest)
+	}
+	size, _ := r.Blobs.Size(root.Digest)
+	root = ocispec.Descriptor{MediaType: b.rootType(root), Digest: root.Digest, Size: size}
+	m := &Item{Notes: w.notes}
+	m.ID, m.Root, m.Config, m.Platform = root.Digest, root.Digest, b.doc.Config.Digest, b.platform
+	m.Index = transfer.IndexImage{ID: root.Digest, Root: &root, Config: b.doc.Config, Layers: b.doc.Layers}
+	for i, l := range b.doc.Layers {
+		m.Layers = append(m.Layers, transfer.Layer{DiffID: b.diffIDs[i], Digest: l.Digest, Size: l.Size})
+	}
+	m.Blobs = w.all(b)
+	return m, nil
+}
+
+func (b *branch) rootType(root ocispec.Descriptor) string {
+	switch {
+	case root.MediaType != "":
+		return root.MediaType
+	case root.Digest == b.desc.Digest:
+		return ocispec.MediaTypeImageManifest
+	}
+	return ocispec.MediaTypeImageIndex
+}
+
+// all returns the blobs that are there: the layers of b, those of others, then
+// configs, manifests and indexes.
+func (w *walk) all(b *branch) []ocispec.Descriptor {
+	var out []ocispec.Descriptor
+	added := map[digest.Digest]bool{}
+	add := func(d ocispec.Descriptor) {
+		size, ok := w.r.Blobs.Size(d.Digest)
+		if !ok || added[d.Digest] {
+			return
+		}
+		added[d.Digest] = true
+		out = append(out, ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: size})
+	}
+	for _, l := range b.doc.Layers {
+		add(l)
+	}
+	for i := range w.branches {
+		for _, l := range w.branches[i].doc.Layers {
+			add(l)
+		}
+	}
+	for _, d := range w.blobs {
+		add(d)
+	}
+	return out
+}
+
+// down reads what a descriptor stands for, and what is below it.
+func (w *walk) down(d ocispec.Descriptor, depth int) error {
+	if depth == 0 {
+		return broken("indexes are nested more than %d deep", maxDepth)
+	}
+	if w.seen[d.Digest] {
+		return nil
+	}
+	w.seen[d.Digest] = true
+	var doc Document
+	if _, err := w.r.document(d.Digest, "manifest", &doc); err != nil {
+		return err
+	}
+	for _, c := range doc.Manifests {
+		if _, here := w.r.Blobs.Size(c.Digest); !here {
+			w.notes = append(w.notes, fmt.Sprintf("%s is listed in %s but not here", platformText(c), d.Digest))
+			continue
+		}
+		if err := w.down(c, depth-1); err != nil {
+			return err
+		}
+	}
+	if len(doc.Manifests) == 0 {
+		if err := w.manifest(d, doc); err != nil {
+			return err
+		}
+	}
+	w.blobs = append(w.blobs, d)
+	return nil
+}
+
+func platformText(d ocispec.Descriptor) string {
+	if d.Platform == nil {
+		return d.Digest.String()
+	}
+	s := d.Platform.OS + "/" + d.Platform.Architecture
+	if d.Platform.Variant != "" {
+		s += "/" + d.Platform.Variant
+	}
+	return s
+}
+
+// manifest notes a manifest as a branch, if it is that of an image that can run.
+func (w *walk) manifest(d ocispec.Descriptor, doc Document) error {
+	if doc.Config.Digest == "" {
+		return broken("manifest %s lists neither a config nor manifests", d.Digest)
+	}
+	if len(doc.Layers) > transfer.MaxLayers {
+		return broken("manifest %s has %d layers, over the limit of %d", d.Digest, len(doc.Layers), transfer.MaxLayers)
+	}
+	var config ocispec.Image
+	if _, err := w.r.document(doc.Config.Digest, "config", &config); err != nil {
+		return err
+	}
+	w.blobs = append(w.blobs, doc.Config)
+	b := branch{desc: d, doc: doc, platform: ocispec.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}, diffIDs: config.RootFS.DiffIDs}
+	attested := d.Annotations["vnd.docker.reference.type"] != "" || config.OS == "unknown"
+	if attested || len(b.diffIDs) == 0 && len(doc.Layers) > 0 {
+		for _, l := range doc.Layers {
+			w.blobs = append(w.blobs, l)
+		}
+		return nil
+	}
+	if len(b.diffIDs) != len(doc.Layers) {
+		return broken("manifest %s has %d layers, its config %d", d.Digest, len(doc.Layers), len(b.diffIDs))
+	}
+	for i, l := range doc.Layers {
+		for _, id := range []digest.Digest{l.Digest, b.diffIDs[i]} {
+			if err := id.Validate(); err != nil {
+				return broken("layer %d of %s, %.80q: %w", i+1, d.Digest, id, err)
+			}
+		}
+		size, here := w.r.Blobs.Size(l.Digest)
+		switch {
+		case !here && b.missing == 0:
+			b.missing = i + 1
+		case here && size != l.Size:
+			return broken("layer %d of %s has %d bytes, not %d", i+1, d.Digest, size, l.Size)
+		}
+	}
+	w.branches = append(w.branches, b)
+	return nil
+}
+
+// choose returns the branch that describes the image: that of the wanted
+// platform, or of this host's, or the first; complete ones before others.
+func (w *walk) choose() *branch {
+	var best *branch
+	score := -1
+	for i := range w.branches {
+		b := &w.branches[i]
+		if p := w.r.Platform; p != nil && (p.OS != b.platform.OS || p.Architecture != b.platform.Architecture || p.Variant != "" && p.Variant != b.platform.Variant) {
+			continue
+		}
+		n := 0
+		if b.missing == 0 {
+			n += 2
+		}
+		if b.platform.Architecture == runtime.GOARCH {
+			n++
+		}
+		if n > score {
+			best, score = b, n
+		}
+	}
+	return best
+}

@@ -1,0 +1,147 @@
+package layout
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Blobs are where the blobs of a layout are kept.
+type Blobs interface {
+	// Size returns the size of a blob, and whether it is there.
+	Size(d digest.Digest) (int64, bool)
+	// Open opens a blob that is there. What it reads has not been verified.
+	Open(d digest.Digest) (io.ReadCloser, error)
+}
+
+// An Item is one image with the blobs that it is made of.
+type Item struct {
+	transfer.Image
+	Index transfer.IndexImage
+	// Blobs are all that the image has here, layers first, bottom first;
+	// attestations and other platforms included.
+	Blobs []ocispec.Descriptor
+	// Notes say what is missing without being needed: other platforms.
+	Notes []string
+}
+
+// A Source gives images of a layout.
+type Source struct {
+	transfer.Queue
+	blobs Blobs
+	items []Item
+	delta *string
+}
+
+var _ transfer.Source = (*Source)(nil)
+
+// NewSource returns a source of the items. delta, if it is not nil, says for
+// which host layers have been left out of them; the caller has checked that
+// nothing else is missing.
+func NewSource(blobs Blobs, items []Item, delta *string) *Source {
+	s := &Source{blobs: blobs, items: items, delta: delta}
+	s.Select(s.Images())
+	return s
+}
+
+// Images describes the images there are, for [Source.Select].
+func (s *Source) Images() []transfer.Image {
+	out := make([]transfer.Image, len(s.items))
+	for i := range s.items {
+		out[i] = s.items[i].Image
+	}
+	return out
+}
+
+// Select sets which of the images are given, and their names: those are taken
+// from images, everything else must be as [Source.Images] has it. To be called
+// before the first Next; without it all images are given.
+func (s *Source) Select(images []transfer.Image) { s.Fill(images) }
+
+// Notes says what of the images is listed but not there without being needed.
+func (s *Source) Notes() []string {
+	var out []string
+	for _, m := range s.items {
+		out = append(out, m.Notes...)
+	}
+	return out
+}
+
+// Export puts the blobs, bottom layer first. A layer that the sink needs and
+// that was left out fails it before anything is put.
+func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
+	x := &transfer.Index{}
+	if o.DryRun {
+		return x, s.check(o, p)
+	}
+	if err := s.check(o, p); err != nil {
+		return nil, err
+	}
+	drop := transfer.Unneeded(o, p)
+	done := map[digest.Digest]bool{}
+	for i := range o.Images {
+		if p.Images[i].Status != transfer.Take {
+			continue
+		}
+		m := s.item(o.Images[i].ID)
+		for _, d := range m.Blobs {
+			if drop[d.Digest] || done[d.Digest] {
+				continue
+			}
+			done[d.Digest] = true
+			if err := s.put(ctx, d, w); err != nil {
+				return nil, err
+			}
+		}
+		x.Images = append(x.Images, m.Index)
+	}
+	return x, nil
+}
+
+func (s *Source) put(ctx context.Context, d ocispec.Descriptor, w transfer.BlobWriter) error {
+	r, err := s.blobs.Open(d.Digest)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return w.Put(ctx, d, r)
+}
+
+func (s *Source) item(id digest.Digest) *Item {
+	for i := range s.items {
+		if s.items[i].ID == id {
+			return &s.items[i]
+		}
+	}
+	panic("layout: internal error: an image is taken that was not offered")
+}
+
+// check reports a layer that the plan needs and that is not here.
+func (s *Source) check(o *transfer.Offer, p *transfer.Plan) error {
+	for i, ip := range p.Images {
+		if ip.Status != transfer.Take {
+			continue
+		}
+		m := &o.Images[i]
+		for j, l := range m.Layers {
+			if _, here := s.blobs.Size(l.Digest); here || ip.Have[j] {
+				continue
+			}
+			what := "another host"
+			if s.delta != nil && *s.delta != "" {
+				what = *s.delta
+			}
+			return &transfer.Error{Kind: transfer.KindRefused,
+				Err:  fmt.Errorf("the archive is a delta made for %s: it leaves out layer %d of %s, %s, which is not here", what, j+1, m.Name(), l.DiffID),
+				Hint: "make it again with this host's own list: imgrecv --have > b.have here, then imgsend --have b.have there"}
+		}
+	}
+	return nil
+}
+
+// Close has nothing to end.
+func (s *Source) Close(error) error { return nil }
