@@ -164,7 +164,7 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 			}
 		}
 	}
-	switch near := nearest(name, tags); {
+	switch near := Nearest(name, tags); {
 	case len(near) > 0:
 		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
 	case len(list) == 0:
@@ -173,9 +173,9 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 	return err
 }
 
-// nearest returns up to three of the names that look most like s: the same
+// Nearest returns up to three of the names that look most like s: the same
 // repository with other tags first, then small typing mistakes.
-func nearest(s string, names []string) []string {
+func Nearest(s string, names []string) []string {
 	type scored struct {
 		name  string
 		score int
