@@ -1,8 +1,8 @@
 package archive
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"path"
 	"regexp"
@@ -17,15 +17,14 @@ import (
 // source makes a source of what the members are. Where an archive has both,
 // index.json decides: it has the images as they are, manifest.json as Docker's
 // classic store sees them.
-func (m *members) source(o Options) (*layout.Source, error) {
+func (m *members) source(ctx context.Context, o Options) (*layout.Source, error) {
 	_, index := m.byName[ocispec.ImageIndexFile]
 	_, docker := m.byName[layout.DockerManifestFile]
 	switch {
 	case !m.nonZero:
 		return nil, broken("the archive is empty")
 	case m.rootFS, !index && !docker && !m.image:
-		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: errRootFS,
-			Hint: "import it with the engine, then send the image"}
+		return m.rootFile(ctx, o)
 	case !index && !docker:
 		return nil, broken("an archive of images without its index.json or manifest.json at the top: not whole, or packed with a folder around it")
 	case m.escape != "":
@@ -53,8 +52,6 @@ func (m *members) source(o Options) (*layout.Source, error) {
 	}
 	return layout.NewSource(m, items, delta), nil
 }
-
-var errRootFS = errors.New("this is a root file system, as an engine exports one, not an archive of images")
 
 func (m *members) decode(name string, v any) error {
 	b, err := m.whole(name)

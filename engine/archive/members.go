@@ -2,6 +2,7 @@ package archive
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -39,10 +40,12 @@ type members struct {
 	image   bool // it has members that only image archives have
 	nonZero bool // it has any member
 	escape  string
+	end     int64                    // of the tar, with what is behind it
+	small   map[digest.Digest][]byte // blobs that were made here
 }
 
 func newMembers(r io.ReaderAt) *members {
-	return &members{r: r, byName: map[string]member{}, blobs: map[digest.Digest]member{}}
+	return &members{r: r, byName: map[string]member{}, blobs: map[digest.Digest]member{}, small: map[digest.Digest][]byte{}}
 }
 
 func (m *members) close() {
@@ -197,11 +200,17 @@ func (m *members) open(e member) io.Reader { return io.NewSectionReader(m.r, e.a
 // Size and Open make the members [layout.Blobs].
 
 func (m *members) Size(d digest.Digest) (int64, bool) {
+	if b, ok := m.small[d]; ok {
+		return int64(len(b)), true
+	}
 	e, ok := m.blob(d)
 	return e.size, ok
 }
 
 func (m *members) Open(d digest.Digest) (io.ReadCloser, error) {
+	if b, ok := m.small[d]; ok {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
 	e, ok := m.blob(d)
 	if !ok {
 		return nil, broken("blob %s is missing from the archive", d)

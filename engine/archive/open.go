@@ -39,7 +39,9 @@ type Source struct {
 var _ transfer.Source = (*Source)(nil)
 
 // Open reads an archive of images: an OCI image layout, or Docker's format, old
-// or new, as it is or compressed with gzip, zstd, bzip2 or xz. Archives have
+// or new, as it is or compressed with gzip, zstd, bzip2 or xz. A root file system
+// as docker export writes it becomes an image of one layer without a name and
+// without a command. Archives have
 // their metadata last, so it is read twice: an uncompressed regular file is
 // read where it lies, member by member; everything else is first spooled,
 // decompressed, to a temporary file without a name, which needs the room.
@@ -55,7 +57,7 @@ func Open(ctx context.Context, r io.Reader, o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.source(o)
+	s, err := m.source(ctx, o)
 	if err != nil {
 		m.close()
 		return nil, err
@@ -84,6 +86,7 @@ func read(ctx context.Context, r io.Reader, o Options) (*members, error) {
 		}
 		if name == "" {
 			m := newMembers(section)
+			m.end = size
 			return m, m.read(ctx, section, func() (int64, error) { return section.Seek(0, io.SeekCurrent) })
 		}
 		r = section
@@ -139,6 +142,7 @@ func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
 	if err == nil {
 		err = buf.Flush()
 	}
+	m.end = w.n
 	if err != nil {
 		m.close()
 		return nil, err

@@ -389,8 +389,34 @@ func TestRootFS(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, b.Bytes(), true); transfer.KindOf(err) != transfer.KindUsage || !strings.Contains(err.Error(), "root file system") {
-		t.Error(err)
+	for _, form := range []string{"", "gzip"} {
+		in := b.Bytes()
+		if form != "" {
+			in = compressed(t, form, in)
+		}
+		src, err := open(t, in, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images := src.Images()
+		if len(images) != 1 || len(images[0].Layers) != 1 || images[0].Layers[0].DiffID != digest.FromBytes(b.Bytes()) || len(images[0].Refs) != 0 {
+			t.Fatalf("images %v", images)
+		}
+		images[0].Refs = []string{"debian:mine"}
+		src.Select(images)
+		var out bytes.Buffer
+		if _, err := transfer.Copy(t.Context(), src, archive.NewSink(&out, archive.SinkOptions{}), transfer.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		got := describe(t, out.Bytes())
+		if len(got) != 1 || got[0].Config != images[0].ID || !slices.Equal(got[0].Refs, images[0].Refs) {
+			t.Errorf("came as %v", got)
+		}
+	}
+	for n := 1; n < b.Len()-1024; n += 100 {
+		if src, err := open(t, b.Bytes()[:n], true); transfer.KindOf(err) != transfer.KindBroken {
+			t.Errorf("cut to %d bytes: %v, %v", n, src, err)
+		}
 	}
 }
 

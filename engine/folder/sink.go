@@ -28,9 +28,9 @@ type Sink struct {
 	store *oci.Storage
 	// writes releases the lock that all who write here share.
 	writes func()
-	offer *transfer.Offer
-	plan  *transfer.Plan
-	roots map[digest.Digest]ocispec.Descriptor // by offered ID
+	offer  *transfer.Offer
+	plan   *transfer.Plan
+	roots  map[digest.Digest]ocispec.Descriptor // by offered ID
 }
 
 var _ transfer.Sink = (*Sink)(nil)
