@@ -27,6 +27,7 @@ type File struct {
 	temp   string // its name until Commit; empty where it is written in place
 	target string
 	ends   []func() error // what Commit has to end, in this order
+	z      *zstd.Encoder  // nil: not compressed
 }
 
 var _ transfer.Sink = (*File)(nil)
@@ -65,7 +66,7 @@ func Create(path string, o FileOptions) (*File, error) {
 		if err != nil {
 			return nil, errors.Join(err, w.Close(err))
 		}
-		out = z
+		out, w.z = z, z
 		w.ends = append(w.ends, z.Close)
 	}
 	w.ends = append(w.ends, buf.Flush)
@@ -104,6 +105,9 @@ func (w *File) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 
 // Close removes what did not become the file.
 func (w *File) Close(error) error {
+	if w.z != nil {
+		w.z.Reset(io.Discard) // waits for what it is writing
+	}
 	_ = w.f.Close() // closed by Commit, or of no interest
 	if w.temp == "" {
 		return nil

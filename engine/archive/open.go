@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
@@ -163,11 +164,11 @@ type spoolWriter struct {
 func (w *spoolWriter) Write(b []byte) (int, error) {
 	limit := w.max
 	if limit == 0 && w.compressed != "" {
-		limit = spoolFloor + spoolRatio*w.in.n
+		limit = spoolFloor + spoolRatio*w.in.n.Load()
 	}
 	switch n := w.n + int64(len(b)); {
 	case limit > 0 && n > limit:
-		return 0, broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n)
+		return 0, broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n.Load())
 	case w.free > 0 && n > w.free-w.free/20:
 		return 0, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("no room to spool the archive: %d bytes are free for temporary files", w.free),
 			Hint: "set TMPDIR to a folder with more room, or decompress the archive to a file first"}
@@ -180,7 +181,7 @@ func (w *spoolWriter) Write(b []byte) (int, error) {
 type countingReader struct {
 	ctx context.Context
 	r   io.Reader
-	n   int64
+	n   atomic.Int64 // decoders read ahead on goroutines of their own
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
@@ -188,7 +189,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 

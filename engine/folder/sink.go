@@ -324,7 +324,8 @@ func give(index *ocispec.Index, root ocispec.Descriptor, ref string) error {
 			kept = append(kept, e)
 		}
 	}
-	index.Manifests = append(kept, d)
+	kept = append(kept, d)
+	index.Manifests = kept
 	if loser != nil {
 		add(index, *loser)
 	}

@@ -103,36 +103,36 @@ func ShortName(s string) (string, error) {
 var errNoImage = errors.New("not an image")
 
 // document reads a manifest, an index or a config, and checks its digest.
-func (r *Reader) document(d digest.Digest, what string, v any) (int64, error) {
+func (r *Reader) document(d digest.Digest, what string, v any) error {
 	if err := d.Validate(); err != nil {
-		return 0, broken("%s %.80q: %w", what, d, err)
+		return broken("%s %.80q: %w", what, d, err)
 	}
 	size, ok := r.Blobs.Size(d)
 	if !ok {
-		return 0, broken("%s %s is missing", what, d)
+		return broken("%s %s is missing", what, d)
 	}
 	if size > MaxDocument {
-		return 0, broken("%s %s of %d bytes is over the limit of %d", what, d, size, MaxDocument)
+		return broken("%s %s of %d bytes is over the limit of %d", what, d, size, MaxDocument)
 	}
 	if r.size += int(size); r.size > MaxDocuments {
-		return 0, broken("more than %d bytes of manifests and configs", MaxDocuments)
+		return broken("more than %d bytes of manifests and configs", MaxDocuments)
 	}
 	f, err := r.Blobs.Open(d)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, MaxDocument+1))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if d.Algorithm().FromBytes(b) != d {
-		return 0, broken("%s %s has another digest than it should", what, d)
+		return broken("%s %s has another digest than it should", what, d)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return 0, broken("%s %s: %w", what, d, err)
+		return broken("%s %s: %w", what, d, err)
 	}
-	return size, nil
+	return nil
 }
 
 // A branch is one manifest below a root.
@@ -234,7 +234,7 @@ func (w *walk) down(d ocispec.Descriptor, depth int) error {
 	}
 	w.seen[d.Digest] = true
 	var doc Document
-	if _, err := w.r.document(d.Digest, "manifest", &doc); err != nil {
+	if err := w.r.document(d.Digest, "manifest", &doc); err != nil {
 		return err
 	}
 	for _, c := range doc.Manifests {
@@ -275,16 +275,14 @@ func (w *walk) manifest(d ocispec.Descriptor, doc Document) error {
 		return broken("manifest %s has %d layers, over the limit of %d", d.Digest, len(doc.Layers), transfer.MaxLayers)
 	}
 	var config ocispec.Image
-	if _, err := w.r.document(doc.Config.Digest, "config", &config); err != nil {
+	if err := w.r.document(doc.Config.Digest, "config", &config); err != nil {
 		return err
 	}
 	w.blobs = append(w.blobs, doc.Config)
 	b := branch{desc: d, doc: doc, platform: ocispec.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}, diffIDs: config.RootFS.DiffIDs}
 	attested := d.Annotations["vnd.docker.reference.type"] != "" || config.OS == "unknown"
 	if attested || len(b.diffIDs) == 0 && len(doc.Layers) > 0 {
-		for _, l := range doc.Layers {
-			w.blobs = append(w.blobs, l)
-		}
+		w.blobs = append(w.blobs, doc.Layers...)
 		return nil
 	}
 	if len(b.diffIDs) != len(doc.Layers) {
