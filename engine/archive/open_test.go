@@ -374,6 +374,24 @@ func TestBomb(t *testing.T) {
 	}
 }
 
+// TestXZWindow refuses a small file that would need much memory.
+func TestXZWindow(t *testing.T) {
+	var b bytes.Buffer
+	w, err := xz.WriterConfig{DictCap: 256 << 20}.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(docker(t, testImage(1, "a:1"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, b.Bytes(), false); transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), "it needs 268435456 bytes") {
+		t.Error(err)
+	}
+}
+
 func TestRootFS(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
