@@ -161,8 +161,8 @@ func TestSpoolFails(t *testing.T) {
 // FuzzSpool checks that what is taken is kept as it came, and no more.
 func FuzzSpool(f *testing.F) {
 	whole := rootTar(f)
-	f.Add(whole)
-	f.Add(whole[:len(whole)-1024])
+	f.Add(append(whole[:2*512:2*512], make([]byte, 1024)...)) // a folder and an empty file
+	f.Add(whole[:2*512])
 	f.Add(make([]byte, 1024))
 	f.Add([]byte("not a tar"))
 	f.Fuzz(func(t *testing.T, b []byte) {
