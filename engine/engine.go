@@ -114,7 +114,7 @@ func failed(op string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	out := &transfer.Error{Kind: transfer.KindEngine, Op: op, Err: errors.New(cleanMessage(err.Error()))}
+	out := &transfer.Error{Kind: transfer.KindEngine, Op: op, Err: errorText(err)}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: %w", op, context.Canceled)
@@ -125,6 +125,9 @@ func failed(op string, err error) error {
 	}
 	return out
 }
+
+// errorText is err as a text alone, without what the client puts in front.
+func errorText(err error) error { return errors.New(cleanMessage(err.Error())) }
 
 // cleanMessage drops what the client puts in front of what the engine said.
 func cleanMessage(s string) string {

@@ -35,9 +35,8 @@ func ownerTag() string {
 	return fmt.Sprintf("%s-%d-%s", hostTag(), os.Getpid(), strings.ToLower(rand.Text()[:8]))
 }
 
-// sweep removes names that killed runs left in the engine. Only a containerd
-// store is ever given such names. What cannot be removed now is left to the
-// next run.
+// sweep removes names that killed runs left in the engine, and images with no
+// other name. What cannot be removed now is left to the next run.
 func (e *Engine) sweep(ctx context.Context) {
 	list, err := e.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs()})
 	if err != nil {
@@ -45,15 +44,23 @@ func (e *Engine) sweep(ctx context.Context) {
 	}
 	for _, s := range list {
 		for _, ref := range s.RepoTags {
-			i := strings.LastIndexByte(ref, ':')
-			if i < 0 || !strings.HasSuffix(ref[:i], "/"+describeRepo) && ref[:i] != probeRepo {
-				continue
-			}
-			if abandoned(ref[i+1:], time.Unix(s.Created, 0)) {
+			tag, ok := momentary(ref)
+			if ok && abandoned(tag, time.Unix(s.Created, 0)) {
 				_, _ = e.api.ImageRemove(ctx, ref, image.RemoveOptions{})
 			}
 		}
 	}
+}
+
+// momentary returns the tag of a name that is given for a moment only. Podman
+// lists names in full, Docker in short.
+func momentary(ref string) (tag string, ok bool) {
+	i := strings.LastIndexByte(ref, ':')
+	if i < 0 {
+		return "", false
+	}
+	repo := strings.TrimPrefix(ref[:i], "docker.io/library/")
+	return ref[i+1:], repo == probeRepo || repo == commitRepo || strings.HasSuffix(repo, "/"+describeRepo)
 }
 
 // abandoned reports whether the process that gave a name with this tag is gone.

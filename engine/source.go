@@ -27,9 +27,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 	if err != nil {
 		return nil, err
 	}
-	if e.store == Containerd {
-		e.sweep(ctx)
-	}
+	e.sweep(ctx)
 	s := &Source{e: e, described: map[digest.Digest]*layout.Documents{}}
 	images := make([]transfer.Image, len(found))
 	trees := make([]*layout.Documents, len(found))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -35,15 +36,30 @@ type Layer struct {
 	Seed  uint64 // layers of different seeds have different content and paths
 	Kind  LayerKind
 	Files int // how many files the content is spread over; 0 means 1
+
+	File File // if it has a path: the layer's only file, instead of generated ones
+}
+
+// File is a file to put into a layer as it is.
+type File struct {
+	Path    string // without a leading slash, such as "sleep"; at most 100 bytes
+	Content string
+	Mode    int64 // permission bits
 }
 
 // String describes the layer, uniquely.
 func (l Layer) String() string {
 	l = l.normal()
+	if l.File.Path != "" {
+		return fmt.Sprintf("file %s, mode %o, %s", l.File.Path, l.File.Mode, digestOf([]byte(l.File.Content)))
+	}
 	return fmt.Sprintf("%s seed %d, %d bytes in %d files", l.Kind, l.Seed, l.Size, l.Files)
 }
 
 func (l Layer) normal() Layer {
+	if l.File.Path != "" {
+		return Layer{File: l.File}
+	}
 	l.Size, l.Files = max(l.Size, 0), max(l.Files, 1)
 	return l
 }
@@ -66,6 +82,10 @@ func (l Layer) TarSize() int64 {
 func (l Layer) entries(f func(*tar.Header) error) error {
 	l = l.normal()
 	mtime := time.Unix(1700000000, 0)
+	if l.File.Path != "" {
+		return f(&tar.Header{Format: tar.FormatGNU, Typeflag: tar.TypeReg, Name: l.File.Path, Mode: l.File.Mode,
+			ModTime: mtime, Size: int64(len(l.File.Content))})
+	}
 	folder := func(name string) error {
 		return f(&tar.Header{Format: tar.FormatGNU, Typeflag: tar.TypeDir, Name: name, Mode: 0o755, ModTime: mtime})
 	}
@@ -99,7 +119,11 @@ func (l Layer) entries(f func(*tar.Header) error) error {
 // WriteTar writes the layer as an uncompressed tar file.
 func (l Layer) WriteTar(w io.Writer) error {
 	sum := sha256.New()
-	src := l.content()
+	fill := l.content().fill
+	if l.File.Path != "" {
+		content := strings.NewReader(l.File.Content)
+		fill = func(p []byte) { _, _ = content.Read(p) } // just as long as the header says
+	}
 	t := tar.NewWriter(io.MultiWriter(sum, w))
 	buf := make([]byte, 256<<10)
 	err := l.entries(func(h *tar.Header) error {
@@ -108,7 +132,7 @@ func (l Layer) WriteTar(w io.Writer) error {
 		}
 		for left := h.Size; left > 0; {
 			b := buf[:min(left, int64(len(buf)))]
-			src.fill(b)
+			fill(b)
 			if _, err := t.Write(b); err != nil {
 				return err
 			}

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+)
+
+// commitRepo is the repository of the names that committed images have while
+// they are sent. They need one: a killed run's image is found by it (see sweep),
+// and a containerd store tells the blobs of an image with a name only (see
+// describePush).
+const commitRepo = "imgsend-commit"
+
+// CommitOptions are what a commit is told.
+type CommitOptions struct {
+	Message string
+	Author  string
+	Changes []string // Dockerfile instructions, such as "CMD /app"
+	NoPause bool     // let the container run while it is read
+}
+
+// Committed is the image that a container's files and settings were made into.
+// It stays in the engine, under a name of no meaning, until Remove.
+type Committed struct {
+	ID  digest.Digest
+	e   *Engine
+	ref string
+}
+
+// Commit makes an image of the container: its files on top of those of its
+// image, whose layers it shares, and its settings. Files of its mounts are not
+// part of it.
+//
+// The engine pauses a running container while it is read, unless NoPause is
+// set. When ctx ends before the commit, Commit lets the container run on at
+// once, waits for the engine to be done with it, ten seconds at most, and
+// removes what it made. An engine that takes longer finishes on its own; what it
+// makes then is removed by the next run.
+func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.e.sweep(ctx)
+	m := &Committed{e: c.e, ref: commitRepo + ":" + ownerTag()}
+	// Its own context. A cut connection stops no engine seen: it would finish
+	// the commit later, unnoticed.
+	api, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	opts := container.CommitOptions{Reference: m.ref, Comment: o.Message, Author: o.Author, Changes: o.Changes, Pause: !o.NoPause}
+	if c.e.store == Podman {
+		// It fails without a body, and does not use what is in it (seen on
+		// 4.3.1). Docker takes it for the settings to start from.
+		opts.Config = &container.Config{}
+	}
+	answer := make(chan error, 1)
+	go func() {
+		_, err := c.e.api.ContainerCommit(api, c.ID, opts)
+		answer <- err
+	}()
+	var err error
+	select {
+	case err = <-answer:
+	case <-ctx.Done():
+		c.giveUp(ctx, o, answer, cut)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	var l *local
+	if err == nil {
+		l, err = c.e.find(ctx, m.ref)
+	}
+	if err != nil {
+		_ = m.Remove(ctx)
+		if errdefs.IsInvalidArgument(err) {
+			return nil, &transfer.Error{Kind: transfer.KindUsage, Op: "commit " + c.Name, Err: errorText(err)}
+		}
+		return nil, failed("commit "+c.Name, err)
+	}
+	m.ID = l.id
+	return m, nil
+}
+
+// giveUp ends a commit that is not wanted any more.
+func (c *Container) giveUp(ctx context.Context, o CommitOptions, answer <-chan error, cut func()) {
+	if c.runs() && !o.NoPause {
+		// The engine does so at the end of the commit, which may be far. It
+		// does not mind that it was done.
+		_ = c.unpause(ctx)
+	}
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	select {
+	case <-answer:
+	case <-ctx.Done():
+		cut()
+		<-answer
+	}
+}
+
+// Request asks a [Source] for the image: under a name of its own, or without
+// one if as is empty.
+func (m *Committed) Request(as string) Request { return Request{Image: m.ID.String(), As: as} }
+
+// Keep gives the image a name in its engine, where it then stays. The name
+// moves if it is another image's.
+func (m *Committed) Keep(ctx context.Context, name string) error {
+	ref, err := familiar(name)
+	if err != nil {
+		return err
+	}
+	return failed("tag "+ref, m.e.api.ImageTag(ctx, m.ID.String(), ref))
+}
+
+// Remove takes the image out of the engine again, unless it has another name.
+// It works after ctx is done, and may be called again.
+func (m *Committed) Remove(ctx context.Context) error {
+	if m.ref == "" {
+		return nil
+	}
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	if _, err := m.e.api.ImageRemove(ctx, m.ref, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
+		return failed("remove "+m.ref, err)
+	}
+	m.ref = ""
+	return nil
+}
