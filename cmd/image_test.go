@@ -1,12 +1,18 @@
 package cmd_test
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"hash/fnv"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -39,6 +45,68 @@ func (p *pair) image(ts *testscript.TestScript, args []string) {
 	}
 	ts.Check(throwaway.Load(context.Background(), p.a, m))
 	ts.Setenv("ID", m.ID())
+}
+
+// container NAME makes a container of that name in engine A, of an image NAME:base
+// with two layers and the command /sleep, starts it, and puts the file /new of
+// 100 kB into it.
+func (p *pair) container(ts *testscript.TestScript, args []string) {
+	sleeper, err := throwaway.Sleeper()
+	ts.Check(err)
+	name := args[0]
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	m := throwaway.Image{Ref: name + ":base", Cmd: []string{"/sleep"}, Env: []string{"A=b"}, Labels: map[string]string{"of": name},
+		Layers: []throwaway.Layer{{Size: 2e6, Seed: h.Sum64(), Kind: throwaway.Text, Files: 3}, sleeper}}
+	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
+	defer cancel()
+	ts.Check(throwaway.Load(ctx, p.a, m))
+	c, err := p.a.Client()
+	ts.Check(err)
+	ts.Defer(func() { _ = c.Close() })
+	host := &container.HostConfig{NetworkMode: "none", Tmpfs: map[string]string{"/scratch": ""}}
+	made, err := c.ContainerCreate(ctx, &container.Config{Image: m.Ref}, host, nil, nil, name)
+	ts.Check(err)
+	ts.Defer(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), jobTime)
+		defer cancel()
+		_ = c.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true})
+	})
+	ts.Check(c.ContainerStart(ctx, made.ID, container.StartOptions{}))
+	var file bytes.Buffer
+	tw := tar.NewWriter(&file)
+	ts.Check(tw.WriteHeader(&tar.Header{Name: "new", Mode: 0o644, Size: 100_000}))
+	_, err = tw.Write(bytes.Repeat([]byte("0123456789"), 10_000))
+	ts.Check(errors.Join(err, tw.Close()))
+	ts.Check(c.CopyToContainer(ctx, made.ID, "/", &file, container.CopyToContainerOptions{}))
+}
+
+// state NAME WORD checks the state of a container in engine A.
+func (p *pair) state(ts *testscript.TestScript, args []string) {
+	c, err := p.a.Client()
+	ts.Check(err)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
+	defer cancel()
+	in, err := c.ContainerInspect(ctx, args[0])
+	ts.Check(err)
+	if string(in.State.Status) != args[1] {
+		ts.Fatalf("%s is %s, not %s", args[0], in.State.Status, args[1])
+	}
+}
+
+// settings NAME writes the settings of an image in engine B to settings.json.
+func (p *pair) settings(ts *testscript.TestScript, args []string) {
+	c, err := p.b.Client()
+	ts.Check(err)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
+	defer cancel()
+	in, err := c.ImageInspect(ctx, args[0])
+	ts.Check(err)
+	b, err := json.Marshal(map[string]any{"Config": in.Config, "Layers": len(in.RootFS.Layers), "Comment": in.Comment, "Author": in.Author})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("settings.json"), b, 0o600))
 }
 
 type ownKey struct{}

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -20,22 +19,38 @@ type visitor struct {
 	*transfer.Receiver
 	stream *peer.Stream
 	prog   *transfer.Progress
+	naming *cli.Naming
+}
+
+// Next returns the next offer, with the names that --as gives.
+func (vis *visitor) Next(ctx context.Context) (*transfer.Offer, error) {
+	offer, err := vis.Receiver.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := vis.naming.Apply(offer.Images); err != nil {
+		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+	}
+	if err := vis.naming.Unused(); err != nil {
+		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+	}
+	return offer, nil
 }
 
 // A lobby greets senders as they come, so that each hears at once that it has to
 // wait and is not given up for dead.
 type lobby struct {
 	v        *cli.Voice
-	name     string
-	engine   *engine.Engine
+	o        options
+	into     place
 	visitors chan *visitor
 	wg       sync.WaitGroup
 	err      error // why nobody comes any more; set before visitors is closed
 }
 
 // openLobby greets until ctx ends or the host is closed.
-func openLobby(ctx context.Context, v *cli.Voice, name string, e *engine.Engine, host *peer.Host) *lobby {
-	l := &lobby{v: v, name: name, engine: e, visitors: make(chan *visitor)}
+func openLobby(ctx context.Context, v *cli.Voice, o options, into place, host *peer.Host) *lobby {
+	l := &lobby{v: v, o: o, into: into, visitors: make(chan *visitor)}
 	places := make(chan struct{}, lobbySize+1) // one of them is being served
 	l.wg.Go(func() {
 		defer close(l.visitors)
@@ -64,9 +79,9 @@ func openLobby(ctx context.Context, v *cli.Voice, name string, e *engine.Engine,
 
 // greet says hello and waits until the visitor is called in.
 func (l *lobby) greet(ctx context.Context, stream *peer.Stream) {
-	vis := &visitor{stream: stream, prog: &transfer.Progress{}}
+	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: l.o.naming}
 	vis.prog.Enter(transfer.Queued)
-	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: l.name, Engine: l.engine.String(), Platform: cli.Platform(l.engine.Platform())}
+	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: cli.Platform(l.into.platform())}
 	rcv, err := transfer.NewReceiver(ctx, stream, mine, transfer.StreamOptions{Progress: vis.prog})
 	if err != nil {
 		if ctx.Err() == nil {

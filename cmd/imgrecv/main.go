@@ -3,18 +3,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 )
 
 const usage = `Usage: imgrecv [options]
+       imgrecv [options] -i FILE
 
 Waits for imgsend on another host, loads what it sends into this host's engine,
 verifies it, gives it its names, and exits with the result of the transfer.
@@ -23,6 +24,16 @@ Saved peers are let in. A new host is met by the code that is shown on a
 terminal (imgsend IMAGE --to CODE), which saves both at each other; one that
 comes by this host's address is asked about.
 
+With -i it loads an archive instead: one of imgsend -o, docker save or podman
+save, an OCI archive, or a root file system as docker export writes it, each
+also compressed with gzip, zstd, bzip2 or xz.
+
+  -i, --input FILE         load an archive; - is stdin
+      --as NAME[:TAG]      the name to give, to a single image; --as OLD=NEW, which
+                           may be repeated, to one of several
+      --store DIR          into an OCI layout folder instead of an engine
+      --platform OS/ARCH[/VARIANT]
+                           which image of an archive that has several for one name
       --listen ADDR        where to listen: :7420, 192.168.1.20:7420, [::1]:0
                            (default :7420, or the next port if that is taken)
       --name NAME          what to be called (default: host name)
@@ -48,6 +59,7 @@ Examples:
   imgrecv                                   show a code, take one transfer
   imgrecv --keep --allow-name 'webapp:*'    serve saved peers, unattended
   imgrecv --listen 192.168.1.20:7420 -H unix:///run/podman/podman.sock
+  imgrecv -i images.tar.gz                  load an archive, without a network
 
 stdout has a line "NAME ID" for each image that arrived.
 
@@ -58,6 +70,10 @@ type options struct {
 	allow, allowNames                  []string
 	yes, keep, code, noRemember, peers bool
 	noClobber                          bool
+
+	input, store, platform string
+	as                     []string
+	naming                 *cli.Naming
 }
 
 func main() {
@@ -75,6 +91,10 @@ func main() {
 	f.BoolVar(&o.noClobber, "no-clobber", false, "")
 	f.BoolVar(&o.peers, "peers", false, "")
 	f.StringVar(&o.forget, "forget", "", "")
+	f.StringVarP(&o.input, "input", "i", "", "")
+	f.StringArrayVar(&o.as, "as", nil, "")
+	f.StringVar(&o.store, "store", "", "")
+	f.StringVar(&o.platform, "platform", "", "")
 	f.StringVarP(&o.host, "host", "H", "", "")
 	f.BoolVar(&v.JSON, "json", false, "")
 	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
@@ -91,6 +111,14 @@ func (o *options) check(args []string) error {
 			return &cli.UsageError{Err: fmt.Errorf("--allow-name %s: %w", p, err)}
 		}
 	}
+	if err := o.conflicts(); err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	naming, err := cli.ParseNaming(o.as)
+	if err != nil {
+		return err
+	}
+	o.naming = naming
 	if o.name == "" {
 		o.name, _ = os.Hostname()
 		o.name = peer.CleanName(o.name)
@@ -101,9 +129,28 @@ func (o *options) check(args []string) error {
 	return nil
 }
 
+// conflicts says which options do not go together.
+func (o *options) conflicts() error {
+	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || len(o.allow) > 0
+	switch {
+	case o.input != "" && network:
+		return errors.New("--listen, --yes, --keep, --code, --no-remember and --allow are for the network, --input is a file")
+	case o.input == "" && o.platform != "":
+		return errors.New("--platform goes with --input")
+	case o.store != "" && o.host != "":
+		return errors.New("either --store or --host, not both")
+	case o.keep && len(o.as) > 0:
+		return errors.New("--as names the images of one transfer, --keep waits for several")
+	}
+	return nil
+}
+
 func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err := o.check(args); err != nil {
 		return err
+	}
+	if o.input != "" {
+		return loadFile(ctx, v, o)
 	}
 	home, book, done, err := cli.OpenState(ctx, v, o.peers, o.forget)
 	if err != nil || done {
@@ -117,18 +164,18 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err != nil {
 		return err
 	}
-	eng, err := engine.Find(ctx, o.host)
+	into, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer eng.Close()
-	v.Sayf("into %s at %s (%s)", eng, eng.Endpoint().Host, eng.Endpoint().From)
+	defer into.close()
+	v.Sayf("into %s", into.where())
 	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: door.policy(o.keep)})
 	if err != nil {
 		return err
 	}
 	defer host.Close()
-	return serve(ctx, &receiver{v: v, o: o, engine: eng, door: door, book: book}, host)
+	return serve(ctx, &receiver{v: v, o: o, into: into, door: door, book: book}, host)
 }
 
 // serve announces this host, shows codes if it is to, and takes transfers.
@@ -173,7 +220,7 @@ func (r *receiver) greeting(host *peer.Host) {
 	if !r.door.codes { // else it comes with the code
 		r.v.Event(e)
 	}
-	r.v.Sayf("waiting as %s (%s)", r.o.name, r.engine)
+	r.v.Sayf("waiting as %s (%s)", r.o.name, r.into)
 	for i, a := range e.Addrs {
 		if i == 0 {
 			r.v.Sayf("by its address:    imgsend IMAGE... --to %s", a)

@@ -7,18 +7,17 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 )
 
 // A receiver takes in transfers, one after the other.
 type receiver struct {
-	v      *cli.Voice
-	o      options
-	engine *engine.Engine
-	door   *door
-	book   *peer.Book
+	v    *cli.Voice
+	o    options
+	into place
+	door *door
+	book *peer.Book
 }
 
 // wait serves visitors until a transfer has ended, well or not, or for ever with
@@ -26,7 +25,7 @@ type receiver struct {
 // not count.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
-	l := openLobby(inside, r.v, r.o.name, r.engine, host)
+	l := openLobby(inside, r.v, r.o, r.into, host)
 	defer l.close()
 	defer cancel()
 	for vis := range l.visitors {
@@ -61,17 +60,20 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		s.there.Host = "unknown host"
 	}
 	defer s.stopMeter()
-	eng := r.engine
+	into := r.into
 	if r.o.keep {
 		// It may have been restarted, or be another version by now.
-		if eng, err = engine.Find(ctx, r.o.host); err != nil {
+		if into, err = r.o.open(ctx); err != nil {
 			_ = vis.Close(err)
 			return true, err
 		}
-		defer eng.Close()
+		defer into.close()
 	}
-	sink := engine.NewSink(ctx, eng)
-	sink.NoClobber = r.o.noClobber
+	sink, err := into.sink(ctx, r.o.noClobber)
+	if err != nil {
+		_ = vis.Close(err)
+		return true, err
+	}
 	rep, err := transfer.Copy(ctx, vis, sink, transfer.Options{
 		Progress:  vis.prog,
 		Accept:    s.accept,
@@ -140,7 +142,7 @@ func (s *serving) show(o *transfer.Offer) {
 		m := &o.Images[i]
 		s.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), cli.Platform(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))
 	}
-	for _, note := range cli.ForeignPlatforms(o, "this engine", cli.Platform(s.engine.Platform())) {
+	for _, note := range cli.ForeignPlatforms(o, "this engine", cli.Platform(s.into.platform())) {
 		s.v.Sayf("%s", note)
 	}
 }
@@ -165,7 +167,7 @@ func (s *serving) words(p transfer.Phase) string {
 	case transfer.Moving:
 		return "receiving"
 	case transfer.Loading:
-		return "the engine loads and verifies"
+		return loading
 	}
 	return p.String()
 }

@@ -10,9 +10,12 @@ import (
 )
 
 const usage = `Usage: imgsend [options] IMAGE... --to PEER
+       imgsend [options] IMAGE... -o FILE
+       imgsend [options] --container NAME --to PEER | -o FILE
 
 Sends container images of this host's engine to the host where imgrecv waits:
-only the layers that are missing there, verified before they have a name.
+only the layers that are missing there, verified before they have a name. Or
+writes them into an archive, for imgrecv -i, docker load or podman load.
 IMAGE is a name (webapp means webapp:latest) or an image ID; an image given by
 its ID arrives without a name unless --as gives it one.
 
@@ -23,7 +26,20 @@ its ID arrives without a name unless --as gives it one.
       --no-remember     do not save who was met by a code
       --peers           list saved peers and those that wait nearby
       --forget NAME     forget a saved peer
-      --as NAME[:TAG]   the name on arrival, of a single image
+  -o, --output FILE     write an archive; - is stdout; a name that ends in .zst,
+                        or --compress fast or best, compresses it with zstd
+      --container NAME  commit this container and send the image
+  -m, --message TEXT    of the commit; so are --author NAME, --change INSTRUCTION
+                        (such as 'CMD /app'; may be repeated), and --no-pause
+                        (let it run while it is read)
+      --flatten         with --container: send its file system as one layer, with
+                        its settings; --flatten=bare without them
+      --keep-image      keep the committed image here, under the name of --as
+      --store DIR       send out of an OCI layout folder instead of an engine
+      --platform OS/ARCH[/VARIANT]
+                        which image of a --store that has several for one name
+      --as NAME[:TAG]   the name on arrival, of a single image; --as OLD=NEW, which
+                        may be repeated, of one of several
   -n, --dry-run         only say which layers would be sent, and how many bytes
       --compress HOW    auto (default: as hard as the network leaves time for),
                         none, fast or best
@@ -41,6 +57,8 @@ Examples:
   imgsend webapp:1.1 --to buildbox                       from then on
   imgsend -n webapp:2.0 --to buildbox@192.168.1.20       what would be sent?
   imgsend 0bc42f7ff218 --as webapp:1.0 --to buildbox
+  imgsend --container webapp -m Configured --as webapp:2.0 --to buildbox
+  imgsend webapp:1.0 nginx:1.22 -o images.tar
 
 stdout has a line "NAME ID" for each image that arrived.
 
@@ -51,7 +69,18 @@ func main() {
 	var o options
 	f := pflag.NewFlagSet("imgsend", pflag.ContinueOnError)
 	f.StringVarP(&o.to, "to", "t", "", "")
-	f.StringVar(&o.as, "as", "", "")
+	f.StringArrayVar(&o.as, "as", nil, "")
+	f.StringVarP(&o.output, "output", "o", "", "")
+	f.StringVar(&o.container, "container", "", "")
+	f.StringVarP(&o.message, "message", "m", "", "")
+	f.StringVar(&o.author, "author", "", "")
+	f.StringArrayVar(&o.changes, "change", nil, "")
+	f.BoolVar(&o.noPause, "no-pause", false, "")
+	f.StringVar(&o.flatten, "flatten", "", "")
+	f.Lookup("flatten").NoOptDefVal = flattenFull
+	f.BoolVar(&o.keepImage, "keep-image", false, "")
+	f.StringVar(&o.store, "store", "", "")
+	f.StringVar(&o.platform, "platform", "", "")
 	f.BoolVar(&o.noRemember, "no-remember", false, "")
 	f.BoolVar(&o.peers, "peers", false, "")
 	f.StringVar(&o.forget, "forget", "", "")

@@ -3,54 +3,131 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // options are the flags as they were given.
 type options struct {
-	to, as, compress, limit, host, forget string
-	dryRun, noRemember, peers             bool
+	to, output, compress, limit, host, forget     string
+	container, message, author, flatten           string
+	store, platform                               string
+	as, changes                                   []string
+	dryRun, noRemember, peers, noPause, keepImage bool
 }
+
+// What --flatten keeps.
+const (
+	flattenFull = "full" // the settings too
+	flattenBare = "bare"
+)
 
 // A job is a command line that makes sense.
 type job struct {
 	requests    []engine.Request
+	container   *containerJob // nil: images
+	store       string        // an OCI layout folder; empty: an engine
+	platform    *ocispec.Platform
+	output      string // an archive; empty: a peer
+	compressed  bool   // the archive
 	compression transfer.Compression
 	limit       int64 // bytes a second; 0: none
 	host        string
 	dryRun      bool
 }
 
+// A containerJob is a container to make an image of.
+type containerJob struct {
+	name    string
+	as      string // the image's name on arrival, or none
+	commit  engine.CommitOptions
+	flatten string // empty: commit
+	keep    bool   // keep the image here
+}
+
 // job checks the command line, before anything is connected.
 func (o options) job(images []string) (*job, error) {
-	switch {
-	case len(images) == 0:
-		return nil, usage2(errors.New("name an image to send (imgsend -h shows how)"))
-	case o.as != "" && len(images) > 1:
-		return nil, usage2(fmt.Errorf("--as names a single image, not %d", len(images)))
+	if err := o.conflicts(images); err != nil {
+		return nil, usage2(err)
 	}
-	j := &job{host: o.host, dryRun: o.dryRun}
+	j := &job{host: o.host, dryRun: o.dryRun, store: o.store, output: o.output}
 	var err error
 	if j.compression, err = transfer.ParseCompression(o.compress); err != nil {
 		return nil, usage2(fmt.Errorf("--compress: %w", err))
 	}
+	j.compressed = j.compression == transfer.CompressFast || j.compression == transfer.CompressBest ||
+		j.compression == transfer.CompressAuto && strings.HasSuffix(o.output, ".zst")
 	if o.limit != "" {
 		if j.limit, err = transfer.ParseRate(o.limit); err != nil {
 			return nil, usage2(fmt.Errorf("--limit: %w", err))
 		}
 	}
-	if o.as != "" {
-		if _, err = engine.ParseName(o.as); err != nil {
-			return nil, usage2(fmt.Errorf("--as: %w", err))
+	if o.platform != "" {
+		p, err := cli.ParsePlatform(o.platform)
+		if err != nil {
+			return nil, usage2(fmt.Errorf("--platform: %w", err))
 		}
+		j.platform = &p
 	}
-	for _, name := range images {
-		j.requests = append(j.requests, engine.Request{Image: name, As: o.as})
+	names, err := cli.ParseNaming(o.as)
+	if err != nil {
+		return nil, err
 	}
-	return j, nil
+	if o.container != "" {
+		return j, j.setContainer(o, names)
+	}
+	for _, image := range images {
+		as, err := names.Of(image, len(images) > 1)
+		if err != nil {
+			return nil, err
+		}
+		j.requests = append(j.requests, engine.Request{Image: image, As: as})
+	}
+	return j, names.Unused()
+}
+
+// conflicts says which options do not go together.
+func (o options) conflicts(images []string) error {
+	commits := o.message != "" || o.author != "" || len(o.changes) > 0 || o.noPause || o.flatten != "" || o.keepImage
+	switch {
+	case o.container != "" && len(images) > 0:
+		return errors.New("either images or --container, not both")
+	case o.container == "" && len(images) == 0:
+		return errors.New("name an image to send (imgsend -h shows how)")
+	case o.container == "" && commits:
+		return errors.New("--message, --author, --change, --no-pause, --flatten and --keep-image go with --container")
+	case o.container != "" && o.store != "":
+		return errors.New("--store has images, and no containers")
+	case o.store != "" && o.host != "":
+		return errors.New("either --store or --host, not both")
+	case o.store == "" && o.platform != "":
+		return errors.New("--platform goes with --store; an engine's image is sent with every platform that is there")
+	case o.output != "" && o.to != "":
+		return errors.New("either --to or --output, not both")
+	case o.output != "" && o.limit != "":
+		return errors.New("--limit goes with --to")
+	case o.flatten != "" && o.flatten != flattenFull && o.flatten != flattenBare:
+		return fmt.Errorf("--flatten=%s: there is --flatten and --flatten=bare", o.flatten)
+	case o.flatten != "" && (len(o.changes) > 0 || o.keepImage):
+		return errors.New("--change and --keep-image do not go with --flatten, which makes no image here")
+	case o.keepImage && len(o.as) == 0:
+		return errors.New("--keep-image takes --as NAME, the name that the image keeps")
+	}
+	return nil
+}
+
+func (j *job) setContainer(o options, names *cli.Naming) error {
+	as, err := names.Of(o.container, false)
+	if err != nil {
+		return err
+	}
+	j.container = &containerJob{name: o.container, as: as, flatten: o.flatten, keep: o.keepImage,
+		commit: engine.CommitOptions{Message: o.message, Author: o.author, Changes: o.changes, NoPause: o.noPause}}
+	return names.Unused()
 }
 
 func usage2(err error) error { return &cli.UsageError{Err: err} }

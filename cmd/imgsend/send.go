@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -21,6 +20,9 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	j, err := o.job(images)
 	if err != nil {
 		return err
+	}
+	if j.output != "" {
+		return j.write(ctx, v)
 	}
 	to, err := destination(ctx, v, o.to)
 	if err != nil {
@@ -44,34 +46,29 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 }
 
 // send describes the images, reaches the other host, and copies them there.
-func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Target) error {
-	eng, err := engine.Find(ctx, j.host)
-	if err != nil {
-		return err
-	}
-	defer eng.Close()
-	v.Sayf("from %s at %s (%s)", eng, eng.Endpoint().Host, eng.Endpoint().From)
+func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Target) (err error) {
 	start := time.Now()
-	src, err := engine.NewSource(ctx, eng, j.requests)
+	from, err := j.origin(ctx, v)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, from.close(ctx)) }()
 	stream, err := r.reach(ctx, target)
 	if err != nil {
 		return err
 	}
 	prog := &transfer.Progress{}
 	snd, err := greet(ctx, j, stream, transfer.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
-		Engine: eng.String(), Platform: cli.Platform(eng.Platform())}, prog)
+		Engine: from.name, Platform: cli.Platform(from.platform)}, prog)
 	if err != nil {
 		return err
 	}
-	s := &sending{v: v, snd: snd, there: snd.Peer()}
+	s := &sending{v: v, phase: snd.PeerPhase, there: snd.Peer(), act: "send", verb: "sent", doing: "sending"}
 	if s.there.Host == "" {
 		s.there.Host = "the other side"
 	}
 	v.Sayf("to %s (%s)", s.there.Host, s.there.Engine)
-	return s.run(ctx, j, src, prog, start)
+	return s.run(ctx, j, from, snd, prog, start)
 }
 
 func greet(ctx context.Context, j *job, stream transfer.Stream, mine transfer.Hello, prog *transfer.Progress) (*transfer.Sender, error) {
@@ -83,18 +80,20 @@ func greet(ctx context.Context, j *job, stream transfer.Stream, mine transfer.He
 
 // sending is one transfer as the user sees it.
 type sending struct {
-	v     *cli.Voice
-	snd   *transfer.Sender
-	there transfer.Hello
-	title string
+	v           *cli.Voice
+	phase       func() string  // what the other side does; nil for an archive
+	there       transfer.Hello // Host is also the name of an archive
+	act         string         // "send"
+	verb, doing string         // "sent", "sending"
+	title       string
 }
 
-func (s *sending) run(ctx context.Context, j *job, src *engine.Source, prog *transfer.Progress, start time.Time) error {
+func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink, prog *transfer.Progress, start time.Time) error {
 	meter := s.v.StartMeter(prog, s.words)
 	defer meter.Stop()
 	turn := s.watchTurn(ctx)
 	defer turn()
-	rep, err := transfer.Copy(ctx, src, s.snd, transfer.Options{
+	rep, err := transfer.Copy(ctx, from.Source, to, transfer.Options{
 		Progress:  prog,
 		DryRun:    j.dryRun,
 		OnPlan:    s.planned,
@@ -108,23 +107,32 @@ func (s *sending) run(ctx context.Context, j *job, src *engine.Source, prog *tra
 	done := cli.Done(rep, prog.Wire.Load(), time.Since(start))
 	s.v.Event(done)
 	if rep.DryRun {
-		s.v.Sayf("dry run: nothing was sent")
+		s.v.Sayf("dry run: nothing was %s", s.verb)
 		return nil
 	}
-	s.v.Sayf("%s", cli.Closing(s.title, "sent", "there", done))
+	s.v.Sayf("%s", cli.Closing(s.title, s.verb, "there", done))
+	if from.sent != nil {
+		return from.sent(ctx)
+	}
 	return nil
 }
+
+// queued reports whether the other side lets this one wait for its turn.
+func (s *sending) queued() bool { return s.phase != nil && s.phase() == transfer.Queued.String() }
 
 // watchTurn says so when the other side lets this one wait for its turn. The
 // returned function ends the watch.
 func (s *sending) watchTurn(ctx context.Context) func() {
+	if s.phase == nil {
+		return func() {}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(turnEvery)
 		defer tick.Stop()
-		for s.snd.PeerPhase() != transfer.Queued.String() {
+		for !s.queued() {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -146,15 +154,18 @@ const turnEvery = 200 * time.Millisecond
 func (s *sending) words(p transfer.Phase) string {
 	switch p {
 	case transfer.Asking:
-		if s.snd.PeerPhase() == transfer.Queued.String() {
+		if s.queued() {
 			return "waiting: " + s.there.Host + " is busy with another transfer"
 		}
 		return "waiting for " + s.there.Host + " to accept"
 	case transfer.Exporting:
 		return "the engine prepares the export"
 	case transfer.Moving:
-		return "sending"
+		return s.doing
 	case transfer.Loading:
+		if s.phase == nil {
+			return "finishing " + s.there.Host
+		}
 		return s.there.Host + " loads and verifies"
 	}
 	return p.String()
@@ -173,7 +184,7 @@ func (s *sending) planned(o *transfer.Offer, p *transfer.Plan) {
 		s.printPlan(o, p)
 		return
 	}
-	for _, line := range cli.PlanLines(o, p, "there", "send") {
+	for _, line := range cli.PlanLines(o, p, "there", s.act) {
 		s.v.Sayf("%s", line)
 	}
 }
@@ -185,7 +196,7 @@ func (s *sending) printPlan(o *transfer.Offer, p *transfer.Plan) {
 	for i, ip := range cli.Plans(o, p) {
 		s.v.Print("%s %s %s\n", cli.Title(&o.Images[i]), ip.ID, ip.Platform)
 		for _, l := range ip.Layers {
-			word := "send"
+			word := s.act
 			if l.Have {
 				word = "there"
 			}
@@ -200,5 +211,5 @@ func (s *sending) printPlan(o *transfer.Offer, p *transfer.Plan) {
 			}
 		}
 	}
-	s.v.Print("would send about %s of %s (%s already there)\n", cli.Bytes(bytes-have), cli.Bytes(bytes), cli.Bytes(have))
+	s.v.Print("would %s about %s of %s (%s already there)\n", s.act, cli.Bytes(bytes-have), cli.Bytes(bytes), cli.Bytes(have))
 }

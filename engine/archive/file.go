@@ -59,7 +59,20 @@ func Create(path string, o FileOptions) (*File, error) {
 	if err != nil {
 		return nil, &transfer.Error{Kind: transfer.KindUsage, Op: "write " + path, Err: errors.Unwrap(err)}
 	}
+	if w.temp != "" {
+		w.ends = append(w.ends, w.f.Sync)
+	}
+	return w.start(o)
+}
+
+// NewFile returns a sink into an open file, such as a pipe: what is written to it
+// stays, also when the archive is not ended. It is closed by Commit or Close.
+func NewFile(f *os.File, o FileOptions) (*File, error) { return (&File{f: f}).start(o) }
+
+// start sets up what writes into the file.
+func (w *File) start(o FileOptions) (*File, error) {
 	buf := bufio.NewWriterSize(w.f, 256<<10)
+	ends := []func() error{buf.Flush}
 	var out io.Writer = buf
 	if o.Compress {
 		z, err := zstd.NewWriter(buf)
@@ -67,12 +80,9 @@ func Create(path string, o FileOptions) (*File, error) {
 			return nil, errors.Join(err, w.Close(err))
 		}
 		out, w.z = z, z
-		w.ends = append(w.ends, z.Close)
+		ends = []func() error{z.Close, buf.Flush}
 	}
-	w.ends = append(w.ends, buf.Flush)
-	if w.temp != "" {
-		w.ends = append(w.ends, w.f.Sync)
-	}
+	w.ends = append(ends, w.ends...)
 	w.Sink = NewSink(out, o.SinkOptions)
 	return w, nil
 }

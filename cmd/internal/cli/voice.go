@@ -74,6 +74,9 @@ func (v *Voice) Result(ref, id string) {
 	fmt.Fprintf(v.out, "%s %s\n", ref, id)
 }
 
+// NoResults keeps results and answers off stdout, which is for something else.
+func (v *Voice) NoResults() { v.out = io.Discard }
+
 // Print prints lines to stdout that are the answer to what was asked.
 func (v *Voice) Print(format string, args ...any) {
 	if v.JSON {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -9,8 +10,24 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Platform writes a platform as OS/ARCH[/VARIANT].
+// ParsePlatform reads OS/ARCH[/VARIANT].
+func ParsePlatform(s string) (ocispec.Platform, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") {
+		return ocispec.Platform{}, fmt.Errorf("%q is not OS/ARCH or OS/ARCH/VARIANT, such as linux/arm64", s)
+	}
+	p := ocispec.Platform{OS: parts[0], Architecture: parts[1]}
+	if len(parts) == 3 {
+		p.Variant = parts[2]
+	}
+	return p, nil
+}
+
+// Platform writes a platform as OS/ARCH[/VARIANT]; empty if it is none.
 func Platform(p ocispec.Platform) string {
+	if p.OS == "" {
+		return ""
+	}
 	s := p.OS + "/" + p.Architecture
 	if p.Variant != "" {
 		s += "/" + p.Variant
@@ -98,8 +115,12 @@ func Closing(what, verb, there string, d DoneEvent) string {
 	if d.Skipped > 0 {
 		saved = fmt.Sprintf(" (%s already %s)", Bytes(d.Skipped), there)
 	}
-	return fmt.Sprintf("%s %s: %s of %s%s, %s on the wire, %s",
-		what, verb, Bytes(d.Bytes), Bytes(total), saved, Bytes(d.Wire), Duration(durationOf(d.Seconds)))
+	wire := ""
+	if d.Wire > 0 { // else there was none
+		wire = fmt.Sprintf(", %s on the wire", Bytes(d.Wire))
+	}
+	return fmt.Sprintf("%s %s: %s of %s%s%s, %s",
+		what, verb, Bytes(d.Bytes), Bytes(total), saved, wire, Duration(durationOf(d.Seconds)))
 }
 
 // ForeignPlatforms says which images will not run on the receiving host as they

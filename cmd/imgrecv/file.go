@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/transfer"
+	"golang.org/x/term"
+)
+
+// stdin is the name of standard input for --input.
+const stdin = "-"
+
+// loading says what a place does when everything is there.
+const loading = "loading and verifying"
+
+// loadFile copies the images of an archive into the engine, or the folder.
+func loadFile(ctx context.Context, v *cli.Voice, o options) error {
+	start := time.Now()
+	f, where, err := openInput(ctx, o.input)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	opts := archive.Options{}
+	if o.platform != "" {
+		p, err := cli.ParsePlatform(o.platform)
+		if err != nil {
+			return &cli.UsageError{Err: err}
+		}
+		opts.Platform = &p
+	}
+	into, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer into.close()
+	v.Sayf("into %s", into.where())
+	src, err := archive.Open(ctx, f, opts)
+	if err != nil {
+		return err
+	}
+	defer src.Close(nil) // Copy closes it too
+	images := src.Images()
+	if err := errors.Join(o.naming.Apply(images), o.naming.Unused()); err != nil {
+		return err
+	}
+	src.Select(images)
+	for _, note := range src.Notes() {
+		v.Sayf("note: %s", note)
+	}
+	sink, err := into.sink(ctx, o.noClobber)
+	if err != nil {
+		return err
+	}
+	return copyFile(ctx, v, o, src, sink, where, cli.Platform(into.platform()), start)
+}
+
+// copyFile copies src to sink as the user sees it.
+func copyFile(ctx context.Context, v *cli.Voice, o options, src transfer.Source, sink transfer.Sink, where, platform string, start time.Time) error {
+	prog := &transfer.Progress{}
+	meter := v.StartMeter(prog, func(p transfer.Phase) string {
+		switch p {
+		case transfer.Moving:
+			return "reading " + where
+		case transfer.Loading:
+			return loading
+		}
+		return p.String()
+	})
+	defer meter.Stop()
+	title := ""
+	rep, err := transfer.Copy(ctx, src, sink, transfer.Options{
+		Progress: prog,
+		Accept:   func(_ context.Context, offer *transfer.Offer) error { return allowedNames(o.allowNames, offer) },
+		OnPlan: func(offer *transfer.Offer, p *transfer.Plan) {
+			if title == "" {
+				title = cli.Titles(offer)
+			}
+			v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(offer, p)})
+			for _, note := range cli.ForeignPlatforms(offer, "this engine", platform) {
+				v.Sayf("%s", note)
+			}
+			for _, line := range cli.PlanLines(offer, p, "here", "load") {
+				v.Sayf("%s", line)
+			}
+		},
+		OnRetry:   func(reason string) { v.Warnf("once more with every layer: %s", reason) },
+		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(v, a, whole, "here") },
+	})
+	meter.Stop()
+	if err != nil {
+		return err
+	}
+	done := cli.Done(rep, 0, time.Since(start))
+	v.Event(done)
+	v.Sayf("%s", cli.Closing(title, "loaded from "+where, "here", done))
+	return nil
+}
+
+// openInput opens the archive and says what to call it.
+func openInput(ctx context.Context, name string) (io.ReadCloser, string, error) {
+	if name != stdin {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, "", &cli.UsageError{Err: err}
+		}
+		in, err := f.Stat()
+		if err == nil && in.IsDir() {
+			err = &os.PathError{Op: "open", Path: name, Err: errors.New("is a folder")}
+		}
+		if err != nil {
+			_ = f.Close()
+			return nil, "", &cli.UsageError{Err: err}
+		}
+		return f, name, nil
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil, "", &cli.UsageError{Err: errors.New("an archive does not come from a terminal; name a file, or send one to stdin")}
+	}
+	in, err := os.Stdin.Stat()
+	if err != nil {
+		return nil, "", &cli.UsageError{Err: err}
+	}
+	if in.Mode().IsRegular() {
+		return os.Stdin, "stdin", nil
+	}
+	// A read from a pipe cannot be interrupted; what reads this can.
+	pr, pw := io.Pipe()
+	go func() {
+		_, err := io.Copy(pw, os.Stdin)
+		_ = pw.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { _ = pr.CloseWithError(ctx.Err()) })
+	return pr, "stdin", nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/transfer"
+	"golang.org/x/term"
+)
+
+// stdout is the name of standard output for --output.
+const stdout = "-"
+
+// checkOutput refuses an archive on stdout where something else is shown.
+func (j *job) checkOutput(v *cli.Voice) error {
+	switch {
+	case j.output != stdout:
+		return nil
+	case v.JSON:
+		return usage2(errors.New("--json and the archive cannot both go to stdout"))
+	case j.dryRun:
+		return usage2(errors.New("a dry run prints its plan on stdout; name a file, which it does not write"))
+	case term.IsTerminal(int(os.Stdout.Fd())):
+		return usage2(errors.New("an archive is not for a terminal; name a file, or send stdout to one"))
+	}
+	v.NoResults()
+	return nil
+}
+
+// write copies the images into an archive.
+func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
+	if err := j.checkOutput(v); err != nil {
+		return err
+	}
+	start := time.Now()
+	from, err := j.origin(ctx, v)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.close(ctx)) }()
+	opts := archive.FileOptions{Compress: j.compressed}
+	var file *archive.File
+	where := j.output
+	if j.output == stdout {
+		where = "stdout"
+		file, err = archive.NewFile(os.Stdout, opts)
+	} else {
+		file, err = archive.Create(j.output, opts)
+	}
+	if err != nil {
+		return err
+	}
+	s := &sending{v: v, there: transfer.Hello{Host: where}, act: "write", verb: "written to " + where, doing: "writing"}
+	return s.run(ctx, j, from, file, &transfer.Progress{}, start)
+}
