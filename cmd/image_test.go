@@ -90,7 +90,7 @@ func (p *pair) state(ts *testscript.TestScript, args []string) {
 	defer cancel()
 	in, err := c.ContainerInspect(ctx, args[0])
 	ts.Check(err)
-	if string(in.State.Status) != args[1] {
+	if in.State.Status != args[1] {
 		ts.Fatalf("%s is %s, not %s", args[0], in.State.Status, args[1])
 	}
 }

@@ -13,8 +13,18 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
-// A host is one of the two sides: an engine by its address.
+// A side is one of the two: what is sent from, or into.
+type side interface {
+	flags() []string // that name it to the programs
+	load(ctx context.Context, m throwaway.Image) error
+	remove(ref string) error // also after an interrupt
+	list(ctx context.Context) error
+}
+
+// A host is a side with an engine, by its address.
 type host struct{ addr string }
+
+func (h *host) flags() []string { return []string{"-H", h.addr} }
 
 func (h *host) client() (*client.Client, error) {
 	return client.NewClientWithOpts(client.WithHost(h.addr), client.WithAPIVersionNegotiation())

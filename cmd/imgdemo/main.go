@@ -5,7 +5,8 @@
 // It takes the engine of this machine as the sending one, or a throwaway engine
 // where there is none, starts a throwaway engine to receive, makes a small image,
 // sends it, changes a layer, and sends it again. Whatever it made is removed at
-// the end. A throwaway engine takes root and dockerd or podman.
+// the end. A throwaway engine takes root and dockerd or podman; where there is
+// none, an OCI layout folder takes its place.
 package main
 
 import (
@@ -20,10 +21,6 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
-// exitNoEngine is the exit status where no demonstration is possible: that of
-// imgsend and imgrecv for "engine here".
-const exitNoEngine = 5
-
 func main() { os.Exit(run()) }
 
 func run() int {
@@ -34,20 +31,10 @@ func run() int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "imgdemo: error:", err)
-	var none *noEngineError
-	if errors.As(err, &none) {
-		fmt.Fprintln(os.Stderr, "imgdemo: hint:", none.hint)
-		return exitNoEngine
-	}
 	return 1
 }
 
 func say(format string, args ...any) { fmt.Printf("\n# "+format+"\n", args...) }
-
-// noEngineError says what is missing for a demonstration.
-type noEngineError struct{ why, hint string }
-
-func (e *noEngineError) Error() string { return e.why }
 
 func demo(ctx context.Context) (err error) {
 	to, stopTo, err := receiver(ctx)
@@ -85,7 +72,7 @@ func demo(ctx context.Context) (err error) {
 	if err := p.send(ctx, from, to, v2.Ref); err != nil {
 		return err
 	}
-	say("what the receiving engine has now")
+	say("what the receiving side has now")
 	if err := to.list(ctx); err != nil {
 		return err
 	}
@@ -106,34 +93,29 @@ func images() (v1, v2 throwaway.Image) {
 }
 
 // receiver starts the engine to send to.
-func receiver(ctx context.Context) (*host, func() error, error) {
-	specs, skipped := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
+func receiver(ctx context.Context) (side, func() error, error) {
+	specs, _ := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
 	if len(specs) == 0 {
-		why := "no engine to receive with"
-		for _, s := range skipped {
-			why += fmt.Sprintf("; %s: %s", s.Name, s.Reason)
-		}
-		return nil, nil, &noEngineError{why, "install Docker (dockerd) or Podman and run this as root: it starts an engine of its own, with its own data"}
+		return newStore("receiver")
 	}
 	return start(ctx, specs[0], "receiver")
 }
 
 // sender finds this machine's engine, or starts one.
-func sender(ctx context.Context) (*host, func() error, error) {
+func sender(ctx context.Context) (side, func() error, error) {
 	e, err := engine.Find(ctx, "")
-	if err != nil {
-		specs, _ := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
-		if len(specs) == 0 {
-			return nil, nil, err
-		}
-		return start(ctx, specs[0], "sender")
+	if err == nil {
+		say("sender: %s at %s, this machine's own; the demo's image is removed from it at the end", e, e.Endpoint().Host)
+		return &host{addr: e.Endpoint().Host}, e.Close, nil
 	}
-	say("sender: %s at %s, this machine's own; the demo's image is removed from it at the end", e, e.Endpoint().Host)
-	h := &host{addr: e.Endpoint().Host}
-	return h, e.Close, nil
+	specs, _ := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
+	if len(specs) == 0 {
+		return newStore("sender")
+	}
+	return start(ctx, specs[0], "sender")
 }
 
-func start(ctx context.Context, s throwaway.Spec, role string) (*host, func() error, error) {
+func start(ctx context.Context, s throwaway.Spec, role string) (side, func() error, error) {
 	t, err := throwaway.Start(ctx, s)
 	if err != nil {
 		return nil, nil, err

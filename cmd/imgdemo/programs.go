@@ -44,8 +44,9 @@ func (p *programs) command(ctx context.Context, side string, name string, args .
 
 // send runs one transfer: the first one to a code, which makes the two hosts
 // known to each other, later ones to the name.
-func (p *programs) send(ctx context.Context, from, to *host, ref string) error {
-	args := []string{"--json", "--listen", "127.0.0.1:0", "--name", peerName, "-H", to.addr}
+func (p *programs) send(ctx context.Context, from, to side, ref string) error {
+	args := []string{"--json", "--listen", "127.0.0.1:0", "--name", peerName}
+	args = append(args, to.flags()...)
 	if !p.met {
 		args = append(args, "--code")
 	}
@@ -62,11 +63,11 @@ func (p *programs) send(ctx context.Context, from, to *host, ref string) error {
 	ev, err := listening(lines)
 	if err == nil {
 		at := "@" + ev.hostPort() // on two hosts of one network it goes without
-		to := peerName + at
+		target := peerName + at
 		if ev.Code != "" {
-			to = ev.Code + at
+			target = ev.Code + at
 		}
-		send := p.command(ctx, "A", "imgsend", ref, "--to", to, "-H", from.addr)
+		send := p.command(ctx, "A", "imgsend", append([]string{ref, "--to", target}, from.flags()...)...)
 		send.Stdout = os.Stdout
 		err = send.Run()
 		p.met = true

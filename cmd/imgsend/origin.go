@@ -71,7 +71,7 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, eng *engine.Engine, j *
 		}
 		end := o.close
 		o.close = func(ctx context.Context) error {
-			_ = o.Source.Close(nil) // its spool, if nobody came to copy it
+			_ = o.Close(nil) // its spool, if nobody came to copy it
 			return end(ctx)
 		}
 		return nil
