@@ -218,7 +218,7 @@ func (c *conn) header() (frameType, int, error) {
 		case frameAlive:
 			var a alive
 			if err = c.json(n, &a); err == nil {
-				c.phase.Store(clip(printable(a.Phase), 40))
+				c.phase.Store(clip(Printable(a.Phase), 40))
 			}
 		case frameError:
 			var f failure

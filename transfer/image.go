@@ -195,11 +195,11 @@ func (o *Offer) clean() {
 	for i := range o.Images {
 		m := &o.Images[i]
 		for j, ref := range m.Refs {
-			m.Refs[j] = printable(ref)
+			m.Refs[j] = Printable(ref)
 		}
 		p := &m.Platform
 		for _, s := range []*string{&p.OS, &p.Architecture, &p.OSVersion, &p.Variant} {
-			*s = clip(printable(*s), 200)
+			*s = clip(Printable(*s), 200)
 		}
 	}
 }
@@ -207,7 +207,7 @@ func (o *Offer) clean() {
 // validate reports what is wrong with an outcome that came from elsewhere, and
 // makes its text fit to be shown.
 func (out *Outcome) validate() error {
-	out.Retry = clip(printable(out.Retry), 8<<10)
+	out.Retry = clip(Printable(out.Retry), 8<<10)
 	for i := range out.Images {
 		a := &out.Images[i]
 		if err := validDigest("image id", a.ID); err != nil {
@@ -218,7 +218,7 @@ func (out *Outcome) validate() error {
 		}
 		for j := range a.Names {
 			n := &a.Names[j]
-			n.Ref = printable(n.Ref)
+			n.Ref = Printable(n.Ref)
 			if n.Replaced == "" {
 				continue
 			}

@@ -38,7 +38,7 @@ func toFailure(err error) failure {
 }
 
 func (f failure) err() error {
-	e := &Error{Kind: f.Kind, Remote: true, Err: errors.New(printable(f.Message)), Hint: printable(f.Hint)}
+	e := &Error{Kind: f.Kind, Remote: true, Err: errors.New(Printable(f.Message)), Hint: Printable(f.Hint)}
 	switch f.Kind {
 	case KindUsage, KindRefused, KindEngine, KindBroken, KindInterrupted:
 	default:
@@ -55,9 +55,9 @@ func clip(s string, n int) string {
 	return s
 }
 
-// printable replaces what could move a terminal's cursor or turn the direction
+// Printable replaces what could move a terminal's cursor or turn the direction
 // of its text: what the other side says is shown to the user.
-func printable(s string) string {
+func Printable(s string) string {
 	clean := []rune(clip(s, 16<<10))
 	for i, r := range clean {
 		if !unicode.IsPrint(r) {
@@ -69,7 +69,7 @@ func printable(s string) string {
 
 func (h *Hello) clean() {
 	for _, s := range []*string{&h.Program, &h.Host, &h.Engine, &h.Platform} {
-		*s = clip(printable(*s), 200)
+		*s = clip(Printable(*s), 200)
 	}
 }
 

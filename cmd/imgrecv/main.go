@@ -29,6 +29,8 @@ save, an OCI archive, or a root file system as docker export writes it, each
 also compressed with gzip, zstd, bzip2 or xz.
 
   -i, --input FILE         load an archive; - is stdin
+      --have               list on stdout what this engine has, for imgsend --have on
+                           a host that is not on the network
       --as NAME[:TAG]      the name to give, to a single image; --as OLD=NEW, which
                            may be repeated, to one of several
       --store DIR          into an OCI layout folder instead of an engine
@@ -72,6 +74,7 @@ type options struct {
 	noClobber                          bool
 
 	input, store, platform string
+	have                   bool
 	as                     []string
 	naming                 *cli.Naming
 }
@@ -92,6 +95,7 @@ func main() {
 	f.BoolVar(&o.peers, "peers", false, "")
 	f.StringVar(&o.forget, "forget", "", "")
 	f.StringVarP(&o.input, "input", "i", "", "")
+	f.BoolVar(&o.have, "have", false, "")
 	f.StringArrayVar(&o.as, "as", nil, "")
 	f.StringVar(&o.store, "store", "", "")
 	f.StringVar(&o.platform, "platform", "", "")
@@ -135,6 +139,8 @@ func (o *options) conflicts() error {
 	switch {
 	case o.input != "" && network:
 		return errors.New("--listen, --yes, --keep, --code, --no-remember and --allow are for the network, --input is a file")
+	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0):
+		return errors.New("--have lists what the engine has, and goes with --host and --name only")
 	case o.input == "" && o.platform != "":
 		return errors.New("--platform goes with --input")
 	case o.store != "" && o.host != "":
@@ -149,8 +155,11 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err := o.check(args); err != nil {
 		return err
 	}
-	if o.input != "" {
+	switch {
+	case o.input != "":
 		return loadFile(ctx, v, o)
+	case o.have:
+		return listHave(ctx, v, o)
 	}
 	home, book, done, err := cli.OpenState(ctx, v, o.peers, o.forget)
 	if err != nil || done {

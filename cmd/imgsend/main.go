@@ -28,6 +28,8 @@ its ID arrives without a name unless --as gives it one.
       --forget NAME     forget a saved peer
   -o, --output FILE     write an archive; - is stdout; a name that ends in .zst,
                         or --compress fast or best, compresses it with zstd
+      --have FILE       with -o: leave out what imgrecv --have listed in FILE on the
+                        host that the archive is for
       --container NAME  commit this container and send the image
   -m, --message TEXT    of the commit; so are --author NAME, --change INSTRUCTION
                         (such as 'CMD /app'; may be repeated), and --no-pause
@@ -71,6 +73,7 @@ func main() {
 	f.StringVarP(&o.to, "to", "t", "", "")
 	f.StringArrayVar(&o.as, "as", nil, "")
 	f.StringVarP(&o.output, "output", "o", "", "")
+	f.StringVar(&o.have, "have", "", "")
 	f.StringVar(&o.container, "container", "", "")
 	f.StringVarP(&o.message, "message", "m", "", "")
 	f.StringVar(&o.author, "author", "", "")

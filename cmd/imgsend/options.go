@@ -15,7 +15,7 @@ import (
 type options struct {
 	to, output, compress, limit, host, forget     string
 	container, message, author, flatten           string
-	store, platform                               string
+	store, platform, have                         string
 	as, changes                                   []string
 	dryRun, noRemember, peers, noPause, keepImage bool
 }
@@ -34,6 +34,7 @@ type job struct {
 	platform    *ocispec.Platform
 	output      string // an archive; empty: a peer
 	compressed  bool   // the archive
+	have        string // a file that lists what is left out of the archive
 	compression transfer.Compression
 	limit       int64 // bytes a second; 0: none
 	host        string
@@ -54,7 +55,7 @@ func (o options) job(images []string) (*job, error) {
 	if err := o.conflicts(images); err != nil {
 		return nil, usage2(err)
 	}
-	j := &job{host: o.host, dryRun: o.dryRun, store: o.store, output: o.output}
+	j := &job{host: o.host, dryRun: o.dryRun, store: o.store, output: o.output, have: o.have}
 	var err error
 	if j.compression, err = transfer.ParseCompression(o.compress); err != nil {
 		return nil, usage2(fmt.Errorf("--compress: %w", err))
@@ -108,6 +109,8 @@ func (o options) conflicts(images []string) error {
 		return errors.New("--platform goes with --store; an engine's image is sent with every platform that is there")
 	case o.output != "" && o.to != "":
 		return errors.New("either --to or --output, not both")
+	case o.have != "" && o.output == "":
+		return errors.New("--have goes with --output; over the network the other side is asked")
 	case o.output != "" && o.limit != "":
 		return errors.New("--limit goes with --to")
 	case o.flatten != "" && o.flatten != flattenFull && o.flatten != flattenBare:

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
@@ -37,12 +39,20 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 		return err
 	}
 	start := time.Now()
+	opts := archive.FileOptions{Compress: j.compressed}
+	if j.have != "" {
+		list, err := readHave(j.have)
+		if err != nil {
+			return err
+		}
+		v.Sayf("leaving out what %s had on %s (%s)", list.Host, list.Created.Local().Format("2006-01-02 15:04"), list.Engine)
+		opts.Have, opts.For = list.Have, list.Host
+	}
 	from, err := j.origin(ctx, v)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, from.close(ctx)) }()
-	opts := archive.FileOptions{Compress: j.compressed}
 	var file *archive.File
 	where := j.output
 	if j.output == stdout {
@@ -56,4 +66,18 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	}
 	s := &sending{v: v, there: transfer.Hello{Host: where}, act: "write", verb: "written to " + where, doing: "writing"}
 	return s.run(ctx, j, from, file, &transfer.Progress{}, start)
+}
+
+// readHave reads a list that imgrecv --have printed.
+func readHave(name string) (*engine.HaveList, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usage2(err)
+	}
+	defer f.Close()
+	list, err := engine.ReadHaveList(f)
+	if err != nil {
+		return nil, usage2(fmt.Errorf("--have %s: %w", name, err))
+	}
+	return list, nil
 }

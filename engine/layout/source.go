@@ -133,7 +133,7 @@ func (s *Source) check(o *transfer.Offer, p *transfer.Plan) error {
 			}
 			what := "another host"
 			if s.delta != nil && *s.delta != "" {
-				what = *s.delta
+				what = transfer.Printable(*s.delta)
 			}
 			return &transfer.Error{Kind: transfer.KindRefused,
 				Err:  fmt.Errorf("the archive is a delta made for %s: it leaves out layer %d of %s, %s, which is not here", what, j+1, m.Name(), l.DiffID),
