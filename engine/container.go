@@ -109,10 +109,12 @@ func (e *Engine) unknownContainer(ctx context.Context, name string) error {
 	near := Nearest(name, names)
 	_, _, ierr := e.resolve(ctx, Request{Image: name})
 	switch {
+	case ierr == nil && len(near) > 0:
+		err.Hint = fmt.Sprintf("did you mean %s? %s itself is an image, which is sent without --container", strings.Join(near, " or "), name)
+	case ierr == nil:
+		err.Hint = name + " is an image, which is sent without --container"
 	case len(near) > 0:
 		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
-	case ierr == nil:
-		err.Hint = name + " is an image: it is sent without --container"
 	case len(list) == 0:
 		err.Hint = "that engine has no containers at all; -H names another engine"
 	}
@@ -124,6 +126,12 @@ func (e *Engine) unknownContainer(ctx context.Context, name string) error {
 func (c *Container) runs() bool {
 	s := c.inspect.State
 	return s.Running && !s.Paused && !s.Restarting
+}
+
+// pausedNow reports whether the container is paused, as far as its engine says.
+func (c *Container) pausedNow(ctx context.Context) bool {
+	now, err := c.e.api.ContainerInspect(ctx, c.ID)
+	return err == nil && now.ContainerJSONBase != nil && now.State != nil && now.State.Paused
 }
 
 // hold pauses the container if it runs, and returns what lets it run on. That
@@ -163,9 +171,8 @@ func (c *Container) unpause(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	now, ierr := c.e.api.ContainerInspect(ctx, c.ID)
-	if errdefs.IsNotFound(ierr) || ierr == nil && now.State != nil && !now.State.Paused {
-		return nil
+	if ctx.Err() == nil && !c.pausedNow(ctx) {
+		return nil // it has run on, has ended or is gone
 	}
 	return &transfer.Error{Kind: transfer.KindEngine, Op: "unpause " + c.Name, Err: errorText(err),
 		Hint: "the container may still be paused; its engine's unpause command lets it run on"}

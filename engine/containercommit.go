@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -38,17 +39,16 @@ type Committed struct {
 //
 // The engine pauses a running container while it is read, unless NoPause is
 // set. When ctx ends before the commit, Commit lets the container run on at
-// once, waits for the engine to be done with it, ten seconds at most, and
-// removes what it made. An engine that takes longer finishes on its own; what it
-// makes then is removed by the next run.
+// once, ends the commit, and removes what it made. A classic store does not end
+// a commit, so that Commit waits for it, ten seconds at most; one that takes
+// longer leaves an image that the next run removes.
 func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	c.e.sweep(ctx)
 	m := &Committed{e: c.e, ref: commitRepo + ":" + ownerTag()}
-	// Its own context. A cut connection stops no engine seen: it would finish
-	// the commit later, unnoticed.
+	// Its own context: when the connection is cut is for giveUp to say.
 	api, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	opts := container.CommitOptions{Reference: m.ref, Comment: o.Message, Author: o.Author, Changes: o.Changes, Pause: !o.NoPause}
@@ -86,20 +86,45 @@ func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, er
 	return m, nil
 }
 
-// giveUp ends a commit that is not wanted any more.
+// giveUpEvery is how often a container is looked at that is to run on.
+const giveUpEvery = 50 * time.Millisecond
+
+// giveUp ends a commit that is not wanted any more. It returns when the commit
+// is over and the container not paused for it any more, in cleanupTime at most.
+//
+// What a cut connection does, 0.15 s into the commit of a running container with
+// 300 MB of new files: a containerd store (26.1.5, 28.5.2) and Podman (4.3.1,
+// 5.8.6) end the commit, let the container run on within 0.1 s and 1.2 s, and
+// leave no image. Classic stores (20.10.24, 26.1.5, 28.5.2) go on to the end,
+// name the image, and only then let the container run on.
 func (c *Container) giveUp(ctx context.Context, o CommitOptions, answer <-chan error, cut func()) {
-	if c.runs() && !o.NoPause {
-		// The engine does so at the end of the commit, which may be far. It
-		// does not mind that it was done.
-		_ = c.unpause(ctx)
-	}
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
-	select {
-	case <-answer:
-	case <-ctx.Done():
+	if c.e.store != Classic {
 		cut()
-		<-answer
+	}
+	tick := time.NewTicker(giveUpEvery)
+	defer tick.Stop()
+	for answered := false; ; {
+		paused := !o.NoPause && c.runs() && c.pausedNow(ctx)
+		if paused {
+			// The engine does not mind that it was done when its own turn comes.
+			_ = c.unpause(ctx)
+		}
+		if answered && !paused {
+			return
+		}
+		select {
+		case <-answer:
+			answered, answer = true, nil
+		case <-tick.C:
+		case <-ctx.Done():
+			cut()
+			if !answered {
+				<-answer
+			}
+			return
+		}
 	}
 }
 

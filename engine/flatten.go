@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -104,29 +106,67 @@ func (c *Container) config(ctx context.Context, o FlattenOptions) rootfs.Config 
 	var out rootfs.Config
 	out.Created, out.Author, out.Platform = &now, o.Author, c.e.platform
 	out.History = []ocispec.History{{Created: &now, Author: o.Author, Comment: o.Message, CreatedBy: "imgsend --flatten"}}
-	base, err := c.e.find(ctx, c.inspect.Image)
-	if err == nil {
-		out.Platform = ocispec.Platform{OS: base.inspect.Os, Architecture: base.inspect.Architecture, Variant: base.inspect.Variant}
+	var base dockerspec.DockerOCIImageConfig
+	// The image may be gone, by force; the container goes on without.
+	if l, err := c.e.find(ctx, c.inspect.Image); err == nil {
+		out.Platform = ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant}
+		if l.inspect.Config != nil {
+			base = *l.inspect.Config
+		}
 	}
-	if o.Bare {
-		return out
+	if !o.Bare {
+		out.Config = settings(c.inspect.Config, base, c.e.store)
 	}
-	out.Config = settings(c.inspect.Config)
 	return out
 }
 
-// settings returns what an image can have of a container's settings.
-func settings(in *container.Config) dockerspec.DockerOCIImageConfig {
-	var out dockerspec.DockerOCIImageConfig
+// settings returns what an image can have of a container's settings. base is
+// that of its image: engines do not repeat all of it in a container's (Docker
+// leaves out ONBUILD, and Podman VOLUME too).
+func settings(in *container.Config, base dockerspec.DockerOCIImageConfig, s Store) dockerspec.DockerOCIImageConfig {
+	out := base
 	out.User, out.Env, out.WorkingDir = in.User, in.Env, in.WorkingDir
-	out.Entrypoint, out.Cmd, out.Shell = in.Entrypoint, in.Cmd, in.Shell
-	out.Labels, out.Volumes = in.Labels, in.Volumes
-	out.StopSignal, out.OnBuild, out.Healthcheck = in.StopSignal, in.OnBuild, in.Healthcheck
-	out.ArgsEscaped = in.ArgsEscaped
+	out.Entrypoint, out.Cmd = in.Entrypoint, in.Cmd
+	out.Labels, out.ArgsEscaped = in.Labels, in.ArgsEscaped
+	if s == Podman {
+		out.Env = ownEnv(in, base.Env)
+	}
+	if in.StopSignal != "" && (s != Podman || in.StopSignal != podmanStopSignal) {
+		out.StopSignal = in.StopSignal
+	}
+	if len(in.Shell) > 0 {
+		out.Shell = in.Shell
+	}
+	if len(in.OnBuild) > 0 {
+		out.OnBuild = in.OnBuild
+	}
+	if in.Healthcheck != nil {
+		out.Healthcheck = in.Healthcheck
+	}
+	if len(in.Volumes) > 0 {
+		out.Volumes = in.Volumes
+	}
 	if len(in.ExposedPorts) > 0 {
 		out.ExposedPorts = map[string]struct{}{}
 		for p := range in.ExposedPorts {
 			out.ExposedPorts[string(p)] = struct{}{}
+		}
+	}
+	return out
+}
+
+// podmanStopSignal is what Podman says of every container without a signal of
+// its own: SIGTERM.
+const podmanStopSignal = "15"
+
+// ownEnv returns the variables of a container without those that Podman itself
+// has added (seen on 4.3.1 and 5.8.6), unless they are in its image's too.
+func ownEnv(in *container.Config, image []string) []string {
+	var out []string
+	for _, kv := range in.Env {
+		added := kv == "container=podman" || kv == "TERM=xterm" || kv == "HOSTNAME="+in.Hostname || strings.HasPrefix(kv, "HOME=")
+		if !added || slices.Contains(image, kv) {
+			out = append(out, kv)
 		}
 	}
 	return out
