@@ -115,13 +115,13 @@ func (c *Container) giveUp(ctx context.Context, o CommitOptions, answer <-chan e
 			return
 		}
 		select {
-		case <-answer:
+		case <-answer: //nolint:errcheck // whatever it is, nobody wants the commit
 			answered, answer = true, nil
 		case <-tick.C:
 		case <-ctx.Done():
 			cut()
 			if !answered {
-				<-answer
+				<-answer //nolint:errcheck // as above
 			}
 			return
 		}

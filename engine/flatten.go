@@ -127,7 +127,8 @@ func settings(in *container.Config, base dockerspec.DockerOCIImageConfig, s Stor
 	out := base
 	out.User, out.Env, out.WorkingDir = in.User, in.Env, in.WorkingDir
 	out.Entrypoint, out.Cmd = in.Entrypoint, in.Cmd
-	out.Labels, out.ArgsEscaped = in.Labels, in.ArgsEscaped
+	out.Labels = in.Labels
+	out.ArgsEscaped = in.ArgsEscaped //nolint:staticcheck // deprecated for new images, and this one is as old as its container's
 	if s == Podman {
 		out.Env = ownEnv(in, base.Env)
 	}
