@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/throwaway"
@@ -301,3 +303,82 @@ func TestMounts(t *testing.T) {
 		}
 	})
 }
+
+// TestPausing checks when a container is paused for being read.
+func TestPausing(t *testing.T) {
+	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
+		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b.enter("running")
+		for what, read := range map[string]func(noPause bool) error{
+			"commit": func(noPause bool) error {
+				m, err := b.find().Commit(t.Context(), engine.CommitOptions{NoPause: noPause})
+				if err != nil {
+					return err
+				}
+				return m.Remove(t.Context())
+			},
+			"flatten": func(noPause bool) error {
+				src, err := b.find().Flatten(t.Context(), engine.FlattenOptions{NoPause: noPause})
+				if err != nil {
+					return err
+				}
+				return src.Close(nil)
+			},
+		} {
+			for _, noPause := range []bool{true, false} {
+				paused := b.watchPause()
+				if err := read(noPause); err != nil {
+					t.Fatal(err)
+				}
+				b.want("running")
+				if got := paused(); got == noPause {
+					t.Errorf("%s, not to pause: %v; paused: %v", what, noPause, got)
+				}
+			}
+		}
+	})
+}
+
+// watchPause watches the container from now on. The returned function says
+// whether it has been paused.
+func (b *box) watchPause() func() bool {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	got, errs := b.api.Events(ctx, events.ListOptions{})
+	mark := func() { // an event of our own, to know how far the stream is
+		b.t.Helper()
+		if err := b.api.ImageTag(b.t.Context(), b.base.Ref, b.mark()); err != nil {
+			b.t.Fatal(err)
+		}
+		if _, err := b.api.ImageRemove(b.t.Context(), b.mark(), image.RemoveOptions{}); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	next := func() bool { // reads up to the mark's end
+		b.t.Helper()
+		paused := false
+		for end := time.After(20 * time.Second); ; {
+			select {
+			case m := <-got:
+				paused = paused || m.Type == events.ContainerEventType && m.Action == events.ActionPause
+				if m.Type == events.ImageEventType && m.Action == events.ActionUnTag {
+					return paused
+				}
+			case err := <-errs:
+				b.t.Fatal(err)
+			case <-end:
+				b.t.Fatal("no more events")
+			}
+		}
+	}
+	mark()
+	next()
+	return func() bool {
+		b.t.Helper()
+		defer cancel()
+		mark()
+		return next()
+	}
+}
+
+func (b *box) mark() string { return strings.TrimSuffix(b.base.Ref, ":1.0") + ":mark" }

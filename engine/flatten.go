@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/imgsend/imgsend/engine/rootfs"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -115,24 +118,27 @@ func (c *Container) config(ctx context.Context, o FlattenOptions) rootfs.Config 
 		}
 	}
 	if !o.Bare {
-		out.Config = settings(c.inspect.Config, base, c.e.store)
+		out.Config = c.settings(base)
 	}
 	return out
 }
 
-// settings returns what an image can have of a container's settings. base is
+// settings returns what an image can have of the container's settings. base is
 // that of its image: engines do not repeat all of it in a container's (Docker
-// leaves out ONBUILD, and Podman VOLUME too).
-func settings(in *container.Config, base dockerspec.DockerOCIImageConfig, s Store) dockerspec.DockerOCIImageConfig {
+// leaves out ONBUILD, and Podman VOLUME too). Podman 4.3.1 does not tell ports
+// that the container exposes and its image does not.
+func (c *Container) settings(base dockerspec.DockerOCIImageConfig) dockerspec.DockerOCIImageConfig {
+	in, podman := c.inspect.Config, c.e.store == Podman
 	out := base
 	out.User, out.Env, out.WorkingDir = in.User, in.Env, in.WorkingDir
 	out.Entrypoint, out.Cmd = in.Entrypoint, in.Cmd
 	out.Labels = in.Labels
 	out.ArgsEscaped = in.ArgsEscaped //nolint:staticcheck // deprecated for new images, and this one is as old as its container's
-	if s == Podman {
+	if podman {
 		out.Env = ownEnv(in, base.Env)
+		out.Volumes = c.unnamedVolumes(base.Volumes)
 	}
-	if in.StopSignal != "" && (s != Podman || in.StopSignal != podmanStopSignal) {
+	if in.StopSignal != "" && (!podman || in.StopSignal != podmanStopSignal) {
 		out.StopSignal = in.StopSignal
 	}
 	if len(in.Shell) > 0 {
@@ -168,6 +174,24 @@ func ownEnv(in *container.Config, image []string) []string {
 		added := kv == "container=podman" || kv == "TERM=xterm" || kv == "HOSTNAME="+in.Hostname || strings.HasPrefix(kv, "HOME=")
 		if !added || slices.Contains(image, kv) {
 			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+var unnamedVolume = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// unnamedVolumes returns the places of an image's volumes and those where the
+// container has one that nobody named: what Docker lists among a container's
+// settings.
+func (c *Container) unnamedVolumes(image map[string]struct{}) map[string]struct{} {
+	out := maps.Clone(image)
+	for _, m := range c.Mounts {
+		if m.Kind == string(mount.TypeVolume) && unnamedVolume.MatchString(m.From) {
+			if out == nil {
+				out = map[string]struct{}{}
+			}
+			out[m.Path] = struct{}{}
 		}
 	}
 	return out

@@ -3,118 +3,248 @@ package engine_test
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
+	"github.com/docker/go-connections/nat"
 	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/rootfs"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// TestFlatten sends the file system of containers in every state as one layer,
-// with the container's settings and without.
+// sendFlat sends a flattened container to an engine.
+func sendFlat(t *testing.T, src *rootfs.Source, to *throwaway.Engine) *transfer.Report {
+	t.Helper()
+	rep, err := transfer.Copy(t.Context(), src, engine.NewSink(t.Context(), open(t, to)), transfer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+// TestFlatten flattens containers in every state, with all the settings that an
+// image can have, and without.
 func TestFlatten(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		e := pool.get(t, spec, "sender")
-		b := newBox(t, e, func(c *container.Config, _ *container.HostConfig) {
-			c.Env, c.WorkingDir, c.User = []string{"OWN=2"}, "/tmp", "1000:1000"
-			c.Labels, c.StopSignal = map[string]string{"who": "us"}, "SIGINT"
-			c.Volumes = map[string]struct{}{"/data": {}}
-		})
-		b.write("etc/own", "written in the container")
-		for _, state := range []string{"created", "running"} {
-			b.enter(state)
-			checkFlat(t, b, false)
-			b.want(state)
+		for _, state := range states {
+			t.Run(state, func(t *testing.T) {
+				from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+				b := newBox(t, from, func(c *container.Config, _ *container.HostConfig) {
+					c.Entrypoint, c.Cmd = []string{"/sleep", "two words"}, []string{"a", "b c"}
+					c.User, c.WorkingDir, c.StopSignal = "1234:5678", "/data", "SIGUSR1"
+					c.Env, c.Labels = []string{"OWN=a b=c", "EMPTY="}, map[string]string{"org.example.own": "x y"}
+					c.ExposedPorts = nat.PortSet{"8080/tcp": {}, "53/udp": {}}
+					c.Volumes = map[string]struct{}{"/anon": {}}
+					c.Hostname = "secret-host"
+				})
+				b.write("note", "kept in a container that is "+state)
+				b.enter(state)
+				c := b.find()
+				as := strings.TrimSuffix(b.base.Ref, ":1.0") + ":flat"
+				var read atomic.Int64
+				src, err := c.Flatten(t.Context(), engine.FlattenOptions{As: as, Author: "Somebody", Message: "Flat", Read: &read})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.want(state)
+				if rep := sendFlat(t, src, to); rep.Images != 1 || rep.Bytes < read.Load() || read.Load() < 4<<20 {
+					t.Errorf("%+v, %d bytes read", rep, read.Load())
+				}
+				in := inspect(t, to, as)
+				if len(in.RootFS.Layers) != 1 || in.Author != "Somebody" || in.Architecture != inspect(t, from, b.base.Ref).Architecture {
+					t.Errorf("arrived as %+v", in)
+				}
+				got := in.Config
+				for _, kv := range []string{"PATH=/bin", "BASE=1", "OWN=a b=c", "EMPTY="} {
+					if !slices.Contains(got.Env, kv) {
+						t.Errorf("%s is missing from %q", kv, got.Env)
+					}
+				}
+				if len(got.Env) != 4 {
+					t.Errorf("environment %q", got.Env)
+				}
+				if !slices.Equal(got.Entrypoint, []string{"/sleep", "two words"}) || !slices.Equal(got.Cmd, []string{"a", "b c"}) {
+					t.Errorf("entrypoint %q, command %q", got.Entrypoint, got.Cmd)
+				}
+				if got.User != "1234:5678" || got.WorkingDir != "/data" || got.Labels["org.example.own"] != "x y" {
+					t.Errorf("user %q, folder %q, labels %q", got.User, got.WorkingDir, got.Labels)
+				}
+				if got.StopSignal != "SIGUSR1" && got.StopSignal != "10" {
+					t.Errorf("stop signal %q", got.StopSignal)
+				}
+				want := map[string]struct{}{"8080/tcp": {}, "53/udp": {}}
+				if spec.Name != "podman-4.3" && !reflect.DeepEqual(got.ExposedPorts, want) { // which does not tell
+					t.Errorf("ports %v", got.ExposedPorts)
+				}
+				if _, ok := got.Volumes["/anon"]; !ok {
+					t.Errorf("volumes %v", got.Volumes)
+				}
+				if have, want := imageFiles(t, to, as), files(t, b.api, b.name); !sameFiles(have, want) || want["note"] == "" || len(want) < 20 {
+					t.Errorf("%d files there, %d here", len(have), len(want))
+				}
+				b.want(state)
+
+				bare := as + "-bare"
+				if src, err = c.Flatten(t.Context(), engine.FlattenOptions{As: bare, Bare: true}); err != nil {
+					t.Fatal(err)
+				}
+				if rep := sendFlat(t, src, to); spec.Name != "containerd-26.1" && rep.Bytes > 64<<10 {
+					t.Errorf("the same layer once more: %d bytes", rep.Bytes)
+				}
+				lost := inspect(t, to, bare)
+				if c := lost.Config; c != nil && (len(c.Env)+len(c.Cmd)+len(c.Entrypoint)+len(c.Labels)+len(c.ExposedPorts)+len(c.Volumes) > 0 || c.User+c.StopSignal != "") {
+					t.Errorf("bare, and has %+v", c)
+				}
+				if !slices.Equal(lost.RootFS.Layers, in.RootFS.Layers) {
+					t.Errorf("bare has other layers")
+				}
+				leftovers(t, from, to)
+			})
 		}
-		checkFlat(t, b, true)
-		b.want("running")
-		if err := b.api.ContainerPause(t.Context(), b.name); err != nil {
-			t.Fatal(err)
-		}
-		checkFlat(t, b, false)
-		b.want("paused")
-		if err := b.api.ContainerUnpause(t.Context(), b.name); err != nil {
-			t.Fatal(err)
-		}
-		leftovers(t, e)
 	})
 }
 
-// checkFlat flattens the container of b into another engine of its kind.
-func checkFlat(t *testing.T, b *box, bare bool) {
-	t.Helper()
-	to := pool.get(t, b.e.Spec(), "receiver")
-	const ref = "flat:1"
-	src, err := b.find().Flatten(t.Context(), engine.FlattenOptions{As: ref, Bare: bare, Message: "flattened", Author: "us"})
-	if err != nil {
-		t.Fatal(err)
+// sameFiles compares files but for those that an engine itself puts into every
+// container.
+func sameFiles(a, b map[string]string) bool {
+	own := func(name, _ string) bool {
+		return name == ".dockerenv" || strings.HasPrefix(name, "etc/") || strings.HasPrefix(name, "dev/") || strings.HasPrefix(name, "run/")
 	}
-	if _, err := transfer.Copy(t.Context(), src, engine.NewSink(t.Context(), open(t, to)), transfer.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	c, err := to.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	in, err := c.ImageInspect(t.Context(), ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(in.RootFS.Layers) != 1 {
-		t.Errorf("it has %d layers", len(in.RootFS.Layers))
-	}
-	got := in.Config
-	if bare {
-		if len(got.Cmd) > 0 || len(got.Labels) > 0 || got.WorkingDir != "" && got.WorkingDir != "/" || slices.Contains(got.Env, "OWN=2") {
-			t.Errorf("bare, it has the settings %+v", got)
-		}
-	} else {
-		if !slices.Equal(got.Cmd, []string{"/sleep"}) || got.WorkingDir != "/tmp" || got.User != "1000:1000" ||
-			!slices.Contains(got.Env, "OWN=2") || !slices.Contains(got.Env, "BASE=1") || got.Labels["who"] != "us" {
-			t.Errorf("it has the settings %+v", got)
-		}
-		// Podman shows a container's own volumes as mounts only.
-		if _, ok := got.Volumes["/data"]; !ok && b.e.Spec().Kind != throwaway.Podman {
-			t.Errorf("it has the volumes %v", got.Volumes)
-		}
-	}
-	there, want := imageFiles(t, to, ref), files(t, b.api, b.name)
-	for _, m := range []map[string]string{there, want} {
-		// Each engine makes these anew.
-		maps.DeleteFunc(m, func(path, _ string) bool {
-			return slices.Contains([]string{".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.conf", "run/.containerenv"}, path)
-		})
-	}
-	if want["etc/own"] == "" || !maps.Equal(there, want) {
-		t.Errorf("it has %d files, not the same %d", len(there), len(want))
-	}
-	if _, err := c.ImageRemove(t.Context(), ref, image.RemoveOptions{Force: true}); err != nil {
-		t.Error(err)
-	}
+	a, b = maps.Clone(a), maps.Clone(b)
+	maps.DeleteFunc(a, own)
+	maps.DeleteFunc(b, own)
+	return maps.Equal(a, b)
 }
 
-// TestFlattenInterrupted lets the container run on when the export is given up.
+// TestFlattenImageSettings keeps what only the container's image says.
+func TestFlattenImageSettings(t *testing.T) {
+	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		b := newBox(t, from, nil)
+		m, err := b.find().Commit(t.Context(), engine.CommitOptions{Changes: []string{
+			"ONBUILD RUN /later", "VOLUME /of-image", "EXPOSE 81", "LABEL of=image", "ENV OF=image", "WORKDIR /data", "USER 7",
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := strings.TrimSuffix(b.base.Ref, ":1.0") + ":settings"
+		if err := m.Keep(t.Context(), named); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Remove(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		second, err := b.api.ContainerCreate(t.Context(), &container.Config{Image: named}, &container.HostConfig{NetworkMode: "none"}, nil, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer remove(t, from, named)
+		defer func() {
+			if err := b.api.ContainerRemove(t.Context(), second.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}); err != nil {
+				t.Error(err)
+			}
+		}()
+		want := inspect(t, from, named).Config
+		c, err := b.engine.Container(t.Context(), second.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := c.Flatten(t.Context(), engine.FlattenOptions{As: named})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sendFlat(t, src, to)
+		got := inspect(t, to, named).Config
+		for _, s := range []*[]string{&want.Env, &got.Env} {
+			slices.Sort(*s)
+		}
+		if len(want.OnBuild) != 1 && spec.Kind == throwaway.Docker || // Podman does not keep it at a commit
+			len(want.Volumes) != 1 || len(want.ExposedPorts) != 1 {
+			t.Fatalf("the image has %+v", want)
+		}
+		if !slices.Equal(got.OnBuild, want.OnBuild) || !reflect.DeepEqual(got.Volumes, want.Volumes) || !reflect.DeepEqual(got.ExposedPorts, want.ExposedPorts) ||
+			got.Labels["of"] != "image" || !slices.Equal(got.Env, want.Env) || !slices.Equal(got.Cmd, want.Cmd) || !slices.Equal(got.Entrypoint, want.Entrypoint) ||
+			got.WorkingDir != want.WorkingDir || got.User != want.User || got.StopSignal != want.StopSignal {
+			t.Errorf("the image has %+v, flattened %+v", want, got)
+		}
+	})
+}
+
+// TestFlattenInterrupted interrupts the reading of a container.
 func TestFlattenInterrupted(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
 		b := newBox(t, pool.get(t, spec, "sender"), nil)
-		b.enter("running")
-		b.fill(64 << 20)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		seen := b.afterPause(cancel)
-		src, err := b.find().Flatten(ctx, engine.FlattenOptions{})
-		seen()
-		if err == nil {
-			_ = src.Close(nil)
-			t.Fatal("it was not interrupted")
+		b.fill(150 << 20)
+		for _, state := range []string{"running", "paused"} {
+			b.enter(state)
+			ctx, cancel := context.WithCancel(t.Context())
+			var read atomic.Int64
+			begun := make(chan struct{})
+			go func() {
+				defer close(begun)
+				for end := time.Now().Add(20 * time.Second); read.Load() == 0 && time.Now().Before(end); {
+					time.Sleep(time.Millisecond)
+				}
+				cancel()
+			}()
+			_, err := b.find().Flatten(ctx, engine.FlattenOptions{Read: &read})
+			<-begun
+			wantError(t, err, transfer.KindInterrupted, "")
+			if n := read.Load(); n == 0 || n > 150<<20 {
+				t.Errorf("interrupted after %d bytes", n)
+			}
+			b.want(state)
+			_, err = b.find().Flatten(ctx, engine.FlattenOptions{})
+			wantError(t, err, transfer.KindInterrupted, "")
+			b.want(state)
+			if state == "running" {
+				if err := b.api.ContainerKill(t.Context(), b.name, "KILL"); err != nil {
+					t.Fatal(err)
+				}
+				b.want("exited")
+			}
 		}
-		if transfer.KindOf(err) != transfer.KindInterrupted {
-			t.Errorf("interrupted: %v", err)
-		}
-		b.want("running")
+	})
+}
+
+// TestFlattenEngineDies has the engine end while a container is read.
+func TestFlattenEngineDies(t *testing.T) {
+	for _, spec := range specs(t) {
+		t.Run(spec.Name, func(t *testing.T) {
+			e := start(t, spec)
+			defer e.Stop()
+			b := newBoxUntidy(t, e, nil)
+			b.fill(150 << 20)
+			c := b.find()
+			var read atomic.Int64
+			killed := make(chan struct{})
+			go func() {
+				defer close(killed)
+				for end := time.Now().Add(20 * time.Second); read.Load() == 0 && time.Now().Before(end); {
+					time.Sleep(time.Millisecond)
+				}
+				_ = e.Kill()
+			}()
+			src, err := c.Flatten(t.Context(), engine.FlattenOptions{Read: &read})
+			<-killed
+			if err == nil {
+				_ = src.Close(nil)
+			}
+			wantError(t, err, transfer.KindEngine, "export "+b.name)
+		})
+	}
+}
+
+func TestFlattenBadName(t *testing.T) {
+	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
+		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		_, err := b.find().Flatten(t.Context(), engine.FlattenOptions{As: "UPPER"})
+		wantError(t, err, transfer.KindUsage, "not an image name")
 	})
 }
