@@ -18,8 +18,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Export saves the images to take, all at once where it can, and puts their
-// blobs into w as they come out of the engine.
+// Export has the images to take pushed where that is faster, saves the others,
+// all at once where it can, and puts their blobs into w as they come out of the engine.
 func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
 	x := &transfer.Index{}
 	var take []*transfer.Image
@@ -33,7 +33,11 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 	}
 	drop := transfer.Unneeded(o, p)
 	saved := map[digest.Digest]transfer.IndexImage{}
-	for _, batch := range s.batches(take) {
+	rest, err := s.exportByPush(ctx, take, drop, w, saved)
+	if err != nil {
+		return nil, err
+	}
+	for _, batch := range s.batches(rest) {
 		if err := s.save(ctx, batch, drop, w, saved); err != nil {
 			return nil, err
 		}
@@ -47,6 +51,9 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 // batches splits images into those that one save can hold. Only layers in
 // Docker's old format ever need more than one.
 func (s *Source) batches(images []*transfer.Image) [][]*transfer.Image {
+	if len(images) == 0 {
+		return nil
+	}
 	if s.e.store != Classic {
 		return [][]*transfer.Image{images}
 	}

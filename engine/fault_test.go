@@ -75,7 +75,11 @@ func TestSendingEngineDies(t *testing.T) {
 			m := big("dies mid-save " + spec.Name)
 			load(t, from, m)
 			_, err := direct(t.Context(), t, from, to, hooked{halfway: func() { _ = from.Kill() }}, m.Ref)
-			wantError(t, err, transfer.KindEngine, "save")
+			exporter := "save"
+			if spec.Containerd {
+				exporter = "push"
+			}
+			wantError(t, err, transfer.KindEngine, exporter)
 			absent(t, to, m.Ref)
 			leftovers(t, to)
 		})

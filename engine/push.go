@@ -46,12 +46,19 @@ func (e *Engine) describePush(ctx context.Context, l *local) (*layout.Documents,
 	}
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
+	got := layout.NewDocuments()
+	return got, e.pushTo(ctx, l.id, got, func(c claimingRegistry) http.Handler { return &c })
+}
+
+// pushTo has the engine push an image to the registry that serve returns, which
+// lives no longer than the push. The image has a name of its own for it.
+func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Documents, serve func(claimingRegistry) http.Handler) error {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	claims := &claimingRegistry{got: layout.NewDocuments(), user: "imgsend", password: rand.Text()}
-	srv := &http.Server{Handler: claims, ReadHeaderTimeout: describeTimeout}
+	claims := claimingRegistry{got: got, user: "imgsend", password: rand.Text()}
+	srv := &http.Server{Handler: serve(claims), ReadHeaderTimeout: describeTimeout}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -62,16 +69,16 @@ func (e *Engine) describePush(ctx context.Context, l *local) (*layout.Documents,
 		<-served
 	}()
 	ref := ln.Addr().String() + "/" + describeRepo + ":" + ownerTag()
-	if err := e.api.ImageTag(ctx, l.id.String(), ref); err != nil {
-		return nil, err
+	if err := e.api.ImageTag(ctx, id.String(), ref); err != nil {
+		return err
 	}
 	defer func() {
 		// The image has this name only for the push, and keeps its others.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), describeTimeout)
+		ctx, cancel := cleanupContext(ctx)
 		defer cancel()
 		_, _ = e.api.ImageRemove(ctx, ref, image.RemoveOptions{})
 	}()
-	return claims.got, e.push(ctx, ref, claims.user, claims.password)
+	return e.push(ctx, ref, claims.user, claims.password)
 }
 
 // push pushes ref and reads the engine's answer to its end.
@@ -98,11 +105,19 @@ type claimingRegistry struct {
 
 var registryPath = regexp.MustCompile(`^/v2/(?:[a-z0-9/._-]+/(blobs|manifests)/([A-Za-z0-9:._-]+))?$`)
 
-func (c *claimingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// admits answers 401 to whoever lacks the credential.
+func (c *claimingRegistry) admits(w http.ResponseWriter, r *http.Request) bool {
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(c.user+":"+c.password))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(r.Header.Get("Authorization"))) != 1 {
 		w.Header().Set("WWW-Authenticate", `Basic realm="imgsend"`)
 		w.WriteHeader(http.StatusUnauthorized)
+		return false
+	}
+	return true
+}
+
+func (c *claimingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !c.admits(w, r) {
 		return
 	}
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
@@ -123,6 +138,11 @@ func (c *claimingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *claimingRegistry) manifest(w http.ResponseWriter, r *http.Request) {
+	c.keep(w, r, func(digest.Digest, []byte) {})
+}
+
+// keep takes a manifest and shows it to also.
+func (c *claimingRegistry) keep(w http.ResponseWriter, r *http.Request, also func(digest.Digest, []byte)) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, layout.MaxDocument))
 	if err != nil {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -133,6 +153,7 @@ func (c *claimingRegistry) manifest(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	also(d, b)
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.Header().Set("Location", r.URL.Path)
 	w.WriteHeader(http.StatusCreated)

@@ -13,6 +13,10 @@ import (
 // A Source gives images of an engine.
 type Source struct {
 	transfer.Queue
+	// OnExport, if not nil, is told by which exporter an image leaves the
+	// engine, "push" or "save", and why. It runs on Export's goroutine.
+	OnExport func(m *transfer.Image, exporter, why string)
+
 	e         *Engine
 	described map[digest.Digest]*layout.Documents // by image ID; nil where nothing is known
 }

@@ -28,6 +28,13 @@ type (
 		Event  string      `json:"event"` // "plan"
 		Images []ImagePlan `json:"images"`
 	}
+	// ExportEvent says how an image leaves the engine.
+	ExportEvent struct {
+		Event    string `json:"event"` // "export"
+		Image    string `json:"image"`
+		Exporter string `json:"exporter"` // "push" or "save"
+		Why      string `json:"why"`
+	}
 	// ImagePlan is one image of an offer or a plan.
 	ImagePlan struct {
 		Ref       string      `json:"ref,omitempty"` // the first name

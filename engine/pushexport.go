@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"sync"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A receivingRegistry is a [claimingRegistry] that takes the blobs which are
+// not to be dropped. An upload waits in its body until the exporter has
+// answered it.
+type receivingRegistry struct {
+	claimingRegistry
+	uploads chan *upload
+	over    <-chan struct{} // closed when nobody takes uploads any more
+
+	mu   sync.Mutex
+	have map[digest.Digest]bool // claimed
+	docs map[digest.Digest][]byte
+}
+
+// An upload is one blob on its way from the engine.
+type upload struct {
+	digest digest.Digest
+	size   int64
+	body   io.Reader
+	done   chan error // answered once; has room
+}
+
+var uploadPath = regexp.MustCompile(`^/v2/[a-z0-9/._-]+/blobs/uploads/`)
+
+func (g *receivingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m := registryPath.FindStringSubmatch(r.URL.Path)
+	switch {
+	case uploadPath.MatchString(r.URL.Path):
+		if !g.admits(w, r) {
+			return
+		}
+		switch r.Method {
+		case http.MethodPost:
+			w.Header().Set("Location", r.URL.Path+"blob")
+			w.WriteHeader(http.StatusAccepted)
+		case http.MethodPut:
+			g.upload(w, r)
+		default:
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		}
+	case m != nil && m[1] == "blobs" && !g.claims(digest.Digest(m[2])):
+		if g.admits(w, r) {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	case m != nil && m[1] == "manifests" && r.Method == http.MethodPut:
+		if g.admits(w, r) {
+			// An index and what it lists may come at the same time.
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.keep(w, r, func(d digest.Digest, b []byte) { g.docs[d] = b })
+		}
+	default:
+		g.claimingRegistry.ServeHTTP(w, r)
+	}
+}
+
+func (g *receivingRegistry) claims(d digest.Digest) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.have[d]
+}
+
+func (g *receivingRegistry) took(d digest.Digest) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.have[d] = true
+}
+
+// upload passes a blob on. Only a containerd store's way of uploading is
+// known: one PUT with the size and the digest of the blob (seen on 28.5.2).
+func (g *receivingRegistry) upload(w http.ResponseWriter, r *http.Request) {
+	d := digest.Digest(r.URL.Query().Get("digest"))
+	if d.Validate() != nil || r.ContentLength < 0 {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	u := &upload{digest: d, size: r.ContentLength, body: r.Body, done: make(chan error, 1)}
+	select {
+	case g.uploads <- u:
+	case <-g.over:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	select {
+	case err := <-u.done:
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+	case <-g.over:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Docker-Content-Digest", d.String())
+	w.Header().Set("Location", r.URL.Path)
+	w.WriteHeader(http.StatusCreated)
+}
+
+// exportByPush has a containerd store push what it can, and returns the images
+// that are left to save. A push that fails between two blobs leaves its image to
+// save, without those that went by.
+func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter, out map[digest.Digest]transfer.IndexImage) ([]*transfer.Image, error) {
+	var rest []*transfer.Image
+	for _, m := range take {
+		if s.e.store != Containerd {
+			s.report(m, "save", s.e.store.String())
+			rest = append(rest, m)
+			continue
+		}
+		x, err := s.pushExport(ctx, m, drop, w)
+		var sink *sinkError
+		switch {
+		case errors.As(err, &sink):
+			return nil, sink.err
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			s.report(m, "save", "no push: "+cleanMessage(err.Error()))
+			rest = append(rest, m)
+		default:
+			s.report(m, "push", s.e.store.String())
+			out[m.ID] = *x
+		}
+	}
+	return rest, nil
+}
+
+func (s *Source) report(m *transfer.Image, exporter, why string) {
+	if s.OnExport != nil {
+		s.OnExport(m, exporter, why)
+	}
+}
+
+// pushExport has a containerd store push an image and puts its blobs into w as
+// they come, one at a time, the lowest layer of those that wait first. It
+// fails with a [sinkError] when the copy cannot go on; after any other failure
+// the image can still be saved.
+func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) (*transfer.IndexImage, error) {
+	tree := s.described[m.ID]
+	if tree == nil {
+		return nil, errors.New("its manifest is not known")
+	}
+	manifest := tree.Find(m.ID, m.Platform, len(m.Layers))
+	root, ok := tree.Descriptor(m.ID)
+	if manifest == nil || !ok {
+		return nil, errors.New("its manifest is not known")
+	}
+	over := make(chan struct{})
+	reg := &receivingRegistry{uploads: make(chan *upload), over: over,
+		have: map[digest.Digest]bool{}, docs: map[digest.Digest][]byte{}}
+	for d := range drop {
+		reg.have[d] = true
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pushed, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		pushed <- s.e.pushTo(ctx, m.ID, layout.NewDocuments(), func(c claimingRegistry) http.Handler {
+			reg.claimingRegistry = c
+			return reg
+		})
+	}()
+	order := map[digest.Digest]int{}
+	for i, d := range manifest.Layers {
+		order[d.Digest] = i
+	}
+	err := s.takeUploads(ctx, m, reg, order, pushed, w)
+	close(over)
+	if err != nil {
+		cancel()
+	}
+	<-ended // its name is removed
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range append([]ocispec.Descriptor{manifest.Config}, manifest.Layers...) {
+		if !reg.claims(d.Digest) {
+			return nil, fmt.Errorf("blob %s was not pushed", d.Digest)
+		}
+	}
+	if reg.docs[m.ID] == nil {
+		return nil, fmt.Errorf("another manifest than %s was pushed", m.ID)
+	}
+	for d, b := range reg.docs {
+		desc := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: d, Size: int64(len(b))}
+		if err := w.Put(ctx, desc, bytes.NewReader(b)); err != nil {
+			return nil, &sinkError{err}
+		}
+	}
+	return &transfer.IndexImage{ID: m.ID, Root: &root, Config: manifest.Config, Layers: manifest.Layers}, nil
+}
+
+// takeUploads puts what is uploaded into w until the push is over or a put
+// fails.
+func (s *Source) takeUploads(ctx context.Context, m *transfer.Image, reg *receivingRegistry, order map[digest.Digest]int, pushed <-chan error, w transfer.BlobWriter) error {
+	var waiting []*upload
+	for {
+		if len(waiting) == 0 {
+			select {
+			case u := <-reg.uploads:
+				waiting = append(waiting, u)
+			case err := <-pushed:
+				return err
+			}
+		}
+		for more := true; more; {
+			select {
+			case u := <-reg.uploads:
+				waiting = append(waiting, u)
+			default:
+				more = false
+			}
+		}
+		slices.SortStableFunc(waiting, func(a, b *upload) int { return order[a.digest] - order[b.digest] })
+		u := waiting[0]
+		waiting = waiting[1:]
+		if reg.claims(u.digest) { // a second upload of the same blob
+			_, err := io.Copy(io.Discard, u.body)
+			u.done <- err
+			continue
+		}
+		err := putUpload(ctx, u, "push "+m.Name(), w)
+		if err == nil {
+			reg.took(u.digest)
+		}
+		u.done <- err
+		if err != nil {
+			return &sinkError{err}
+		}
+	}
+}
+
+// putUpload puts one uploaded blob. Once it has begun, its failure is that of
+// the copy: the sink has a part of the blob.
+func putUpload(ctx context.Context, u *upload, op string, w transfer.BlobWriter) error {
+	br := bufio.NewReaderSize(&saveBody{u.body, op}, 64<<10)
+	head, err := br.Peek(int(min(u.size, 4)))
+	if err != nil {
+		return err
+	}
+	return w.Put(ctx, ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: u.digest, Size: u.size}, br)
+}
