@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/image"
@@ -47,37 +48,55 @@ func (e *Engine) describePush(ctx context.Context, l *local) (*layout.Documents,
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	got := layout.NewDocuments()
-	return got, e.pushTo(ctx, l.id, got, func(c claimingRegistry) http.Handler { return &c })
+	return got, e.pushTo(ctx, l.id, got, func(c *claimingRegistry) http.Handler { return c })
 }
 
 // pushTo has the engine push an image to the registry that serve returns, which
-// lives no longer than the push. The image has a name of its own for it.
-func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Documents, serve func(claimingRegistry) http.Handler) error {
+// lives no longer than the push, nor do its requests: their contexts end with the
+// push, and they must return then. The image has a name of its own for it.
+func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Documents, serve func(*claimingRegistry) http.Handler) error {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	claims := claimingRegistry{got: got, user: "imgsend", password: rand.Text()}
-	srv := &http.Server{Handler: serve(claims), ReadHeaderTimeout: describeTimeout}
+	claims := &claimingRegistry{got: got, user: "imgsend", password: rand.Text()}
+	h := serve(claims)
+	var requests sync.WaitGroup
+	life, end := context.WithCancel(ctx)
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			defer requests.Done()
+			h.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: describeTimeout,
+		BaseContext:       func(net.Listener) context.Context { return life },
+	}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		_ = srv.Serve(ln)
 	}()
+	// An engine that does not answer does not hang up either.
+	unhook := context.AfterFunc(life, func() { _ = srv.Close() })
 	defer func() {
+		end()
+		unhook()
 		_ = srv.Close()
 		<-served
+		requests.Wait()
 	}()
 	ref := ln.Addr().String() + "/" + describeRepo + ":" + ownerTag()
-	if err := e.api.ImageTag(ctx, id.String(), ref); err != nil {
-		return err
-	}
 	defer func() {
-		// The image has this name only for the push, and keeps its others.
+		// The image has this name only for the push, and keeps its others. A tag
+		// that failed may have been given all the same.
 		ctx, cancel := cleanupContext(ctx)
 		defer cancel()
 		_, _ = e.api.ImageRemove(ctx, ref, image.RemoveOptions{})
 	}()
+	if err := e.api.ImageTag(ctx, id.String(), ref); err != nil {
+		return err
+	}
 	return e.push(ctx, ref, claims.user, claims.password)
 }
 
@@ -99,8 +118,10 @@ func (e *Engine) push(ctx context.Context, ref, user, password string) error {
 // specification, "Push") that has every blob already and keeps the manifests.
 // Whoever lacks the credential gets nothing but 401.
 type claimingRegistry struct {
-	got            *layout.Documents
 	user, password string
+
+	mu  sync.Mutex // an index and what it lists may come at the same time
+	got *layout.Documents
 }
 
 var registryPath = regexp.MustCompile(`^/v2/(?:[a-z0-9/._-]+/(blobs|manifests)/([A-Za-z0-9:._-]+))?$`)
@@ -141,7 +162,7 @@ func (c *claimingRegistry) manifest(w http.ResponseWriter, r *http.Request) {
 	c.keep(w, r, func(digest.Digest, []byte) {})
 }
 
-// keep takes a manifest and shows it to also.
+// keep takes a manifest and shows it to also, with mu held.
 func (c *claimingRegistry) keep(w http.ResponseWriter, r *http.Request, also func(digest.Digest, []byte)) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, layout.MaxDocument))
 	if err != nil {
@@ -149,6 +170,8 @@ func (c *claimingRegistry) keep(w http.ResponseWriter, r *http.Request, also fun
 		return
 	}
 	d := digest.FromBytes(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.got.Add(d, b); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return

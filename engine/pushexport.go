@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
@@ -22,13 +24,15 @@ import (
 // not to be dropped. An upload waits in its body until the exporter has
 // answered it.
 type receivingRegistry struct {
-	claimingRegistry
+	*claimingRegistry
 	uploads chan *upload
 	over    <-chan struct{} // closed when nobody takes uploads any more
 
-	mu   sync.Mutex
-	have map[digest.Digest]bool // claimed
-	docs map[digest.Digest][]byte
+	docs map[digest.Digest][]byte // guarded by the claimingRegistry's mu
+
+	haveMu sync.Mutex
+	have   map[digest.Digest]bool // claimed
+	put    map[digest.Digest]bool // took of the engine
 }
 
 // An upload is one blob on its way from the engine.
@@ -36,7 +40,8 @@ type upload struct {
 	digest digest.Digest
 	size   int64
 	body   io.Reader
-	done   chan error // answered once; has room
+	ctx    context.Context // ends with the push
+	done   chan error      // answered once; has room
 }
 
 var uploadPath = regexp.MustCompile(`^/v2/[a-z0-9/._-]+/blobs/uploads/`)
@@ -63,9 +68,6 @@ func (g *receivingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case m != nil && m[1] == "manifests" && r.Method == http.MethodPut:
 		if g.admits(w, r) {
-			// An index and what it lists may come at the same time.
-			g.mu.Lock()
-			defer g.mu.Unlock()
 			g.keep(w, r, func(d digest.Digest, b []byte) { g.docs[d] = b })
 		}
 	default:
@@ -74,15 +76,15 @@ func (g *receivingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *receivingRegistry) claims(d digest.Digest) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.haveMu.Lock()
+	defer g.haveMu.Unlock()
 	return g.have[d]
 }
 
 func (g *receivingRegistry) took(d digest.Digest) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.have[d] = true
+	g.haveMu.Lock()
+	defer g.haveMu.Unlock()
+	g.have[d], g.put[d] = true, true
 }
 
 // upload passes a blob on. Only a containerd store's way of uploading is
@@ -93,7 +95,7 @@ func (g *receivingRegistry) upload(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	u := &upload{digest: d, size: r.ContentLength, body: r.Body, done: make(chan error, 1)}
+	u := &upload{digest: d, size: r.ContentLength, body: r.Body, ctx: r.Context(), done: make(chan error, 1)}
 	select {
 	case g.uploads <- u:
 	case <-g.over:
@@ -117,7 +119,7 @@ func (g *receivingRegistry) upload(w http.ResponseWriter, r *http.Request) {
 
 // exportByPush has a containerd store push what it can, and returns the images
 // that are left to save. A push that fails between two blobs leaves its image to
-// save, without those that went by.
+// save; what went by is noted in drop, for no blob is put twice.
 func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter, out map[digest.Digest]transfer.IndexImage) ([]*transfer.Image, error) {
 	var rest []*transfer.Image
 	for _, m := range take {
@@ -129,10 +131,10 @@ func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, drop 
 		x, err := s.pushExport(ctx, m, drop, w)
 		var sink *sinkError
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, failed("push "+m.Name(), ctx.Err())
 		case errors.As(err, &sink):
 			return nil, sink.err
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
 		case err != nil:
 			s.report(m, "save", "no push: "+cleanMessage(err.Error()))
 			rest = append(rest, m)
@@ -164,18 +166,22 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	if manifest == nil || !ok {
 		return nil, errors.New("its manifest is not known")
 	}
-	over := make(chan struct{})
+	if s.putDocs == nil {
+		s.putDocs = map[digest.Digest]bool{}
+	}
+	got, over := layout.NewDocuments(), make(chan struct{})
 	reg := &receivingRegistry{uploads: make(chan *upload), over: over,
-		have: map[digest.Digest]bool{}, docs: map[digest.Digest][]byte{}}
+		have: map[digest.Digest]bool{}, put: map[digest.Digest]bool{}, docs: map[digest.Digest][]byte{}}
 	for d := range drop {
 		reg.have[d] = true
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	pushCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := newIdle(func() { cancel(errIdle) })
 	pushed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		pushed <- s.e.pushTo(ctx, m.ID, layout.NewDocuments(), func(c claimingRegistry) http.Handler {
+		pushed <- s.e.pushTo(pushCtx, m.ID, got, func(c *claimingRegistry) http.Handler {
 			reg.claimingRegistry = c
 			return reg
 		})
@@ -184,12 +190,15 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	for i, d := range manifest.Layers {
 		order[d.Digest] = i
 	}
-	err := s.takeUploads(ctx, m, reg, order, pushed, w)
+	err := s.takeUploads(ctx, m, reg, order, pushed, idle, w)
 	close(over)
 	if err != nil {
-		cancel()
+		cancel(nil)
 	}
 	<-ended // its name is removed
+	for d := range reg.put {
+		drop[d] = true
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -201,8 +210,13 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	if reg.docs[m.ID] == nil {
 		return nil, fmt.Errorf("another manifest than %s was pushed", m.ID)
 	}
-	for d, b := range reg.docs {
-		desc := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: d, Size: int64(len(b))}
+	for _, d := range slices.Sorted(maps.Keys(reg.docs)) {
+		desc, ok := got.Descriptor(d)
+		if !ok || s.putDocs[d] {
+			continue
+		}
+		s.putDocs[d] = true
+		b := reg.docs[d]
 		if err := w.Put(ctx, desc, bytes.NewReader(b)); err != nil {
 			return nil, &sinkError{err}
 		}
@@ -212,14 +226,25 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 
 // takeUploads puts what is uploaded into w until the push is over or a put
 // fails.
-func (s *Source) takeUploads(ctx context.Context, m *transfer.Image, reg *receivingRegistry, order map[digest.Digest]int, pushed <-chan error, w transfer.BlobWriter) error {
+func (s *Source) takeUploads(ctx context.Context, m *transfer.Image, reg *receivingRegistry, order map[digest.Digest]int, pushed <-chan error, idle *idle, w transfer.BlobWriter) error {
 	var waiting []*upload
+	place := func(u *upload) int {
+		if i, ok := order[u.digest]; ok {
+			return i
+		}
+		return len(order) // configs and attestations
+	}
 	for {
 		if len(waiting) == 0 {
+			idle.start()
 			select {
 			case u := <-reg.uploads:
+				idle.stop()
 				waiting = append(waiting, u)
 			case err := <-pushed:
+				if !idle.stop() && err != nil {
+					return errIdle
+				}
 				return err
 			}
 		}
@@ -231,32 +256,77 @@ func (s *Source) takeUploads(ctx context.Context, m *transfer.Image, reg *receiv
 				more = false
 			}
 		}
-		slices.SortStableFunc(waiting, func(a, b *upload) int { return order[a.digest] - order[b.digest] })
+		slices.SortStableFunc(waiting, func(a, b *upload) int { return place(a) - place(b) })
 		u := waiting[0]
 		waiting = waiting[1:]
+		u.body = &idleReader{u.body, idle}
 		if reg.claims(u.digest) { // a second upload of the same blob
 			_, err := io.Copy(io.Discard, u.body)
 			u.done <- err
 			continue
 		}
-		err := putUpload(ctx, u, "push "+m.Name(), w)
+		var err error
+		if s.onUpload != nil {
+			err = s.onUpload(len(reg.put))
+		}
+		if err == nil {
+			err = putUpload(ctx, u, "push "+m.Name(), w)
+		}
 		if err == nil {
 			reg.took(u.digest)
 		}
 		u.done <- err
-		if err != nil {
-			return &sinkError{err}
+		var sink *sinkError
+		if errors.As(err, &sink) {
+			return err
 		}
 	}
 }
 
 // putUpload puts one uploaded blob. Once it has begun, its failure is that of
-// the copy: the sink has a part of the blob.
+// the copy, a [sinkError]: the sink has a part of the blob. Before, the push has
+// failed, and says so itself.
 func putUpload(ctx context.Context, u *upload, op string, w transfer.BlobWriter) error {
 	br := bufio.NewReaderSize(&saveBody{u.body, op}, 64<<10)
 	head, err := br.Peek(int(min(u.size, 4)))
 	if err != nil {
 		return err
 	}
-	return w.Put(ctx, ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: u.digest, Size: u.size}, br)
+	if err := u.ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.Put(ctx, ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: u.digest, Size: u.size}, br); err != nil {
+		return &sinkError{err}
+	}
+	return nil
+}
+
+// pushIdle is how long an engine may hand over nothing while it is waited for.
+const pushIdle = 30 * time.Second
+
+var errIdle = errors.New("the engine hands over nothing")
+
+// An idle ends what an engine does not go on with. It counts only while the
+// engine is waited for, not the sink.
+type idle struct{ t *time.Timer }
+
+func newIdle(end func()) *idle {
+	t := time.AfterFunc(pushIdle, end)
+	t.Stop()
+	return &idle{t}
+}
+
+func (i *idle) start()     { i.t.Reset(pushIdle) }
+func (i *idle) stop() bool { return i.t.Stop() }
+
+// An idleReader is idle while it reads.
+type idleReader struct {
+	r    io.Reader
+	idle *idle
+}
+
+func (r *idleReader) Read(p []byte) (int, error) {
+	r.idle.start()
+	defer r.idle.stop()
+	return r.r.Read(p)
 }

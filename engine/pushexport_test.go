@@ -1,9 +1,17 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
 	"testing"
 
+	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -38,4 +46,170 @@ func TestPushExport(t *testing.T) {
 			leftovers(t, from, to)
 		})
 	}
+}
+
+// stores runs a test for every containerd store of the matrix.
+func stores(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
+	for _, spec := range specs(t) {
+		if spec.Containerd {
+			t.Run(spec.Name, func(t *testing.T) { test(t, spec) })
+		}
+	}
+}
+
+// pushing copies names and returns by which exporters they left.
+func pushing(ctx context.Context, t *testing.T, from, to *throwaway.Engine, refuse func(put int) error, h hooked, names ...string) ([]string, error) {
+	t.Helper()
+	var reqs []engine.Request
+	for _, n := range names {
+		reqs = append(reqs, engine.Request{Image: n})
+	}
+	src, err := engine.NewSource(ctx, open(t, from), reqs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ran []string
+	src.OnExport = func(_ *transfer.Image, exporter, _ string) { ran = append(ran, exporter) }
+	src.SetOnUpload(refuse)
+	h.Sink = engine.NewSink(ctx, open(t, to))
+	_, err = transfer.Copy(ctx, src, &h, transfer.Options{})
+	return ran, err
+}
+
+// TestPushRefused has pushes fail before their first blob and after one: the
+// image is saved then.
+func TestPushRefused(t *testing.T) {
+	stores(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		v1, v2 := versions("refused " + spec.Name)
+		load(t, from, v1, v2)
+		for limit, m := range []throwaway.Image{v1, v2} {
+			ran, err := pushing(t.Context(), t, from, to, func(put int) error {
+				if put >= limit {
+					return errors.New("no more")
+				}
+				return nil
+			}, hooked{}, m.Ref)
+			if err != nil || strings.Join(ran, " ") != "save" {
+				t.Fatalf("after %d blobs: left by %q, %v", limit, ran, err)
+			}
+			if a, b := id(t, from, m.Ref), id(t, to, m.Ref); a != b {
+				t.Errorf("%s was %s and arrived as %s", m.Ref, a, b)
+			}
+		}
+		leftovers(t, from, to)
+	})
+}
+
+// TestPushShared sends two images that share layers in one copy.
+func TestPushShared(t *testing.T) {
+	stores(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		v1, v2 := versions("shared " + spec.Name)
+		load(t, from, v1, v2)
+		ran, err := pushing(t.Context(), t, from, to, nil, hooked{}, v1.Ref, v2.Ref)
+		if err != nil || strings.Join(ran, " ") != "push push" {
+			t.Fatalf("left by %q, %v", ran, err)
+		}
+		for _, m := range []string{v1.Ref, v2.Ref} {
+			if a, b := id(t, from, m), id(t, to, m); a != b {
+				t.Errorf("%s was %s and arrived as %s", m, a, b)
+			}
+		}
+		leftovers(t, from, to)
+	})
+}
+
+// TestPushCancelled ends a push inside a blob: neither a name nor a goroutine
+// of the registry is left, and while it lasts strangers get 401.
+func TestPushCancelled(t *testing.T) {
+	stores(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		m := big("cancelled " + spec.Name)
+		load(t, from, m)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, err := pushing(ctx, t, from, to, nil, hooked{halfway: func() {
+			stranger(t, from)
+			cancel()
+		}}, m.Ref)
+		if transfer.KindOf(err) != transfer.KindInterrupted {
+			t.Errorf("it ended with %v", err)
+		}
+		stacks := make([]byte, 4<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for _, f := range []string{"pushTo", "receivingRegistry", "claimingRegistry", "http.(*Server).Serve("} {
+			if strings.Contains(string(stacks), f) {
+				t.Errorf("a goroutine is left in %s", f)
+			}
+		}
+		absent(t, to, m.Ref)
+		leftovers(t, from, to)
+	})
+}
+
+// stranger asks the registry of a push that goes on, as its name tells where it
+// is, without the credential.
+func stranger(t *testing.T, e *throwaway.Engine) {
+	addr := ""
+	for _, ref := range tags(t, e) {
+		if a, _, ok := strings.Cut(ref, "/imgsend-describe:"); ok {
+			addr = a
+		}
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		t.Errorf("no push goes on: %v", err)
+		return
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/v2/imgsend-describe/blobs/uploads/", http.NoBody)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s without the credential: %s", method, resp.Status)
+		}
+	}
+}
+
+func tags(t *testing.T, e *throwaway.Engine) (out []string) {
+	t.Helper()
+	c, err := e.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	list, err := c.ImageList(t.Context(), image.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list {
+		out = append(out, i.RepoTags...)
+	}
+	return out
+}
+
+// TestPushProxy has an engine with a proxy in its environment: it does not come
+// between it and the registry.
+func TestPushProxy(t *testing.T) {
+	stores(t, func(t *testing.T, spec throwaway.Spec) {
+		for _, v := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+			spec.Env = append(spec.Env, v+"=http://127.0.0.1:9") // nobody is there
+		}
+		from, to := start(t, spec), pool.get(t, spec, "receiver")
+		defer from.Stop()
+		v1, _ := versions("proxy " + spec.Name)
+		load(t, from, v1)
+		ran, err := pushing(t.Context(), t, from, to, nil, hooked{}, v1.Ref)
+		if err != nil || strings.Join(ran, " ") != "push" {
+			t.Fatalf("left by %q, %v", ran, err)
+		}
+	})
 }

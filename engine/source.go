@@ -19,6 +19,8 @@ type Source struct {
 
 	e         *Engine
 	described map[digest.Digest]*layout.Documents // by image ID; nil where nothing is known
+	onUpload  func(put int) error                 // for tests: its error refuses an upload
+	putDocs   map[digest.Digest]bool              // manifests and indexes that were put after a push
 }
 
 var _ transfer.Source = (*Source)(nil)
