@@ -45,7 +45,7 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 	if j.container != nil {
 		err = o.open(ctx, v, eng, j.container)
 	} else {
-		o.Source, err = engine.NewSource(ctx, eng, j.requests)
+		err = o.images(ctx, v, eng, j.requests)
 	}
 	if err != nil {
 		return nil, errors.Join(err, o.close(ctx))
@@ -86,6 +86,18 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, eng *engine.Engine, j *
 	if j.keep {
 		o.sent = func(ctx context.Context) error { return image.Keep(ctx, j.as) }
 	}
-	o.Source, err = engine.NewSource(ctx, eng, []engine.Request{image.Request(j.as)})
-	return err
+	return o.images(ctx, v, eng, []engine.Request{image.Request(j.as)})
+}
+
+// images opens images of the engine.
+func (o *origin) images(ctx context.Context, v *cli.Voice, eng *engine.Engine, reqs []engine.Request) error {
+	src, err := engine.NewSource(ctx, eng, reqs)
+	if err != nil {
+		return err
+	}
+	src.OnExport = func(m *transfer.Image, exporter, why string) {
+		v.Event(cli.ExportEvent{Event: "export", Image: cli.Title(m), Exporter: exporter, Why: why})
+	}
+	o.Source = src
+	return nil
 }
