@@ -1,0 +1,76 @@
+package engine_test
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// TestPushKilled kills a process inside a push. The name that it leaves goes
+// with the next run.
+func TestPushKilled(t *testing.T) {
+	if host := os.Getenv("IMGSEND_TEST_PUSH_HOST"); host != "" {
+		pushUntilKilled(t, host, os.Getenv("IMGSEND_TEST_PUSH_IMAGE"))
+		return
+	}
+	stores(t, func(t *testing.T, spec throwaway.Spec) {
+		from := pool.get(t, spec, "sender")
+		m := big("killed " + spec.Name)
+		load(t, from, m)
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestPushKilled$", "-test.timeout=1m")
+		cmd.Env = append(os.Environ(), "IMGSEND_TEST_PUSH_HOST="+from.Host(), "IMGSEND_TEST_PUSH_IMAGE="+m.Ref)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines, halfway := bufio.NewScanner(out), false
+		for !halfway && lines.Scan() {
+			halfway = lines.Text() == "halfway"
+		}
+		_ = cmd.Process.Kill()
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait()
+		if !halfway {
+			t.Fatal("the push did not come to its first large blob")
+		}
+		if !strings.Contains(strings.Join(tags(t, from), " "), "imgsend-describe:") {
+			t.Error("the killed process left no name: nothing is tested")
+		}
+		if _, err := engine.NewSource(t.Context(), open(t, from), []engine.Request{{Image: m.Ref}}); err != nil {
+			t.Fatal(err)
+		}
+		leftovers(t, from)
+	})
+}
+
+// pushUntilKilled stays inside the first large blob.
+func pushUntilKilled(t *testing.T, host, name string) {
+	e, err := engine.Find(t.Context(), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := engine.NewSource(t.Context(), e, []engine.Request{{Image: name}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hooked{Sink: &discard{}, halfway: func() {
+		_, _ = os.Stdout.WriteString("halfway\n")
+		select {}
+	}}
+	_, err = transfer.Copy(t.Context(), src, h, transfer.Options{})
+	t.Fatalf("it came to an end: %v", err)
+}
