@@ -10,5 +10,7 @@
 //
 // The package does not know who is at the other end of a transfer, does not
 // write to the screen, starts no engine (see throwaway) and never talks to a
-// registry. It stores nothing on disk.
+// registry; it is one itself, for the length of a push and for the engine that
+// pushes only, on the loopback interface. It stores nothing on disk but the
+// file system of a flattened container, in a temporary file without a name.
 package engine

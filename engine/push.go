@@ -61,13 +61,14 @@ func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Docum
 	}
 	claims := &claimingRegistry{got: got, user: "imgsend", password: rand.Text()}
 	h := serve(claims)
-	var requests sync.WaitGroup
+	var requests gate
 	life, end := context.WithCancel(ctx)
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			requests.Add(1)
-			defer requests.Done()
-			h.ServeHTTP(w, r)
+			if requests.enter() {
+				defer requests.leave()
+				h.ServeHTTP(w, r)
+			}
 		}),
 		ReadHeaderTimeout: describeTimeout,
 		BaseContext:       func(net.Listener) context.Context { return life },
@@ -84,7 +85,7 @@ func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Docum
 		unhook()
 		_ = srv.Close()
 		<-served
-		requests.Wait()
+		requests.shut()
 	}()
 	ref := ln.Addr().String() + "/" + describeRepo + ":" + ownerTag()
 	defer func() {
@@ -98,6 +99,32 @@ func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Docum
 		return err
 	}
 	return e.push(ctx, ref, claims.user, claims.password)
+}
+
+// A gate counts who is inside, until it is shut.
+type gate struct {
+	mu     sync.Mutex
+	closed bool
+	inside sync.WaitGroup
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.inside.Add(1)
+	}
+	return !g.closed
+}
+
+func (g *gate) leave() { g.inside.Done() }
+
+// shut lets nobody in any more and waits for those inside.
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.inside.Wait()
 }
 
 // push pushes ref and reads the engine's answer to its end.
