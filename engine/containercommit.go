@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -42,35 +43,24 @@ type Committed struct {
 // once, ends the commit, and removes what it made. A classic store does not end
 // a commit, so that Commit waits for it, ten seconds at most; one that takes
 // longer leaves an image that the next run removes.
+//
+// Podman leaves the pausing to Commit (see hold), so that only there a killed
+// process leaves the container paused.
 func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	c.e.sweep(ctx)
+	release := func() error { return nil }
+	if c.e.store == Podman && !o.NoPause {
+		var err error
+		if release, err = c.hold(ctx); err != nil {
+			return nil, err
+		}
+	}
 	m := &Committed{e: c.e, ref: commitRepo + ":" + ownerTag()}
-	// Its own context: when the connection is cut is for giveUp to say.
-	api, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	opts := container.CommitOptions{Reference: m.ref, Comment: o.Message, Author: o.Author, Changes: o.Changes, Pause: !o.NoPause}
-	if c.e.store == Podman {
-		// It fails without a body, and does not use what is in it (seen on
-		// 4.3.1). Docker takes it for the settings to start from.
-		opts.Config = &container.Config{}
-	}
-	answer := make(chan error, 1)
-	go func() {
-		_, err := c.e.api.ContainerCommit(api, c.ID, opts)
-		answer <- err
-	}()
-	var err error
-	select {
-	case err = <-answer:
-	case <-ctx.Done():
-		c.giveUp(ctx, o, answer, cut)
-	}
-	if err == nil {
-		err = ctx.Err()
-	}
+	err := c.commit(ctx, m.ref, o)
+	err = errors.Join(err, release())
 	var l *local
 	if err == nil {
 		l, err = c.e.find(ctx, m.ref)
@@ -86,18 +76,45 @@ func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, er
 	return m, nil
 }
 
+// commit has the engine commit the container under the name ref.
+func (c *Container) commit(ctx context.Context, ref string, o CommitOptions) error {
+	opts := container.CommitOptions{Reference: ref, Comment: o.Message, Author: o.Author, Changes: o.Changes, Pause: !o.NoPause}
+	if c.e.store == Podman {
+		// It fails without a body, and does not use what is in it; Docker takes
+		// it for the settings to start from. It pauses only when told to, while
+		// the client only ever tells not to. (Seen on 4.3.1 and 5.8.6.)
+		opts.Config, opts.Pause = &container.Config{}, false
+	}
+	// Its own context: when the connection is cut is for giveUp to say.
+	api, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	answer := make(chan error, 1)
+	go func() {
+		_, err := c.e.api.ContainerCommit(api, c.ID, opts)
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		return errors.Join(err, ctx.Err())
+	case <-ctx.Done():
+		c.giveUp(ctx, opts.Pause, answer, cut)
+		return ctx.Err()
+	}
+}
+
 // giveUpEvery is how often a container is looked at that is to run on.
 const giveUpEvery = 50 * time.Millisecond
 
 // giveUp ends a commit that is not wanted any more. It returns when the commit
-// is over and the container not paused for it any more, in cleanupTime at most.
+// is over and, if pausing says that the engine has paused the container for it,
+// the container runs on; in cleanupTime at most.
 //
 // What a cut connection does, 0.15 s into the commit of a running container with
 // 300 MB of new files: a containerd store (26.1.5, 28.5.2) and Podman (4.3.1,
-// 5.8.6) end the commit, let the container run on within 0.1 s and 1.2 s, and
-// leave no image. Classic stores (20.10.24, 26.1.5, 28.5.2) go on to the end,
-// name the image, and only then let the container run on.
-func (c *Container) giveUp(ctx context.Context, o CommitOptions, answer <-chan error, cut func()) {
+// 5.8.6) end the commit, within 0.1 s and 1.2 s, and leave no image. Classic
+// stores (20.10.24, 26.1.5, 28.5.2) go on to the end, name the image, and only
+// then let the container run on.
+func (c *Container) giveUp(ctx context.Context, pausing bool, answer <-chan error, cut func()) {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
 	if c.e.store != Classic {
@@ -106,7 +123,8 @@ func (c *Container) giveUp(ctx context.Context, o CommitOptions, answer <-chan e
 	tick := time.NewTicker(giveUpEvery)
 	defer tick.Stop()
 	for answered := false; ; {
-		paused := !o.NoPause && c.runs() && c.pausedNow(ctx)
+		// Podman says nothing of a container before its commit is over.
+		paused := c.pausedNow(ctx) && pausing && c.runs()
 		if paused {
 			// The engine does not mind that it was done when its own turn comes.
 			_ = c.unpause(ctx)

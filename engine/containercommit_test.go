@@ -133,11 +133,14 @@ func TestCommitFails(t *testing.T) {
 		}
 		b.want("running")
 		c := b.find()
+		if err := b.api.ContainerKill(t.Context(), b.name, "KILL"); err != nil {
+			t.Fatal(err)
+		}
 		if err := b.api.ContainerRemove(t.Context(), b.name, container.RemoveOptions{Force: true}); err != nil {
 			t.Fatal(err)
 		}
 		_, err = c.Commit(t.Context(), engine.CommitOptions{})
-		wantError(t, err, transfer.KindEngine, "commit "+b.name)
+		wantError(t, err, transfer.KindEngine, b.name)
 		leftovers(t, b.e)
 		if _, err := b.api.ContainerCreate(t.Context(), &container.Config{Image: b.base.Ref}, nil, nil, nil, b.name); err != nil {
 			t.Fatal(err) // for the test to remove

@@ -3,10 +3,15 @@
 // that they are verified before they have a name.
 //
 // An [Engine] is a connection through the Docker API. [NewSource] makes it a
-// [transfer.Source], [NewSink] a [transfer.Sink]. The facts about engines that
-// the package rests on are written where they are used, with the versions they
-// were seen on: Docker 20.10.24, 26.1.5 and 28.5.2 with the classic store
-// (graph drivers), 26.1.5 and 28.5.2 with the containerd store, Podman 4.3.1.
+// [transfer.Source], [NewSink] a [transfer.Sink]. [Engine.Container] finds a
+// container, which is sent as an image: [Container.Commit] puts its changes on
+// top of its image's layers, [Container.Flatten] makes one layer of all its
+// files.
+//
+// The facts about engines that the package rests on are written where they are
+// used, with the versions they were seen on: Docker 20.10.24, 26.1.5 and 28.5.2
+// with the classic store (graph drivers), 26.1.5 and 28.5.2 with the containerd
+// store, Podman 4.3.1 and 5.8.6.
 //
 // The package does not know who is at the other end of a transfer, does not
 // write to the screen, starts no engine (see throwaway) and never talks to a

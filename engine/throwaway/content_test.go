@@ -8,10 +8,15 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // Digests that must never change: stores, golden files and measurements of
@@ -66,6 +71,51 @@ func TestLayerTar(t *testing.T) {
 		if files != max(l.Files, 1) || size != l.Size {
 			t.Errorf("%v: %d files with %d bytes", l, files, size)
 		}
+	}
+}
+
+func TestFileLayer(t *testing.T) {
+	for _, content := range []string{"", "hello", strings.Repeat("x", 300_000)} {
+		l := Layer{File: File{Path: "app", Content: content, Mode: 0o755}}
+		var b bytes.Buffer
+		if err := l.WriteTar(&b); err != nil {
+			t.Fatal(err)
+		}
+		if int64(b.Len()) != l.TarSize() || digestOf(b.Bytes()) != l.DiffID() {
+			t.Errorf("%v: %d bytes, TarSize says %d; digest %s, DiffID says %s", l, b.Len(), l.TarSize(), digestOf(b.Bytes()), l.DiffID())
+		}
+		got := readTar(t, &b)
+		if string(got["app"]) != content || len(got) != 1 {
+			t.Errorf("%v: %d files, one of %d bytes", l, len(got), len(got["app"]))
+		}
+	}
+	a, b := Layer{File: File{Path: "app", Content: "a"}}, Layer{File: File{Path: "app", Content: "b"}}
+	if a.String() == b.String() || a.DiffID() == b.DiffID() {
+		t.Errorf("two files are one layer: %v", a)
+	}
+}
+
+func TestSleeper(t *testing.T) {
+	l, err := Sleeper()
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("it does not run here: ", err)
+	}
+	path := filepath.Join(t.TempDir(), "sleep")
+	if err := os.WriteFile(path, []byte(l.File.Content), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Errorf("it ended: %v", err)
+	case <-time.After(200 * time.Millisecond):
+		_ = cmd.Process.Kill()
+		<-ended
 	}
 }
 
