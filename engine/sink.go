@@ -43,8 +43,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 	s.probe.remove(ctx)
 	s.offer, s.whole = o, map[digest.Digest]digest.Digest{}
 	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
-	var take []*transfer.Image
-	var at []int
+	var take, later []int // places in the offer
 	for i := range o.Images {
 		m := &o.Images[i]
 		for _, ref := range m.Refs {
@@ -66,25 +65,40 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		case s.e.store == Podman && len(take) > 0:
 			// Podman loads one image from an OCI archive.
 			s.plan.Images[i].Status = transfer.Later
+			later = append(later, i)
 		default:
 			s.plan.Images[i].Status = transfer.Take
-			take, at = append(take, m), append(at, i)
+			take = append(take, i)
 		}
 	}
-	have := make([][]bool, len(take))
-	if !o.Full && len(take) > 0 {
-		var err error
-		if have, s.probe, err = s.e.layers(ctx, take); err != nil {
-			return nil, failed("look for layers", err)
-		}
-	}
-	for n, i := range at {
-		s.plan.Images[i].Have = have[n]
-		if have[n] == nil {
-			s.plan.Images[i].Have = make([]bool, len(take[n].Layers))
-		}
+	if err := s.planLayers(ctx, append(take, later...)); err != nil {
+		return nil, err
 	}
 	return s.plan, nil
+}
+
+// planLayers completes the plan of the images with these places in the offer
+// by the layers that are here.
+func (s *Sink) planLayers(ctx context.Context, places []int) error {
+	images := make([]*transfer.Image, len(places))
+	for n, i := range places {
+		images[n] = &s.offer.Images[i]
+	}
+	have := make([][]bool, len(images))
+	if !s.offer.Full && len(images) > 0 {
+		var err error
+		if have, s.probe, err = s.e.layers(ctx, images); err != nil {
+			return failed("look for layers", err)
+		}
+	}
+	for n, i := range places {
+		ip := &s.plan.Images[i]
+		ip.Have = have[n]
+		if ip.Status == transfer.Take && ip.Have == nil {
+			ip.Have = make([]bool, len(images[n].Layers))
+		}
+	}
+	return nil
 }
 
 // checkNames refuses m before it is sent if one of its names would move from

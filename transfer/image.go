@@ -95,7 +95,8 @@ type Plan struct {
 type ImagePlan struct {
 	Status Status `json:"status"`
 	// Have says for each layer, bottom first, whether the sink has it. What it
-	// has it keeps until the round is over. Only for [Take].
+	// has it keeps until the round is over. For [Take]; for [Later] it may be
+	// absent, and tells the source what it will be asked for.
 	Have []bool `json:"have,omitempty"`
 }
 

@@ -120,13 +120,15 @@ func (s *Source) item(id digest.Digest) *Item {
 	panic("layout: internal error: an image is taken that was not offered")
 }
 
-// check reports a layer that the plan needs and that is not here.
+// check reports a layer that the plan needs and that is not here. Images of a
+// later round count too, where the sink tells about them: what cannot be given
+// whole is better not begun.
 func (s *Source) check(o *transfer.Offer, p *transfer.Plan) error {
 	for i, ip := range p.Images {
-		if ip.Status != transfer.Take {
+		m := &o.Images[i]
+		if ip.Status == transfer.Whole || len(ip.Have) != len(m.Layers) {
 			continue
 		}
-		m := &o.Images[i]
 		for j, l := range m.Layers {
 			if _, here := s.blobs.Size(l.Digest); here || ip.Have[j] {
 				continue
