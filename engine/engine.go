@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/transfer"
@@ -39,6 +40,8 @@ type Engine struct {
 	store    Store
 	platform ocispec.Platform
 	version  string // of the API, as negotiated
+
+	loading sync.Mutex // held by a load of a stand-in
 }
 
 // open connects to the engine at ep and asks what it is.

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -48,40 +50,49 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 	return x, nil
 }
 
-// batches splits images into those that one save can hold. Only layers in
-// Docker's old format ever need more than one.
+// batches splits images into those that one save can hold.
 func (s *Source) batches(images []*transfer.Image) [][]*transfer.Image {
-	if len(images) == 0 {
-		return nil
-	}
-	if s.e.store != Classic {
-		return [][]*transfer.Image{images}
-	}
 	var out [][]*transfer.Image
 	for _, m := range images {
-		fits := false
-		for i := range out {
-			if _, fits = newV1Layers(append(out[i][:len(out[i]):len(out[i])], m)); fits {
-				out[i] = append(out[i], m)
-				break
-			}
+		i := slices.IndexFunc(out, func(batch []*transfer.Image) bool {
+			return s.together(append(batch[:len(batch):len(batch)], m))
+		})
+		if i < 0 {
+			i, out = len(out), append(out, nil)
 		}
-		if !fits {
-			out = append(out, []*transfer.Image{m})
-		}
+		out[i] = append(out[i], m)
 	}
 	return out
+}
+
+// together reports whether one save can hold the images: layers in Docker's old
+// format may need more than one, and a save picks one platform of all or none.
+func (s *Source) together(images []*transfer.Image) bool {
+	if s.e.store == Classic {
+		_, ok := newV1Layers(images)
+		return ok
+	}
+	for _, m := range images[1:] {
+		if s.found[m.ID].picked() != s.found[images[0].ID].picked() {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Source) save(ctx context.Context, images []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter, saved map[digest.Digest]transfer.IndexImage) error {
 	op := "save " + images[0].Name()
 	ids := make([]string, len(images))
 	for i, m := range images {
-		ids[i] = m.ID.String()
+		ids[i] = s.found[m.ID].target.String()
+	}
+	var opts []client.ImageSaveOption
+	if l := s.found[images[0].ID]; l.picked() != "" {
+		opts = append(opts, client.ImageSaveWithPlatforms(*l.platform))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends a save that is not read to its end
-	body, err := s.e.api.ImageSave(ctx, ids)
+	body, err := s.e.api.ImageSave(ctx, ids, opts...)
 	if err != nil {
 		return failed(op, err)
 	}

@@ -3,16 +3,13 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
-	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -41,7 +38,19 @@ func (e *Engine) canProbe() bool {
 // The caller removes the probe. If none of them is there it removes itself.
 func (e *Engine) probe(ctx context.Context, blobs []digest.Digest) (*probe, map[digest.Digest]bool, error) {
 	p := &probe{e: e, ref: probeRepo + ":" + ownerTag()}
-	archive, manifestOf, err := probeArchive(blobs, p.ref)
+	a, err := newProbeArchive("docker.io/library/" + p.ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	manifestOf := map[digest.Digest]digest.Digest{}
+	for _, blob := range blobs {
+		m, err := a.blob(ocispec.Descriptor{Digest: blob, Size: 1}) // the size is not looked at
+		if err != nil {
+			return nil, nil, err
+		}
+		manifestOf[m] = blob
+	}
+	archive, err := a.end()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,53 +84,6 @@ func (p *probe) remove(ctx context.Context) {
 	defer cancel()
 	_, _ = p.e.api.ImageRemove(ctx, p.ref, image.RemoveOptions{Force: true})
 	p.ref = ""
-}
-
-// probeArchive returns the archive of a probe image, and the blob that each of
-// its manifests asks for. The platform unknown/unknown keeps the engine from
-// unpacking it.
-func probeArchive(blobs []digest.Digest, ref string) ([]byte, map[digest.Digest]digest.Digest, error) {
-	var out bytes.Buffer
-	l := layout.NewWriter(&out)
-	put := func(media string, v any) (ocispec.Descriptor, error) {
-		b, err := json.Marshal(v)
-		if err != nil {
-			return ocispec.Descriptor{}, err
-		}
-		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
-		return d, l.Blob(d.Digest, d.Size, bytes.NewReader(b))
-	}
-	unknown := ocispec.Platform{OS: "unknown", Architecture: "unknown"}
-	config, err := put(ocispec.MediaTypeImageConfig, ocispec.Image{Platform: unknown})
-	if err != nil {
-		return nil, nil, err
-	}
-	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
-	manifestOf := map[digest.Digest]digest.Digest{}
-	for _, blob := range blobs {
-		m, err := put(ocispec.MediaTypeImageManifest, ocispec.Manifest{
-			Versioned: index.Versioned, MediaType: ocispec.MediaTypeImageManifest, Config: config,
-			// The size is not looked at.
-			Layers: []ocispec.Descriptor{{MediaType: ocispec.MediaTypeImageLayer, Digest: blob, Size: 1}},
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-		manifestOf[m.Digest] = blob
-		m.Platform = &unknown
-		index.Manifests = append(index.Manifests, m)
-	}
-	root, err := put(ocispec.MediaTypeImageIndex, index)
-	if err != nil {
-		return nil, nil, err
-	}
-	root.Annotations = map[string]string{layout.NameAnnotation: "docker.io/library/" + ref}
-	top := layout.NewIndex()
-	top.Manifests = []ocispec.Descriptor{root}
-	if err := l.End(top, []layout.DockerImage{}); err != nil {
-		return nil, nil, err
-	}
-	return out.Bytes(), manifestOf, nil
 }
 
 // loadArchive loads a small archive.

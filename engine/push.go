@@ -35,31 +35,30 @@ const describeTimeout = 10 * time.Second
 // manifests. Engines talk plain HTTP to 127.0.0.0/8 unless told otherwise.
 //
 // It fails where the engine cannot reach this host's loopback interface.
-//
-// An image without a name is not pushed: it would need one for the push, and
-// taking an image's only name away deletes it in a containerd store.
 func (e *Engine) describePush(ctx context.Context, l *local) (*layout.Documents, error) {
 	if !e.endpoint.Local() {
 		return nil, errors.New("the engine is not on this host")
 	}
-	if len(l.inspect.RepoTags) == 0 {
-		return nil, errors.New("the image has no name")
-	}
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	got := layout.NewDocuments()
-	return got, e.pushTo(ctx, l.id, got, func(c *claimingRegistry) http.Handler { return c })
+	return got, e.pushTo(ctx, l, got, func(c *claimingRegistry) http.Handler { return c })
 }
 
 // pushTo has the engine push an image to the registry that serve returns, which
 // lives no longer than the push, nor do its requests: their contexts end with the
-// push, and they must return then. The image has a name of its own for it.
-func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Documents, serve func(*claimingRegistry) http.Handler) error {
+// push, and they must return then. The image has a name of its own for it, or is
+// pushed by a stand-in.
+func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, serve func(*claimingRegistry) http.Handler) error {
+	in, err := e.standIn(ctx, l)
+	if err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	claims := &claimingRegistry{got: got, user: "imgsend", password: rand.Text()}
+	claims := &claimingRegistry{got: got, user: "imgsend", password: rand.Text(), root: in.asBlob()}
 	h := serve(claims)
 	var requests gate
 	life, end := context.WithCancel(ctx)
@@ -95,7 +94,12 @@ func (e *Engine) pushTo(ctx context.Context, id digest.Digest, got *layout.Docum
 		defer cancel()
 		_, _ = e.api.ImageRemove(ctx, ref, image.RemoveOptions{})
 	}()
-	if err := e.api.ImageTag(ctx, id.String(), ref); err != nil {
+	if in != nil {
+		err = e.loadStandIn(ctx, in, ref, claims)
+	} else {
+		err = e.api.ImageTag(ctx, l.id.String(), ref)
+	}
+	if err != nil {
 		return err
 	}
 	return e.push(ctx, ref, claims.user, claims.password)
@@ -146,12 +150,23 @@ func (e *Engine) push(ctx context.Context, ref, user, password string) error {
 // Whoever lacks the credential gets nothing but 401.
 type claimingRegistry struct {
 	user, password string
+	root           digest.Digest // a manifest that comes as a blob; or empty
+	own            digest.Digest // a config that is no image's; or empty
 
 	mu  sync.Mutex // an index and what it lists may come at the same time
 	got *layout.Documents
 }
 
-var registryPath = regexp.MustCompile(`^/v2/(?:[a-z0-9/._-]+/(blobs|manifests)/([A-Za-z0-9:._-]+))?$`)
+var (
+	registryPath = regexp.MustCompile(`^/v2/(?:[a-z0-9/._-]+/(blobs|manifests)/([A-Za-z0-9:._-]+))?$`)
+	uploadPath   = regexp.MustCompile(`^/v2/[a-z0-9/._-]+/blobs/uploads/`)
+)
+
+// rootUpload reports whether r brings the manifest that comes as a blob.
+func (c *claimingRegistry) rootUpload(r *http.Request) bool {
+	return c.root != "" && r.Method == http.MethodPut && uploadPath.MatchString(r.URL.Path) &&
+		digest.Digest(r.URL.Query().Get("digest")) == c.root
+}
 
 // admits answers 401 to whoever lacks the credential.
 func (c *claimingRegistry) admits(w http.ResponseWriter, r *http.Request) bool {
@@ -171,11 +186,16 @@ func (c *claimingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	m := registryPath.FindStringSubmatch(r.URL.Path)
 	switch {
+	case uploadPath.MatchString(r.URL.Path) && r.Method == http.MethodPost:
+		w.Header().Set("Location", r.URL.Path+"blob")
+		w.WriteHeader(http.StatusAccepted)
+	case c.rootUpload(r):
+		c.manifest(w, r)
 	case m == nil:
 		w.WriteHeader(http.StatusNotFound)
 	case m[1] == "":
 		w.WriteHeader(http.StatusOK)
-	case m[1] == "blobs" && r.Method == http.MethodHead:
+	case m[1] == "blobs" && r.Method == http.MethodHead && digest.Digest(m[2]) != c.root:
 		w.Header().Set("Docker-Content-Digest", m[2])
 		w.WriteHeader(http.StatusOK)
 	case m[1] == "manifests" && r.Method == http.MethodPut:

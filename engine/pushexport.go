@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -44,23 +42,16 @@ type upload struct {
 	done   chan error      // answered once; has room
 }
 
-var uploadPath = regexp.MustCompile(`^/v2/[a-z0-9/._-]+/blobs/uploads/`)
-
 func (g *receivingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := registryPath.FindStringSubmatch(r.URL.Path)
 	switch {
-	case uploadPath.MatchString(r.URL.Path):
-		if !g.admits(w, r) {
-			return
+	case g.rootUpload(r):
+		if g.admits(w, r) {
+			g.keepDoc(w, r)
 		}
-		switch r.Method {
-		case http.MethodPost:
-			w.Header().Set("Location", r.URL.Path+"blob")
-			w.WriteHeader(http.StatusAccepted)
-		case http.MethodPut:
+	case uploadPath.MatchString(r.URL.Path) && r.Method == http.MethodPut:
+		if g.admits(w, r) {
 			g.upload(w, r)
-		default:
-			w.WriteHeader(http.StatusMethodNotAllowed)
 		}
 	case m != nil && m[1] == "blobs" && !g.claims(digest.Digest(m[2])):
 		if g.admits(w, r) {
@@ -68,14 +59,21 @@ func (g *receivingRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case m != nil && m[1] == "manifests" && r.Method == http.MethodPut:
 		if g.admits(w, r) {
-			g.keep(w, r, func(d digest.Digest, b []byte) { g.docs[d] = b })
+			g.keepDoc(w, r)
 		}
 	default:
 		g.claimingRegistry.ServeHTTP(w, r)
 	}
 }
 
+func (g *receivingRegistry) keepDoc(w http.ResponseWriter, r *http.Request) {
+	g.keep(w, r, func(d digest.Digest, b []byte) { g.docs[d] = b })
+}
+
 func (g *receivingRegistry) claims(d digest.Digest) bool {
+	if d == g.own {
+		return true
+	}
 	g.haveMu.Lock()
 	defer g.haveMu.Unlock()
 	return g.have[d]
@@ -157,7 +155,7 @@ func (s *Source) report(m *transfer.Image, exporter, why string) {
 // fails with a [sinkError] when the copy cannot go on; after any other failure
 // the image can still be saved.
 func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) (*transfer.IndexImage, error) {
-	tree := s.described[m.ID]
+	l, tree := s.found[m.ID], s.described[m.ID]
 	if tree == nil {
 		return nil, errors.New("its manifest is not known")
 	}
@@ -181,7 +179,7 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	pushed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		pushed <- s.e.pushTo(pushCtx, m.ID, got, func(c *claimingRegistry) http.Handler {
+		pushed <- s.e.pushTo(pushCtx, l, got, func(c *claimingRegistry) http.Handler {
 			reg.claimingRegistry = c
 			return reg
 		})
@@ -210,7 +208,7 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	if reg.docs[m.ID] == nil {
 		return nil, fmt.Errorf("another manifest than %s was pushed", m.ID)
 	}
-	for _, d := range slices.Sorted(maps.Keys(reg.docs)) {
+	for _, d := range got.Below(m.ID) {
 		desc, ok := got.Descriptor(d)
 		if !ok || s.putDocs[d] {
 			continue

@@ -22,6 +22,8 @@ import (
 type Request struct {
 	Image string // a name, with or without a tag or digest, or an image ID
 	As    string // the name on arrival; empty: the same name, or none for an ID
+	// Platform picks one of an image with several; nil: all that are here.
+	Platform *ocispec.Platform
 }
 
 // ParseName returns the full form of a name to give to an image, with a tag:
@@ -54,6 +56,11 @@ func familiar(s string) (string, error) {
 type local struct {
 	inspect image.InspectResponse
 	id      digest.Digest
+	// target is what the engine calls the image; id is another digest where it
+	// is the manifest of one of several platforms.
+	target   digest.Digest
+	platform *ocispec.Platform // that was picked, if one was
+	absent   []string          // platforms that it only lists, where the engine tells
 }
 
 func (l *local) diffIDs() []digest.Digest {
@@ -70,13 +77,23 @@ func (e *Engine) find(ctx context.Context, name string) (*local, error) {
 	return e.inspect(ctx, name)
 }
 
-// findPlatform is find for one platform of an image that may have several; a
-// containerd store shows the one that suits its host best otherwise.
+// findPlatform is find with the layers that one platform of the image has; a
+// containerd store shows those of the one that suits its host best otherwise.
 func (e *Engine) findPlatform(ctx context.Context, name string, p ocispec.Platform) (*local, error) {
-	if e.store == Containerd && versions.GreaterThanOrEqualTo(e.version, inspectPlatformAPI) && p.OS != "" {
-		return e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
+	l, err := e.find(ctx, name)
+	if err != nil || !e.picksPlatforms() || p.OS == "" || matches(platformOf(l), p) {
+		return l, err
 	}
-	return e.inspect(ctx, name)
+	one, err := e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
+	if err != nil {
+		return nil, err
+	}
+	one.id, one.target = l.id, l.id
+	return one, nil
+}
+
+func (e *Engine) picksPlatforms() bool {
+	return e.store == Containerd && versions.GreaterThanOrEqualTo(e.version, inspectPlatformAPI)
 }
 
 // inspectPlatformAPI is the first API version whose inspect takes a platform.
@@ -94,7 +111,7 @@ func (e *Engine) inspect(ctx context.Context, name string, opts ...client.ImageI
 	if err := id.Validate(); err != nil {
 		return nil, fmt.Errorf("image %s has the ID %q: %w", name, in.ID, err)
 	}
-	return &local{inspect: in, id: id}, nil
+	return &local{inspect: in, id: id, target: id}, nil
 }
 
 var idPattern = regexp.MustCompile(`^(sha256:)?[0-9a-f]{4,64}$`)
@@ -118,12 +135,17 @@ func (e *Engine) resolve(ctx context.Context, r Request) (*local, string, error)
 	if err != nil {
 		return nil, "", failed("inspect "+r.Image, err)
 	}
+	if r.Platform != nil {
+		if img, err = e.pick(ctx, r, img); err != nil {
+			return nil, "", err
+		}
+	}
 	if r.As != "" {
 		name, err := familiar(r.As)
 		return img, name, err
 	}
 	hex := strings.TrimPrefix(r.Image, "sha256:")
-	if isID && strings.HasPrefix(img.id.Encoded(), hex) && !hasTag(img.inspect.RepoTags, named) {
+	if isID && strings.HasPrefix(img.target.Encoded(), hex) && !hasTag(img.inspect.RepoTags, named) {
 		return img, "", nil
 	}
 	if _, ok := named.(reference.Digested); ok {

@@ -212,7 +212,7 @@ func (e *Engine) complete(ctx context.Context, l *local) bool {
 	if !e.canProbe() {
 		return true
 	}
-	in, err := e.api.ImageInspect(ctx, l.id.String(), client.ImageInspectWithManifests(true))
+	in, err := e.api.ImageInspect(ctx, l.target.String(), client.ImageInspectWithManifests(true))
 	if err != nil {
 		return false
 	}

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
+	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -18,9 +20,11 @@ type Source struct {
 	OnExport func(m *transfer.Image, exporter, why string)
 
 	e         *Engine
-	described map[digest.Digest]*layout.Documents // by image ID; nil where nothing is known
-	onUpload  func(put int) error                 // for tests: its error refuses an upload
-	putDocs   map[digest.Digest]bool              // manifests and indexes that were put after a push
+	found     map[digest.Digest]*local            // by image ID, as what follows
+	described map[digest.Digest]*layout.Documents // nil where nothing is known
+	notes     []string
+	onUpload  func(put int) error    // for tests: its error refuses an upload
+	putDocs   map[digest.Digest]bool // manifests and indexes that were put after a push
 }
 
 var _ transfer.Source = (*Source)(nil)
@@ -34,7 +38,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 		return nil, err
 	}
 	e.sweep(ctx)
-	s := &Source{e: e, described: map[digest.Digest]*layout.Documents{}}
+	s := &Source{e: e, found: map[digest.Digest]*local{}, described: map[digest.Digest]*layout.Documents{}}
 	images := make([]transfer.Image, len(found))
 	trees := make([]*layout.Documents, len(found))
 	g, ctx := errgroup.WithContext(ctx)
@@ -49,12 +53,22 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	for i, l := range found {
+		if len(l.absent) > 0 {
+			name := transfer.Image{ID: l.id, Refs: names[i]}
+			s.notes = append(s.notes, fmt.Sprintf("%s lists %s, which is not here", name.Name(), strings.Join(l.absent, ", ")))
+		}
+	}
 	for i, tree := range trees {
-		s.described[images[i].ID] = tree
+		s.found[images[i].ID], s.described[images[i].ID] = found[i], tree
 	}
 	s.Fill(images)
 	return s, nil
 }
+
+// Notes says what of the images is listed but not there without being needed:
+// other platforms, one line an image.
+func (s *Source) Notes() []string { return s.notes }
 
 // describe says what is known of an image before it is exported. Classic
 // stores and Podman export layers uncompressed, so that the DiffID is the
@@ -63,7 +77,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *layout.Documents, error) {
 	m := transfer.Image{
 		ID:       l.id,
-		Platform: ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant},
+		Platform: platformOf(l),
 	}
 	sizes, err := e.layerSizes(ctx, l)
 	if err != nil {
@@ -80,6 +94,9 @@ func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *layou
 		return m, nil, nil
 	}
 	m.Root = l.id
+	if c, err := e.contents(ctx, l); err == nil && l.picked() == "" {
+		l.absent = c.absent
+	}
 	tree, err := e.describePush(ctx, l)
 	if err != nil {
 		// Only the digests stay unknown: every layer will be sent.
@@ -102,7 +119,11 @@ func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *layou
 func (e *Engine) layerSizes(ctx context.Context, l *local) ([]int64, error) {
 	n := len(l.inspect.RootFS.Layers)
 	sizes := make([]int64, n)
-	history, err := e.api.ImageHistory(ctx, l.id.String())
+	var opts []client.ImageHistoryOption
+	if l.picked() != "" {
+		opts = append(opts, client.ImageHistoryWithPlatform(*l.platform))
+	}
+	history, err := e.api.ImageHistory(ctx, l.target.String(), opts...)
 	if err != nil {
 		return nil, failed("read the history of "+l.id.String(), err)
 	}

@@ -86,7 +86,7 @@ func (o options) job(images []string) (*job, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.requests = append(j.requests, engine.Request{Image: image, As: as})
+		j.requests = append(j.requests, engine.Request{Image: image, As: as, Platform: j.platform})
 	}
 	return j, names.Unused()
 }
@@ -105,8 +105,8 @@ func (o options) conflicts(images []string) error {
 		return errors.New("--store has images, and no containers")
 	case o.store != "" && o.host != "":
 		return errors.New("either --store or --host, not both")
-	case o.store == "" && o.platform != "":
-		return errors.New("--platform goes with --store; an engine's image is sent with every platform that is there")
+	case o.container != "" && o.platform != "":
+		return errors.New("--platform picks one of an image; a container has only one")
 	case o.output != "" && o.to != "":
 		return errors.New("either --to or --output, not both")
 	case o.have != "" && o.output == "":

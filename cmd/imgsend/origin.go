@@ -98,6 +98,9 @@ func (o *origin) images(ctx context.Context, v *cli.Voice, eng *engine.Engine, r
 	src.OnExport = func(m *transfer.Image, exporter, why string) {
 		v.Event(cli.ExportEvent{Event: "export", Image: cli.Title(m), Exporter: exporter, Why: why})
 	}
+	for _, note := range src.Notes() {
+		v.Sayf("note: %s", note)
+	}
 	o.Source = src
 	return nil
 }
