@@ -233,31 +233,17 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	body := s.load.pw
 	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
 	defer stop()
-	src := &errorReader{r: r}
+	src := &transfer.ErrorReader{R: r}
 	err := s.load.Blob(desc.Digest, desc.Size, src)
 	switch {
 	case err == nil:
 		return nil
-	case src.err != nil:
-		return src.err
+	case src.Err != nil:
+		return src.Err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
 	return failed("load", s.load.failure(ctx, err))
-}
-
-// errorReader remembers the error of its reader, to tell it from the writer's.
-type errorReader struct {
-	r   io.Reader
-	err error
-}
-
-func (e *errorReader) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
-	if err != nil && err != io.EOF {
-		e.err = err
-	}
-	return n, err
 }
 
 // Commit ends the load, verifies what it made, and names it.

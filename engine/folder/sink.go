@@ -154,32 +154,18 @@ func named(index ocispec.Index, ref string) digest.Digest {
 
 // Put writes a blob, unless it is here.
 func (s *Sink) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
-	body := &errorReader{r: r}
+	body := &transfer.ErrorReader{R: r}
 	err := s.store.Push(ctx, d, body)
 	switch {
 	case errors.Is(err, errdef.ErrAlreadyExists):
 		_, err = io.Copy(io.Discard, r)
 		return err
-	case body.err != nil:
-		return body.err
+	case body.Err != nil:
+		return body.Err
 	case err != nil:
 		return failed("write "+s.dir, err)
 	}
 	return nil
-}
-
-// errorReader remembers the error of its reader, to tell it from the folder's.
-type errorReader struct {
-	r   io.Reader
-	err error
-}
-
-func (e *errorReader) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
-	if err != nil && err != io.EOF {
-		e.err = err
-	}
-	return n, err
 }
 
 // Commit lists the images in index.json, when all their blobs are here and they
