@@ -9,8 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // haveVersion is the version of the list that this package writes and reads.
@@ -36,9 +38,9 @@ type HaveList struct {
 var haveStores = map[string]Store{"classic": Classic, "containerd": Containerd, "podman": Podman}
 
 // HaveList lists what the engine has. Of a containerd store these are the blobs
-// of images that can be described: with a name, in an engine on this host (see
-// describePush); one that cannot be asked for blobs when the archive is there
-// cannot be listed either. host is for those who read the list.
+// of the images that can be described, which have a name (see describePush); it
+// must be on this host, and one that cannot be asked for blobs when the archive
+// is there cannot be listed either. host is for those who read the list.
 func (e *Engine) HaveList(ctx context.Context, host string) (*HaveList, error) {
 	if e.store == Containerd && !e.canProbe() {
 		return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s cannot tell which layers it has", e),
@@ -62,12 +64,24 @@ func (e *Engine) HaveList(ctx context.Context, host string) (*HaveList, error) {
 }
 
 func (e *Engine) haveLayers(ctx context.Context) (map[digest.Digest]bool, error) {
-	if e.store != Containerd {
-		inv, err := e.inventory(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return inv.have, nil
+	if e.store == Containerd {
+		return e.haveBlobs(ctx)
+	}
+	inv, err := e.inventory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return inv.have, nil
+}
+
+// haveBlobs lists the layers of the images in a containerd store that have a
+// name and are complete. An image that cannot be described, such as one that is
+// removed meanwhile, is left out: what is not listed is only sent again. It
+// fails where no image can be.
+func (e *Engine) haveBlobs(ctx context.Context) (map[digest.Digest]bool, error) {
+	if !e.endpoint.Local() {
+		return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s at %s is not on this host, and only there it can be asked which layers it has", e, e.endpoint.Host),
+			Hint: "run imgrecv --have on its host, or make a complete archive"}
 	}
 	e.sweep(ctx)
 	images, err := e.locals(ctx)
@@ -75,19 +89,44 @@ func (e *Engine) haveLayers(ctx context.Context) (map[digest.Digest]bool, error)
 		return nil, err
 	}
 	have := map[digest.Digest]bool{}
+	var undescribed error
 	for _, l := range images {
-		m, tree, err := e.describe(ctx, l)
-		if err != nil {
-			return nil, err
-		}
-		if tree == nil || !e.complete(ctx, l) {
+		if len(l.inspect.RepoTags) == 0 || !e.complete(ctx, l) {
 			continue
 		}
-		for _, layer := range m.Layers {
-			have[layer.Digest] = true
+		layers, err := e.layerBlobs(ctx, l)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			undescribed = fmt.Errorf("describe %s: %w", l.inspect.RepoTags[0], err)
+		}
+		for _, d := range layers {
+			have[d.Digest] = true
 		}
 	}
+	if len(have) == 0 && undescribed != nil {
+		return nil, undescribed
+	}
 	return have, nil
+}
+
+// layerBlobs returns what a containerd store keeps of the layers of an image,
+// nothing of one that is gone meanwhile.
+func (e *Engine) layerBlobs(ctx context.Context, l *local) ([]ocispec.Descriptor, error) {
+	tree, err := e.describePush(ctx, l)
+	if err != nil {
+		if _, gone := e.find(ctx, l.id.String()); errdefs.IsNotFound(gone) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	platform := ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant}
+	manifest := tree.Find(l.id, platform, len(l.inspect.RootFS.Layers))
+	if manifest == nil {
+		return nil, errors.New("the engine pushed no manifest of it")
+	}
+	return manifest.Layers, nil
 }
 
 // Have says for each layer of an image whether it is on the list.
