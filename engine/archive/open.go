@@ -124,14 +124,13 @@ func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
 	defer z.Close()
 	f, err := os.CreateTemp(o.Temp, "imgsend-archive-")
 	if err != nil {
-		return nil, err
+		return nil, unkept(err)
 	}
 	// Without a name nothing is left of it, however this process ends.
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	buf := bufio.NewWriterSize(f, 256<<10)
-	w := &spoolWriter{w: buf, in: in, max: o.MaxSpool, free: freeSpace(f), compressed: name}
+	w := &spoolWriter{w: bufio.NewWriterSize(f, 256<<10), in: in, max: o.MaxSpool, free: freeSpace(f), compressed: name}
 	out := io.TeeReader(&decodeReader{z, name}, w)
 	m := newMembers(f)
 	m.spool = f
@@ -141,7 +140,10 @@ func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
 		_, err = io.Copy(io.Discard, out)
 	}
 	if err == nil {
-		err = buf.Flush()
+		err = w.flush()
+	}
+	if w.err != nil {
+		err = w.err // what its reader makes of it is not told
 	}
 	m.end = w.n
 	if err != nil {
@@ -153,29 +155,55 @@ func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
 
 // spoolWriter stops before the disk is full, and what grows without measure.
 type spoolWriter struct {
-	w          io.Writer
+	w          *bufio.Writer
 	in         *countingReader
 	n          int64
 	max        int64
 	free       int64 // of the disk when it began; 0: not known
 	compressed string
+	err        error // why it stopped
 }
 
-func (w *spoolWriter) Write(b []byte) (int, error) {
+func (w *spoolWriter) Write(b []byte) (n int, err error) {
+	if w.err = w.check(w.n + int64(len(b))); w.err != nil {
+		return 0, w.err
+	}
+	n, err = w.w.Write(b)
+	w.n += int64(n)
+	w.err = unkept(err)
+	return n, w.err
+}
+
+// check reports why a spool must not grow to n bytes.
+func (w *spoolWriter) check(n int64) error {
 	limit := w.max
 	if limit == 0 && w.compressed != "" {
 		limit = spoolFloor + spoolRatio*w.in.n.Load()
 	}
-	switch n := w.n + int64(len(b)); {
+	switch {
 	case limit > 0 && n > limit:
-		return 0, broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n.Load())
+		return broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n.Load())
 	case w.free > 0 && n > w.free-w.free/20:
-		return 0, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("no room to spool the archive: %d bytes are free for temporary files", w.free),
-			Hint: "set TMPDIR to a folder with more room, or decompress the archive to a file first"}
+		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("no room to spool the archive: %d bytes are free for temporary files", w.free),
+			Hint: spoolHint}
 	}
-	n, err := w.w.Write(b)
-	w.n += int64(n)
-	return n, err
+	return nil
+}
+
+func (w *spoolWriter) flush() error {
+	w.err = unkept(w.w.Flush())
+	return w.err
+}
+
+const spoolHint = "set TMPDIR to a folder with more room, or decompress the archive to a file first"
+
+// unkept is the error for a spool that cannot be made or written, such as on a
+// disk that somebody else fills meanwhile.
+func unkept(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &transfer.Error{Kind: transfer.KindUsage, Op: "spool the archive", Err: err, Hint: spoolHint}
 }
 
 type countingReader struct {
