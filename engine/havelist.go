@@ -74,8 +74,8 @@ func (e *Engine) haveLayers(ctx context.Context) (map[digest.Digest]bool, error)
 	return inv.have, nil
 }
 
-// haveBlobs lists the layers of the images in a containerd store that have a
-// name and are complete. An image that cannot be described, such as one that is
+// haveBlobs lists the layers of the images in a containerd store that are
+// complete. An image that cannot be described, such as one that is
 // removed meanwhile, is left out: what is not listed is only sent again. It
 // fails where no image can be.
 func (e *Engine) haveBlobs(ctx context.Context) (map[digest.Digest]bool, error) {
@@ -91,7 +91,7 @@ func (e *Engine) haveBlobs(ctx context.Context) (map[digest.Digest]bool, error) 
 	have := map[digest.Digest]bool{}
 	var undescribed error
 	for _, l := range images {
-		if len(l.inspect.RepoTags) == 0 || !e.complete(ctx, l) {
+		if !e.complete(ctx, l) {
 			continue
 		}
 		layers, err := e.layerBlobs(ctx, l)
@@ -99,7 +99,8 @@ func (e *Engine) haveBlobs(ctx context.Context) (map[digest.Digest]bool, error) 
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			undescribed = fmt.Errorf("describe %s: %w", l.inspect.RepoTags[0], err)
+			name := transfer.Image{ID: l.id, Refs: l.inspect.RepoTags}
+			undescribed = fmt.Errorf("describe %s: %w", name.Name(), err)
 		}
 		for _, d := range layers {
 			have[d.Digest] = true
@@ -121,8 +122,7 @@ func (e *Engine) layerBlobs(ctx context.Context, l *local) ([]ocispec.Descriptor
 		}
 		return nil, err
 	}
-	platform := ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant}
-	manifest := tree.Find(l.id, platform, len(l.inspect.RootFS.Layers))
+	manifest := tree.Find(l.id, platformOf(l), len(l.inspect.RootFS.Layers))
 	if manifest == nil {
 		return nil, errors.New("the engine pushed no manifest of it")
 	}

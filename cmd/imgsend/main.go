@@ -39,7 +39,7 @@ its ID arrives without a name unless --as gives it one.
       --keep-image      keep the committed image here, under the name of --as
       --store DIR       send out of an OCI layout folder instead of an engine
       --platform OS/ARCH[/VARIANT]
-                        which image of a --store that has several for one name
+                        one of an image with several (default: all that are here)
       --as NAME[:TAG]   the name on arrival, of a single image; --as OLD=NEW, which
                         may be repeated, of one of several
   -n, --dry-run         only say which layers would be sent, and how many bytes
