@@ -3,7 +3,6 @@ package engine_test
 import (
 	"fmt"
 	"hash/fnv"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/transfertest"
 )
 
 // TestMatrix sends images from every engine to every other: cold, once more,
@@ -92,52 +92,15 @@ func copyImages(t *testing.T, from, to *throwaway.Engine, names ...string) (*tra
 
 func tryCopy(t *testing.T, from, to *throwaway.Engine, reqs ...engine.Request) (*transfer.Report, []transfer.Arrival, error) {
 	t.Helper()
-	ctx := t.Context()
-	src, err := engine.NewSource(ctx, open(t, from), reqs)
+	src, err := engine.NewSource(t.Context(), open(t, from), reqs)
 	if err != nil {
 		return nil, nil, err
 	}
-	near, far := streams(t)
-	received := make(chan error, 1)
-	dst := engine.NewSink(ctx, open(t, to))
-	go func() {
-		rcv, err := transfer.NewReceiver(ctx, far, transfer.Hello{Program: "imgrecv test"}, transfer.StreamOptions{})
-		if err == nil {
-			_, err = transfer.Copy(ctx, rcv, dst, transfer.Options{})
-		}
-		received <- err
-	}()
-	snd, err := transfer.NewSender(ctx, near, transfer.Hello{Program: "imgsend test"}, transfer.StreamOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var arrivals []transfer.Arrival
-	rep, err := transfer.Copy(ctx, src, snd, transfer.Options{
+	rep, err := transfertest.Copy(t, src, engine.NewSink(t.Context(), open(t, to)), transfer.Options{
 		OnArrival: func(_ *transfer.Image, a transfer.Arrival, _ bool) { arrivals = append(arrivals, a) },
 	})
-	if rerr := <-received; (rerr == nil) != (err == nil) {
-		t.Errorf("the sender says %v, the receiver %v", err, rerr)
-	}
 	return rep, arrivals, err
-}
-
-// streams returns the two ends of a TCP connection.
-func streams(t *testing.T) (near, far *net.TCPConn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	c, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
 // check checks that the engine has the image under its name, as it was made.

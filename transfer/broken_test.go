@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/transfertest"
 )
 
 // A conversation is what both sides of one transfer said.
@@ -113,7 +114,7 @@ func cutAt(t *testing.T, m *memImage, dir direction, n int) {
 // silent is a connection whose other end never says a word, but for what is
 // given here.
 func silent(t *testing.T, say ...[]byte) *net.TCPConn {
-	a, b := tcpPair(t)
+	a, b := transfertest.TCP(t)
 	go io.Copy(io.Discard, b)
 	b.Write(bytes.Join(say, nil))
 	t.Cleanup(func() { b.Close() })

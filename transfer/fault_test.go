@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/transfertest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -243,7 +244,7 @@ func TestInterruptedHello(t *testing.T) {
 	checkLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	a, b := tcpPair(t)
+	a, b := transfertest.TCP(t)
 	go func() {
 		// Its hello shows that it waits for the other side's.
 		readWireFrame(b)
@@ -252,7 +253,7 @@ func TestInterruptedHello(t *testing.T) {
 	}()
 	_, err := transfer.NewSender(ctx, a, transfer.Hello{}, transfer.StreamOptions{})
 	wantErr(t, "sender", err, transfer.KindInterrupted, false, "interrupted")
-	c, d := tcpPair(t)
+	c, d := transfertest.TCP(t)
 	go func() {
 		readWireFrame(d)
 		d.Close()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/transfertest"
 )
 
 // A sinkhole is a Stream that takes in all that is written, noting how.
@@ -58,7 +59,7 @@ func TestLimitEnds(t *testing.T) {
 		func(s transfer.Stream) { s.SetWriteDeadline(time.Now().Add(time.Second)) },
 		func(s transfer.Stream) { s.Close() },
 	} {
-		a, b := tcpPair(t)
+		a, b := transfertest.TCP(t)
 		go io.Copy(io.Discard, b)
 		l := transfer.Limit(a, 1000)
 		done := make(chan struct{})
@@ -79,7 +80,7 @@ func TestLimitEnds(t *testing.T) {
 
 func TestLimitedCopy(t *testing.T) {
 	checkLeaks(t)
-	a, b := tcpPair(t)
+	a, b := transfertest.TCP(t)
 	m := newImage("a:1", false, random(1, 300_000))
 	dst := newSink()
 	r := transferRun{src: newSource(m), dst: dst, out: transfer.Limit(a, 2_000_000), in: b}
@@ -95,7 +96,7 @@ func TestLimitedCopy(t *testing.T) {
 // The last word of an interrupted sender gets through, however low the rate.
 func TestLimitedInterrupt(t *testing.T) {
 	checkLeaks(t)
-	a, b := tcpPair(t)
+	a, b := transfertest.TCP(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dst := newSink()

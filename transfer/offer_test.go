@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/transfertest"
 )
 
 // TestNoOffer has a sender greet, show signs of life, and offer nothing.
 func TestNoOffer(t *testing.T) {
 	checkLeaks(t)
-	near, far := tcpPair(t)
+	near, far := transfertest.TCP(t)
 	opts := transfer.StreamOptions{Idle: 300 * time.Millisecond}
 	done := make(chan error, 1)
 	go func() {

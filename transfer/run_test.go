@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/transfertest"
 	"go.uber.org/goleak"
 )
 
@@ -19,26 +19,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func checkLeaks(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-}
-
-// tcpPair returns the two ends of a connection.
-func tcpPair(t testing.TB) (*net.TCPConn, *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	a, err := net.DialTimeout("tcp", l.Addr().String(), 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a.(*net.TCPConn), b.(*net.TCPConn)
 }
 
 // A transferRun is how to copy over a stream; zero fields have defaults.
@@ -65,7 +45,7 @@ type transferRun struct {
 func (r *transferRun) do(t testing.TB) {
 	t.Helper()
 	if r.out == nil {
-		a, b := tcpPair(t)
+		a, b := transfertest.TCP(t)
 		r.out, r.in = a, b
 	}
 	if r.sendCtx == nil {

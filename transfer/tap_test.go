@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/imgsend/imgsend/transfer/transfertest"
 )
 
 // Frame types, as PROTOCOL.md numbers them.
@@ -71,8 +73,8 @@ type tap struct {
 func newTap(t testing.TB, sender, receiver edit) *tap {
 	t.Helper()
 	p := &tap{}
-	p.out, p.a = tcpPair(t)
-	p.b, p.in = tcpPair(t)
+	p.out, p.a = transfertest.TCP(t)
+	p.b, p.in = transfertest.TCP(t)
 	p.wg.Add(2)
 	go p.pass(p.b, p.a, sender)
 	go p.pass(p.a, p.b, receiver)
