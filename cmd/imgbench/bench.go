@@ -18,6 +18,10 @@ import (
 // has its layers both packed and unpacked.
 const diskFactor = 5
 
+// registryDiskFactor is how many times more it must hold it with a registry and
+// its two engines.
+const registryDiskFactor = 5
+
 // A bench is all that is set up for the measurement.
 type bench struct {
 	options
@@ -25,9 +29,7 @@ type bench struct {
 	base, next throwaway.Image
 	folder     string // for temporary files
 	link       *link
-	from       *throwaway.Engine
-	to         *receiver
-	contenders []contender
+	entries    []entry
 	report     *report
 
 	undo []func() error // what removes all that was made, in reverse
@@ -54,7 +56,7 @@ func run(ctx context.Context, o options) (_ *report, err error) {
 }
 
 func (b *bench) setUp(ctx context.Context) error {
-	if err := checkDisk(b.size); err != nil {
+	if err := checkDisk(b.diskNeeded()); err != nil {
 		return err
 	}
 	specs, skipped := throwaway.Available(b.engines)
@@ -64,6 +66,9 @@ func (b *bench) setUp(ctx context.Context) error {
 	send, recv, err := choose(specs, b.options.from, b.options.to)
 	if err != nil {
 		return err
+	}
+	if b.registry != "" && (send.Kind == throwaway.Podman || recv.Kind == throwaway.Podman) {
+		return errors.New("-registry: Podman uses no registry without TLS")
 	}
 	if b.folder, err = os.MkdirTemp("", "imgbench-"); err != nil {
 		return err
@@ -79,59 +84,82 @@ func (b *bench) setUp(ctx context.Context) error {
 	}
 	b.undo = append(b.undo, b.link.close)
 	send.NetNS, recv.NetNS = b.link.sender, b.link.receiver
-	if err := b.setUpEngines(ctx, send, recv); err != nil {
-		return err
-	}
-	rivals, server, notes, err := newRivals(ctx, b.rivals, b.link, b.folder)
+	b.base, b.next = makeImages(b.size)
+	common, err := b.startPair(ctx, send, recv)
 	if err != nil {
 		return err
 	}
-	if server != nil {
-		b.undo = append(b.undo, func() error { server.process.kill(); return nil })
+	rivals, err := newRivals(ctx, b.rivals, b.registry, b.link, b.folder)
+	if err != nil {
+		return err
 	}
-	b.report.notes = notes
-	b.contenders = append([]contender{newOurs(b.link, programs, b.folder)}, rivals...)
-	return b.describe(ctx, programs)
+	b.undo = append(b.undo, func() error { rivals.close(); return nil })
+	b.report.notes = rivals.notes
+	for _, c := range append([]contender{newOurs(b.link, programs, b.folder)}, rivals.list...) {
+		engines := common
+		if apart, ok := c.(apartContender); ok {
+			if engines, err = b.startPair(ctx, send, recv); err != nil {
+				return err
+			}
+			engines.to.load = apart.loader(engines.from)
+		}
+		b.entries = append(b.entries, entry{c, engines})
+	}
+	return b.describe(ctx, common, programs)
 }
 
-// setUpEngines starts both engines and gives the sending one the images.
-func (b *bench) setUpEngines(ctx context.Context, send, recv throwaway.Spec) (err error) {
-	b.base, b.next = makeImages(b.size)
+// A pair is two engines, one of which sends to the other.
+type pair struct {
+	from *throwaway.Engine // has both images
+	to   *receiver
+}
+
+// startPair starts two engines and gives the sending one the images.
+func (b *bench) startPair(ctx context.Context, send, recv throwaway.Spec) (*pair, error) {
 	load := throwaway.Load
 	if b.pulled {
 		load = throwaway.LoadPulled
 	}
 	sayf("starting %s and %s, making the images", send.Name, recv.Name)
-	if b.from, err = throwaway.Start(ctx, send); err != nil {
-		return err
+	from, err := throwaway.Start(ctx, send)
+	if err != nil {
+		return nil, err
 	}
-	b.undo = append(b.undo, b.from.Stop)
-	if err := load(ctx, b.from, b.base, b.next); err != nil {
-		return err
+	b.undo = append(b.undo, from.Stop)
+	if err := load(ctx, from, b.base, b.next); err != nil {
+		return nil, err
 	}
-	b.to = &receiver{spec: recv, base: b.base, next: b.next, load: load}
-	b.undo = append(b.undo, b.to.stop)
-	return b.to.fresh(ctx)
+	to := &receiver{spec: recv, base: b.base, next: b.next, load: load}
+	b.undo = append(b.undo, to.stop)
+	return &pair{from, to}, to.fresh(ctx)
 }
 
-func checkDisk(size int64) error {
+// diskNeeded is about how much of the disk is used at once.
+func (o options) diskNeeded() int64 {
+	if o.registry != "" {
+		return o.size * (diskFactor + registryDiskFactor)
+	}
+	return o.size * diskFactor
+}
+
+func checkDisk(need int64) error {
 	free, err := freeDisk(os.TempDir())
 	if err != nil {
 		return err
 	}
-	if need := size * diskFactor; free < need {
+	if free < need {
 		return fmt.Errorf("%s has %s free and about %s are needed; take another with TMPDIR", os.TempDir(), humanBytes(free), humanBytes(need))
 	}
 	return nil
 }
 
 // describe writes down the facts for the report.
-func (b *bench) describe(ctx context.Context, p *programs) error {
-	from, err := describe(ctx, b.from)
+func (b *bench) describe(ctx context.Context, engines *pair, p *programs) error {
+	from, err := describe(ctx, engines.from)
 	if err != nil {
 		return err
 	}
-	to, err := describe(ctx, b.to.engine)
+	to, err := describe(ctx, engines.to.engine)
 	if err != nil {
 		return err
 	}
@@ -164,36 +192,41 @@ func (b *bench) describe(ctx context.Context, p *programs) error {
 
 // measure runs one scenario: all contenders in turn, round by round.
 func (b *bench) measure(ctx context.Context, s scenario) error {
-	all := make([]*series, len(b.contenders))
-	for i, c := range b.contenders {
-		all[i] = &series{scenario: s.title(b.base, b.next), contender: c.name(), rival: c.rival(), onLink: c.onLink()}
+	all := make([]*series, len(b.entries))
+	for i, e := range b.entries {
+		all[i] = &series{scenario: s.title(b.base, b.next), contender: e.name(), rival: e.rival(), onLink: e.onLink()}
 	}
-	b.report.series = append(b.report.series, all...)
 	for round := range b.rounds {
-		for i, c := range b.contenders {
-			if err := b.to.prepare(ctx, s); err != nil {
+		for i, e := range b.entries {
+			if err := e.prepare(ctx, s); err != nil {
 				return fmt.Errorf("prepare for %s: %w", s, err)
 			}
-			x := b.sample(ctx, c, s.image(b.base, b.next))
+			x := b.sample(ctx, e, s.image(b.base, b.next))
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			if all[i].samples = append(all[i].samples, x); x.err != nil {
 				// What a failed run left must not help the next one.
-				if err := b.to.stop(); err != nil {
+				if err := e.to.stop(); err != nil {
 					return err
 				}
-				sayf("%s, round %d of %d: %s failed: %v", s, round+1, b.rounds, c.name(), x.err)
+				sayf("%s, round %d of %d: %s failed: %v", s, round+1, b.rounds, e.name(), x.err)
 				continue
 			}
-			sayf("%s, round %d of %d: %s %.2f s, %s", s, round+1, b.rounds, c.name(), x.took.Seconds(), humanBytes(x.wire))
+			sayf("%s, round %d of %d: %s %.2f s, %s", s, round+1, b.rounds, e.name(), x.took.Seconds(), humanBytes(x.wire))
+		}
+	}
+	for i, e := range b.entries {
+		b.report.series = append(b.report.series, all[i])
+		if c, ok := e.contender.(apartContender); ok {
+			b.report.series = append(b.report.series, all[i].partial(c.part()))
 		}
 	}
 	return nil
 }
 
 // sample runs one contender once.
-func (b *bench) sample(ctx context.Context, c contender, img throwaway.Image) (x sample) {
+func (b *bench) sample(ctx context.Context, e entry, img throwaway.Image) (x sample) {
 	runCtx, cancel := context.WithTimeout(ctx, runLimit(img.Size(), b.rate))
 	defer cancel()
 	flushDisks()
@@ -201,15 +234,15 @@ func (b *bench) sample(ctx context.Context, c contender, img throwaway.Image) (x
 	if err != nil {
 		return sample{err: err}
 	}
-	x, err = c.send(runCtx, b.from, b.to.engine, img.Ref)
+	x, err = e.send(runCtx, e.from, e.to.engine, img.Ref)
 	if err != nil {
 		x.err = err
 		return x
 	}
-	if x.err = verify(runCtx, b.to.engine, img); x.err != nil {
+	if x.err = verify(runCtx, e.to.engine, img); x.err != nil {
 		return x
 	}
-	if c.onLink() {
+	if e.onLink() {
 		var after int64
 		after, x.err = b.link.bytes(runCtx)
 		x.wire = after - before

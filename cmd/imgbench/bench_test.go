@@ -100,11 +100,11 @@ func TestEndToEnd(t *testing.T) {
 	}
 }
 
-// Without the docker CLI the program saves and loads itself.
-func TestWithoutDockerCLI(t *testing.T) {
-	o, folder := small(t, "-scenarios", "cold", "-rivals", "pipe,ssh", "-rate", "500mbit")
+// hideDockerCLI leaves in PATH only what imgbench cannot do without.
+func hideDockerCLI(t *testing.T) {
+	t.Helper()
 	path := t.TempDir()
-	for _, name := range []string{"cc", "gcc", "git", "go", "ip", "sh", "ssh", "ssh-keygen", "tc"} {
+	for _, name := range []string{"cc", "gcc", "git", "go", "ip", "mkdir", "mount", "sh", "ss", "ssh", "ssh-keygen", "tc"} {
 		if program, err := exec.LookPath(name); err == nil {
 			if err := os.Symlink(program, filepath.Join(path, name)); err != nil {
 				t.Fatal(err)
@@ -112,6 +112,12 @@ func TestWithoutDockerCLI(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", path)
+}
+
+// Without the docker CLI the program saves and loads itself.
+func TestWithoutDockerCLI(t *testing.T) {
+	o, folder := small(t, "-scenarios", "cold", "-rivals", "pipe,ssh", "-rate", "500mbit")
+	hideDockerCLI(t)
 	r, err := run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

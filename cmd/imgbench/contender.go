@@ -19,6 +19,40 @@ type contender interface {
 	send(ctx context.Context, from, to *throwaway.Engine, image string) (sample, error)
 }
 
+// An apartContender has engines of its own, since it would change what others
+// find in theirs.
+type apartContender interface {
+	contender
+
+	// loader returns what gives the receiver images before anything is measured.
+	loader(from *throwaway.Engine) loader
+
+	// prepare brings what it has besides the receiving engine to the state in
+	// which a scenario begins. The engine is in that state already.
+	prepare(ctx context.Context, s scenario) error
+
+	// part names the part of its work that is also reported by itself.
+	part() string
+}
+
+// An entry is a contender with the engines between which it moves images.
+type entry struct {
+	contender
+	*pair
+}
+
+// prepare brings all that the contender finds to the state in which a scenario
+// begins.
+func (e entry) prepare(ctx context.Context, s scenario) error {
+	if err := e.to.prepare(ctx, s); err != nil {
+		return err
+	}
+	if c, ok := e.contender.(apartContender); ok {
+		return c.prepare(ctx, s)
+	}
+	return nil
+}
+
 // scrub returns an environment without what leads a program to another engine,
 // and with extra variables.
 func scrub(environ []string, extra ...string) []string {

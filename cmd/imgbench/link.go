@@ -21,6 +21,7 @@ const (
 // A link is two network namespaces joined by a veth pair.
 type link struct {
 	sender, receiver string // namespaces
+	rate             int64  // bits a second; 0: no limit
 }
 
 // newLink makes a link that carries rate bits a second in each direction; 0 is
@@ -31,7 +32,7 @@ func newLink(ctx context.Context, rate int64) (l *link, err error) {
 			return nil, fmt.Errorf("%s is needed for the link (package iproute2): %w", tool, err)
 		}
 	}
-	l = &link{sender: fmt.Sprintf("imgbench-%d-a", os.Getpid()), receiver: fmt.Sprintf("imgbench-%d-b", os.Getpid())}
+	l = &link{sender: fmt.Sprintf("imgbench-%d-a", os.Getpid()), receiver: fmt.Sprintf("imgbench-%d-b", os.Getpid()), rate: rate}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("make the link: %w", err), l.close())

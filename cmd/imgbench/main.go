@@ -20,6 +20,14 @@
 // ("imgbench api save|load SOCKET [IMAGE]" moves an archive between the engine
 // and stdout or stdin).
 //
+// With -registry and the program of a registry there is one rival more: ssh has a
+// registry at the receiver appear at the sender, the image is pushed to it there,
+// and pulled and given its name at the receiver ("imgbench api tag|push|pull"
+// without the docker CLI). What there was of the image in a scenario is in the
+// registry too, and came by a push and a pull. The time of the push alone is
+// reported with it. This rival has two engines of its own: what they learn of it
+// would help others.
+//
 // How it measures:
 //
 //   - Time runs from the start of the sending command to its end. imgrecv
@@ -35,7 +43,7 @@
 //     engine) and all disk writes are flushed.
 //
 // It needs Linux, root, ip and tc, and disk space of about five times the
-// image in the folder for temporary files (TMPDIR). It touches nothing of the
+// image, ten times with -registry, in the folder for temporary files (TMPDIR). It touches nothing of the
 // machine's own engine and removes all that it made, also when interrupted.
 package main
 

@@ -27,11 +27,14 @@ prints a Markdown table of medians.
                     plain layers in containerd stores only
   -scenarios LIST   of cold,layer,nothing (default: all)
   -rivals LIST      of pipe,pipe+zstd,ssh,ssh+zstd, or none (default: all)
+  -registry PROGRAM one more rival: push through ssh into a registry at the
+                    receiver, and pull there. PROGRAM is that of the CNCF
+                    distribution registry, such as docker-registry
   -v                print every sample too
   -h                print this
 
 IMGSEND_ENGINES names a folder with engines of other versions. All files are
-made in TMPDIR; they take about five times the image.
+made in TMPDIR; they take about five times the image, ten times with -registry.
 
 Example:
   sudo go run ./cmd/imgbench -rate 1gbit -size 100MB -rivals ssh,ssh+zstd
@@ -48,6 +51,7 @@ type options struct {
 	pulled    bool
 	scenarios []scenario
 	rivals    []string
+	registry  string // path of the program for one more rival, or ""
 	verbose   bool
 
 	engines string // folder of engines of other versions, or ""
@@ -68,6 +72,7 @@ func parseOptions(args []string) (options, error) {
 	f.BoolVar(&o.pulled, "pulled", false, "")
 	f.StringVar(&scenarios, "scenarios", strings.Join(names(allScenarios), ","), "")
 	f.StringVar(&rivals, "rivals", strings.Join(allRivals, ","), "")
+	f.StringVar(&o.registry, "registry", "", "")
 	f.BoolVar(&o.verbose, "v", false, "")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -102,6 +107,11 @@ func parseOptions(args []string) (options, error) {
 	if rivals != "none" {
 		if o.rivals, err = parseList(rivals, allRivals); err != nil {
 			return o, fmt.Errorf("-rivals: %w", err)
+		}
+	}
+	if o.registry != "" {
+		if o.registry, err = findProgram(o.registry); err != nil {
+			return o, fmt.Errorf("-registry: %w", err)
 		}
 	}
 	return o, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,10 +17,15 @@ func TestParseOptions(t *testing.T) {
 		change(&o)
 		return o
 	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		args string
 		want options
 	}{
+		{"-rivals none -registry " + program, with(func(o *options) { o.rivals, o.registry = nil, program })},
 		{"", defaults},
 		{"-v -pulled", with(func(o *options) { o.verbose, o.pulled = true, true })},
 		{"-from a -to b --rounds 5", with(func(o *options) { o.from, o.to, o.rounds = "a", "b", 5 })},
@@ -52,6 +58,10 @@ func TestParseOptionsRefuses(t *testing.T) {
 		"-scenarios cold,cold":   "twice",
 		"-rivals rsync":          "pipe, pipe+zstd, ssh, ssh+zstd",
 		"-rivals ssh,":           "-rivals",
+		"-rivals registry":       "pipe, pipe+zstd, ssh, ssh+zstd",
+		"-registry /no/registry": "-registry: exec: \"/no/registry\"",
+		"-registry /etc/passwd":  "permission denied",
+		"-registry /etc":         "is a directory",
 		"-port 3":                "not defined",
 	} {
 		if _, err := parseOptions(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
@@ -65,7 +75,7 @@ func TestParseOptionsRefuses(t *testing.T) {
 
 // The help names every flag and every word that a list can have.
 func TestUsageIsComplete(t *testing.T) {
-	for _, word := range []string{"-from", "-to", "-rate", "-rounds", "-size", "-pulled", "-scenarios", "-rivals", "-v ", "-h ",
+	for _, word := range []string{"-from", "-to", "-rate", "-rounds", "-size", "-pulled", "-scenarios", "-rivals", "-registry", "-v ", "-h ",
 		strings.Join(names(allScenarios), ","), strings.Join(allRivals, ",")} {
 		if !strings.Contains(usage, word) {
 			t.Errorf("the help does not name %q", word)

@@ -10,7 +10,8 @@ import (
 // A sample is one run of one contender.
 type sample struct {
 	took time.Duration
-	wire int64 // bytes
+	part time.Duration // to the end of an apartContender's part
+	wire int64         // bytes
 
 	// Peak resident sets of the two programs in bytes; 0: not measured.
 	sendPeak, recvPeak int64
@@ -30,6 +31,15 @@ type series struct {
 	rival     bool // others are measured by it
 	onLink    bool // its bytes cross the link
 	samples   []sample
+}
+
+// partial returns the series with the times of a part of the same runs.
+func (s *series) partial(name string) *series {
+	p := &series{scenario: s.scenario, contender: name, onLink: s.onLink, samples: slices.Clone(s.samples)}
+	for i := range p.samples {
+		p.samples[i].took = p.samples[i].part
+	}
+	return p
 }
 
 func (s *series) failures() (errs []error) {

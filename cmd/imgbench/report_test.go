@@ -82,6 +82,20 @@ func TestBestRivalOfLimitedLink(t *testing.T) {
 	}
 }
 
+// A part has the time of its own and the bytes of the whole, and is no best rival.
+func TestPartial(t *testing.T) {
+	whole := &series{scenario: "cold", contender: "a | b", rival: true, onLink: true, samples: seconds(5_000_000, 9, 8)}
+	for i := range whole.samples {
+		whole.samples[i].part = 2 * time.Second
+	}
+	r := &report{series: []*series{whole, whole.partial("a")}}
+	for i, want := range []string{`cold | a \| b | 8.50 | 1.00 | 5.0 MB | –`, "cold | a | 2.00 | 0.24 | 5.0 MB | –"} {
+		if got := strings.Join(r.row(r.series[i]), " | "); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestMarkdownOfSamples(t *testing.T) {
 	r := testReport()
 	r.rawValues = true

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/imgsend/imgsend/engine/throwaway"
@@ -14,6 +15,9 @@ import (
 
 // allRivals are the rivals' names on the command line.
 var allRivals = []string{"pipe", "pipe+zstd", "ssh", "ssh+zstd"}
+
+// registryRival is the one more that there is with a program for a registry.
+const registryRival = "registry"
 
 // pipe is "save | load" on one machine, by the sockets of both engines.
 type pipe struct {
@@ -76,51 +80,102 @@ func quote(argv stage) string {
 	return strings.Join(words, " ")
 }
 
-// newRivals makes the rivals of these names. Those that cannot run here are left
-// out and named in the notes. A started server is returned for the caller to
-// kill.
-func newRivals(ctx context.Context, names []string, l *link, folder string) (list []contender, server *sshServer, notes []string, err error) {
-	if len(names) == 0 {
-		return nil, nil, nil, nil
-	}
-	t, err := findTool(ctx)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	notes = append(notes, "The rivals save and load with "+t.name+".")
-	zstd, zstdErr := findProgram("zstd")
-	var sshErr error
-	for _, name := range names {
-		transport, packed := strings.CutSuffix(name, "+zstd")
-		missing := zstdErr
-		if !packed {
-			missing = nil
-		}
-		if transport == "ssh" && missing == nil {
-			if server == nil && sshErr == nil {
-				server, sshErr = startSSH(ctx, l, filepath.Join(folder, "ssh"))
-				if ctx.Err() != nil {
-					return nil, nil, nil, ctx.Err()
-				}
-			}
-			missing = sshErr
-		}
-		if missing != nil {
-			notes = append(notes, fmt.Sprintf("Without %s: %s", name, why(missing)))
-			continue
-		}
-		p := pipe{tool: t, env: scrub(os.Environ(), "DOCKER_CONFIG="+folder)}
-		if packed {
-			p.zstd = zstd
-		}
-		if transport == "ssh" {
-			list = append(list, &ssh{p, server})
-		} else {
-			list = append(list, &p)
-		}
-	}
-	return list, server, notes, nil
+// rivals are the rivals that can run here, and what they share.
+type rivals struct {
+	link   *link
+	folder string // for temporary files
+	tool   tool
+	env    []string
+	store  *registryServer // nil without a program for it
+	list   []contender
+	notes  []string // on the rivals, and on those that are left out
+
+	server    *sshServer // nil until needed
+	serverErr error
 }
+
+// newRivals makes the rivals of these names, and the one with a registry if there
+// is a program for that. Those that cannot run here are left out and named in the
+// notes, but the program must be that of a registry. The caller closes them.
+func newRivals(ctx context.Context, names []string, registry string, l *link, folder string) (_ *rivals, err error) {
+	r := &rivals{link: l, folder: folder, env: scrub(os.Environ(), "DOCKER_CONFIG="+folder)}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if registry != "" {
+		r.store = &registryServer{program: registry, netns: l.receiver, folder: filepath.Join(folder, "registry")}
+		if err := r.store.restart(ctx); err != nil {
+			return nil, fmt.Errorf("-registry: %w", err)
+		}
+		names = append(slices.Clone(names), registryRival)
+	}
+	if len(names) == 0 {
+		return r, nil
+	}
+	if r.tool, err = findTool(ctx); err != nil {
+		return nil, err
+	}
+	r.notes = append(r.notes, "The rivals save and load, or push and pull, with "+r.tool.name+".")
+	for _, name := range names {
+		c, err := r.make(ctx, name)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			r.notes = append(r.notes, without(name, err))
+		default:
+			r.list = append(r.list, c)
+		}
+	}
+	return r, nil
+}
+
+// make returns the rival of this name, or why it cannot run here.
+func (r *rivals) make(ctx context.Context, name string) (contender, error) {
+	transport, packed := strings.CutSuffix(name, "+zstd")
+	p := pipe{tool: r.tool, env: r.env}
+	if packed {
+		var err error
+		if p.zstd, err = findProgram("zstd"); err != nil {
+			return nil, err
+		}
+	}
+	if transport == "pipe" {
+		return &p, nil
+	}
+	server, err := r.ssh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if transport == registryRival {
+		r.notes = append(r.notes, registryNote)
+		return &viaRegistry{tool: r.tool, env: r.env, server: server, store: r.store, rate: r.link.rate}, nil
+	}
+	return &ssh{p, server}, nil
+}
+
+// ssh returns the server that all rivals share, started when first asked for.
+func (r *rivals) ssh(ctx context.Context) (*sshServer, error) {
+	if r.server == nil && r.serverErr == nil {
+		r.server, r.serverErr = startSSH(ctx, r.link, filepath.Join(r.folder, "ssh"))
+	}
+	return r.server, r.serverErr
+}
+
+// close ends what was started for the rivals.
+func (r *rivals) close() {
+	if r.store != nil {
+		r.store.stop()
+	}
+	if r.server != nil {
+		r.server.process.kill()
+	}
+}
+
+// without says that a rival is left out, and why.
+func without(name string, err error) string { return fmt.Sprintf("Without %s: %s", name, why(err)) }
 
 // why says in words why a rival is left out.
 func why(err error) string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -84,6 +85,12 @@ AllowUsers root
 // run returns the command that runs a shell command at the receiver.
 func (s *sshServer) run(remote string) stage {
 	return append(s.client[:len(s.client):len(s.client)], remote)
+}
+
+// forward is run with an address that is the receiver's and, while the command
+// runs, also the sender's: connections to it there are made from here.
+func (s *sshServer) forward(addr, remote string) stage {
+	return slices.Insert(s.run(remote), len(s.client)-1, "-o", "ExitOnForwardFailure=yes", "-L", addr+":"+addr)
 }
 
 // ready waits until a login succeeds.
