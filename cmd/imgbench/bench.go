@@ -63,7 +63,7 @@ func (b *bench) setUp(ctx context.Context) error {
 	if len(specs) == 0 {
 		return fmt.Errorf("no container engine can be started here: %v", skipped)
 	}
-	send, recv, err := choose(specs, b.options.from, b.options.to)
+	send, recv, err := choose(specs, b.from, b.to)
 	if err != nil {
 		return err
 	}

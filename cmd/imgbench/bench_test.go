@@ -58,8 +58,9 @@ func checkClean(t *testing.T, folder string) {
 	}
 }
 
-func TestEndToEnd(t *testing.T) {
-	o, folder := small(t)
+// measure runs a measurement in which nothing may fail or be left.
+func measure(t *testing.T, o options, folder string) *report {
+	t.Helper()
 	r, err := run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +70,12 @@ func TestEndToEnd(t *testing.T) {
 	if r.failed() {
 		t.Error("a contender failed")
 	}
+	return r
+}
+
+func TestEndToEnd(t *testing.T) {
+	o, folder := small(t)
+	r := measure(t, o, folder)
 	base, next := makeImages(o.size)
 	wire := map[string]int64{}
 	for _, s := range r.series {
@@ -118,12 +125,8 @@ func hideDockerCLI(t *testing.T) {
 func TestWithoutDockerCLI(t *testing.T) {
 	o, folder := small(t, "-scenarios", "cold", "-rivals", "pipe,ssh", "-rate", "500mbit")
 	hideDockerCLI(t)
-	r, err := run(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkClean(t, folder)
-	if text := r.markdown(); r.failed() || !strings.Contains(text, "imgbench itself") || !strings.Contains(text, "500 Mbit/s") {
+	r := measure(t, o, folder)
+	if text := r.markdown(); strings.Contains(text, "Without ") || !strings.Contains(text, "imgbench itself") || !strings.Contains(text, "500 Mbit/s") {
 		t.Error(text)
 	}
 }

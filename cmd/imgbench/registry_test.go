@@ -33,16 +33,7 @@ func TestRegistry(t *testing.T) {
 			if i > 0 {
 				hideDockerCLI(t)
 			}
-			r, err := run(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkClean(t, folder)
-			t.Log(r.markdown())
-			if r.failed() {
-				t.Error("a contender failed")
-			}
-			checkRegistryRuns(t, r, o.size)
+			checkRegistryRuns(t, measure(t, o, folder), o.size)
 		})
 	}
 }
