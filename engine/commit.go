@@ -86,9 +86,10 @@ func (s *Sink) entries(l *load, x *transfer.Index) ([]layout.Entry, map[digest.D
 
 // archived returns the images as the archive lists them. Podman gets a manifest
 // of its own, in which a layer that it has goes by its DiffID: under what
-// digest it came is not known here.
+// digest it came is not known here. A containerd store gets its own blobs of
+// layers that came without a manifest.
 func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
-	if s.e.store != Podman {
+	if s.e.store == Classic {
 		return x.Images
 	}
 	out := make([]transfer.IndexImage, 0, len(x.Images))
@@ -99,18 +100,31 @@ func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 		}
 		m := x.Images[n]
 		n++
-		m.Root = nil
+		if s.e.store == Podman {
+			m.Root = nil
+		}
 		layers := make([]ocispec.Descriptor, len(m.Layers))
 		for j, d := range m.Layers {
 			layers[j] = d
-			if ip.Have[j] {
-				layers[j] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: s.offer.Images[i].Layers[j].DiffID, Size: d.Size}
+			if ip.Have[j] && m.Root == nil {
+				layers[j] = s.here(s.offer.Images[i].Layers[j].DiffID, d)
 			}
 		}
 		m.Layers = layers
 		out = append(out, m)
 	}
 	return out
+}
+
+// here returns what a layer that is here goes by.
+func (s *Sink) here(diffID digest.Digest, offered ocispec.Descriptor) ocispec.Descriptor {
+	if s.e.store == Podman {
+		return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffID, Size: offered.Size}
+	}
+	if own, ok := s.own[diffID]; ok {
+		return ocispec.Descriptor{MediaType: own.MediaType, Digest: own.Digest, Size: own.Size}
+	}
+	return offered
 }
 
 // fresh returns the images of ids that the engine does not have yet: those that

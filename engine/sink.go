@@ -23,7 +23,8 @@ type Sink struct {
 
 	offer *transfer.Offer
 	plan  *transfer.Plan
-	whole map[digest.Digest]digest.Digest // offered ID → ID here
+	whole map[digest.Digest]digest.Digest      // offered ID → ID here
+	own   map[digest.Digest]ocispec.Descriptor // by DiffID, see [presence]
 	probe *probe
 	load  *load
 }
@@ -85,11 +86,13 @@ func (s *Sink) planLayers(ctx context.Context, places []int) error {
 		images[n] = &s.offer.Images[i]
 	}
 	have := make([][]bool, len(images))
+	s.own = nil
 	if !s.offer.Full && len(images) > 0 {
-		var err error
-		if have, s.probe, err = s.e.layers(ctx, images); err != nil {
+		found, err := s.e.layers(ctx, images)
+		if err != nil {
 			return failed("look for layers", err)
 		}
+		have, s.own, s.probe = found.have, found.own, found.probe
 	}
 	for n, i := range places {
 		ip := &s.plan.Images[i]
@@ -120,46 +123,6 @@ func (s *Sink) checkNames(ctx context.Context, m *transfer.Image, whole digest.D
 		}
 	}
 	return nil
-}
-
-// layers returns which layers of the images the engine has. The probe, which may
-// be nil, keeps them; the caller removes it.
-func (e *Engine) layers(ctx context.Context, images []*transfer.Image) ([][]bool, *probe, error) {
-	out := make([][]bool, len(images))
-	if e.store != Containerd {
-		inv, err := e.inventory(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, m := range images {
-			out[i] = inv.layers(m)
-		}
-		return out, nil, nil
-	}
-	var blobs []digest.Digest
-	asked := map[digest.Digest]bool{}
-	for _, m := range images {
-		for _, l := range m.Layers {
-			if l.Digest != "" && !asked[l.Digest] {
-				asked[l.Digest] = true
-				blobs = append(blobs, l.Digest)
-			}
-		}
-	}
-	if !e.canProbe() || len(blobs) == 0 {
-		return out, nil, nil
-	}
-	p, have, err := e.probe(ctx, blobs)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, m := range images {
-		out[i] = make([]bool, len(m.Layers))
-		for j, l := range m.Layers {
-			out[i][j] = have[l.Digest]
-		}
-	}
-	return out, p, nil
 }
 
 // findWhole returns the ID of the image here that is m, or "".
@@ -304,14 +267,14 @@ func (s *Sink) vanished(ctx context.Context, err error) string {
 			take, had = append(take, &s.offer.Images[i]), append(had, ip.Have)
 		}
 	}
-	have, p, err := s.e.layers(ctx, take)
+	now, err := s.e.layers(ctx, take)
 	if err != nil {
 		return ""
 	}
-	defer p.remove(ctx)
+	defer now.probe.remove(ctx)
 	for i, m := range take {
 		for j := range had[i] {
-			if had[i][j] && (have[i] == nil || !have[i][j]) {
+			if had[i][j] && (now.have[i] == nil || !now.have[i][j]) {
 				return fmt.Sprintf("layer %d of %s was here and is gone", j+1, m.Name())
 			}
 		}

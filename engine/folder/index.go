@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
@@ -22,6 +23,10 @@ const (
 	lockFile    = ".imgsend.lock"
 	writersFile = ".imgsend.writers"
 )
+
+// newPrefix begins the name of a file that is to take another's place. Whoever
+// holds the index's lock makes one at a time; any other is a killed program's.
+const newPrefix = ".imgsend.new-"
 
 func failed(op string, err error) error {
 	if transfer.KindOf(err) != transfer.KindOther {
@@ -67,13 +72,14 @@ func readJSON(name string, v any) error {
 	return nil
 }
 
-// replace puts a new file in the place of another in one step.
+// replace puts a new file in the place of another in one step. The caller holds
+// the index's lock.
 func replace(name string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-")
+	f, err := os.CreateTemp(filepath.Dir(name), newPrefix)
 	if err != nil {
 		return err
 	}
@@ -96,6 +102,9 @@ func prepare(dir string) error {
 		return err
 	}
 	defer unlock()
+	if err := sweep(dir); err != nil {
+		return err
+	}
 	_, err = readIndex(dir)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -113,6 +122,18 @@ func prepare(dir string) error {
 		}
 	}
 	return replace(filepath.Join(dir, ocispec.ImageLayoutFile), ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
+}
+
+// sweep removes files that a killed program did not come to put in the place of
+// others. The caller holds the index's lock.
+func sweep(dir string) error {
+	list, err := os.ReadDir(dir)
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), newPrefix) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // empty refuses a folder that is something else.
