@@ -13,7 +13,7 @@ import (
 // its credential and with a wrong one.
 func TestRegistryStrangers(t *testing.T) {
 	d := digest.FromString("x").String()
-	g := &receivingRegistry{claimingRegistry: &claimingRegistry{got: layout.NewDocuments(), user: "imgsend", password: "right"},
+	g := &receivingRegistry{claimingRegistry: &claimingRegistry{got: layout.NewDocuments(), user: "imgsend", password: "right", root: digest.Digest(d)},
 		have: map[digest.Digest]bool{digest.Digest(d): true}, docs: map[digest.Digest][]byte{}}
 	for _, path := range []string{"/v2/", "/", "/v2/a/blobs/" + d, "/v2/a/blobs/sha256:0", "/v2/a/manifests/t", "/v2/a/blobs/uploads/", "/v2/a/blobs/uploads/b?digest=" + d} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch} {
