@@ -89,27 +89,41 @@ func (e *Engine) haveBlobs(ctx context.Context) (map[digest.Digest]bool, error) 
 		return nil, err
 	}
 	have := map[digest.Digest]bool{}
-	var undescribed error
-	for _, l := range images {
-		if !e.complete(ctx, l) {
-			continue
-		}
-		layers, err := e.layerBlobs(ctx, l)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			name := transfer.Image{ID: l.id, Refs: l.inspect.RepoTags}
-			undescribed = fmt.Errorf("describe %s: %w", name.Name(), err)
-		}
-		for _, d := range layers {
-			have[d.Digest] = true
-		}
+	left, undescribed := e.addBlobs(ctx, images, have)
+	if len(left) > 0 && ctx.Err() == nil {
+		_, undescribed = e.addBlobs(ctx, left, have) // once more: it may have been busy
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	if len(have) == 0 && undescribed != nil {
 		return nil, undescribed
 	}
 	return have, nil
+}
+
+// addBlobs adds the layers of the images to have, and returns those of which it
+// cannot, and why not the last of them, where that is known.
+func (e *Engine) addBlobs(ctx context.Context, images []*local, have map[digest.Digest]bool) (left []*local, undescribed error) {
+	for _, l := range images {
+		if ctx.Err() != nil {
+			return left, ctx.Err()
+		}
+		if !e.complete(ctx, l) {
+			left = append(left, l)
+			continue
+		}
+		layers, err := e.layerBlobs(ctx, l)
+		if err != nil {
+			name := transfer.Image{ID: l.id, Refs: l.inspect.RepoTags}
+			undescribed = fmt.Errorf("describe %s: %w", name.Name(), err)
+			left = append(left, l)
+		}
+		for _, d := range layers {
+			have[d.Digest] = true
+		}
+	}
+	return left, undescribed
 }
 
 // layerBlobs returns what a containerd store keeps of the layers of an image,

@@ -91,7 +91,13 @@ func TestHaveListRemoved(t *testing.T) {
 					t.Fatalf("removed at request %d: %v", nth, err)
 				}
 				if have := list.Have(kept); slices.Contains(have, false) {
-					t.Errorf("request %d: of the image that stays it lists %v", nth, have)
+					// 28.5.2 was seen to leave one out right after another was
+					// removed, which a list may; but not for long.
+					t.Logf("request %d: of the image that stays it lists %v", nth, have)
+					again, err := open(t, e).HaveList(t.Context(), "farhost")
+					if err != nil || slices.Contains(again.Have(kept), false) {
+						t.Errorf("request %d: and again %v", nth, err)
+					}
 				}
 				if r.seen < nth {
 					break
