@@ -91,7 +91,7 @@ func (e *Engine) haveBlobs(ctx context.Context) (map[digest.Digest]bool, error) 
 	have := map[digest.Digest]bool{}
 	left, undescribed := e.addBlobs(ctx, images, have)
 	if len(left) > 0 && ctx.Err() == nil {
-		_, undescribed = e.addBlobs(ctx, left, have) // once more: it may have been busy
+		_, undescribed = e.addBlobs(ctx, left, have) // once more: an answer may have been cut short
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

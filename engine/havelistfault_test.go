@@ -91,8 +91,8 @@ func TestHaveListRemoved(t *testing.T) {
 					t.Fatalf("removed at request %d: %v", nth, err)
 				}
 				if have := list.Have(kept); slices.Contains(have, false) {
-					// 28.5.2 was seen to leave one out right after another was
-					// removed, which a list may; but not for long.
+					// The proxy cuts an answer short at times, on a busy machine:
+					// then an image is left out, which a list may do.
 					t.Logf("request %d: of the image that stays it lists %v", nth, have)
 					again, err := open(t, e).HaveList(t.Context(), "farhost")
 					if err != nil || slices.Contains(again.Have(kept), false) {
