@@ -38,8 +38,8 @@ type HaveList struct {
 var haveStores = map[string]Store{"classic": Classic, "containerd": Containerd, "podman": Podman}
 
 // HaveList lists what the engine has. Of a containerd store these are the blobs
-// of the images that can be described, which have a name (see describePush); it
-// must be on this host, and one that cannot be asked for blobs when the archive
+// of the images that can be described (see describePush); it must be on this
+// host, and one that cannot be asked for blobs when the archive
 // is there cannot be listed either. host is for those who read the list.
 func (e *Engine) HaveList(ctx context.Context, host string) (*HaveList, error) {
 	if e.store == Containerd && !e.canProbe() {

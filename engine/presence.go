@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -116,7 +117,7 @@ func (e *Engine) ownBlobs(ctx context.Context, images []*transfer.Image) (map[di
 			return nil, ctx.Err()
 		}
 		if err != nil || len(blobs) == 0 {
-			all = without(all, best)
+			all = slices.DeleteFunc(all, func(l *local) bool { return l == best })
 			continue
 		}
 		for i, d := range best.diffIDs() {
@@ -127,14 +128,4 @@ func (e *Engine) ownBlobs(ctx context.Context, images []*transfer.Image) (map[di
 		}
 	}
 	return own, nil
-}
-
-func without(all []*local, one *local) []*local {
-	var out []*local
-	for _, l := range all {
-		if l != one {
-			out = append(out, l)
-		}
-	}
-	return out
 }
