@@ -7,13 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"maps"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -149,20 +153,50 @@ func (p *pair) has(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// clean checks that neither engine has an image without a name.
+// clean checks that neither engine has an image without a name, or with one for a
+// moment, but what another script's program has while it runs: that goes away.
 func (p *pair) clean(ts *testscript.TestScript) {
+	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
+	defer cancel()
 	for _, e := range []*throwaway.Engine{p.a, p.b} {
 		c, err := e.Client()
 		ts.Check(err)
 		defer c.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		list, err := c.ImageList(ctx, image.ListOptions{All: true})
-		ts.Check(err)
-		for _, m := range list {
-			if len(m.RepoTags) == 0 || strings.Contains(m.RepoTags[0], "imgsend-") {
-				ts.Fatalf("left over: %s %v", m.ID, m.RepoTags)
+		for left := unnamed(ctx, ts, c); len(left) > 0; {
+			gone := map[string]bool{} // whose process is
+			for id, pid := range left {
+				gone[id] = errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 			}
+			now := unnamed(ctx, ts, c)
+			maps.DeleteFunc(left, func(id string, _ int) bool { _, ok := now[id]; return !ok })
+			for id, pid := range left {
+				if gone[id] || ctx.Err() != nil {
+					ts.Fatalf("left over: %s of process %d", id, pid)
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
+}
+
+// momentaryTag is the tag of a name for a moment: host, process, chance.
+var momentaryTag = regexp.MustCompile(`imgsend-[a-z]+:[0-9a-f]+-([0-9]+)-`)
+
+// unnamed returns the images that have no name, or one for a moment, and whose
+// process gave it: this one if that cannot be told.
+func unnamed(ctx context.Context, ts *testscript.TestScript, c *client.Client) map[string]int {
+	list, err := c.ImageList(ctx, image.ListOptions{All: true})
+	ts.Check(err)
+	out := map[string]int{}
+	for _, m := range list {
+		if len(m.RepoTags) == 0 {
+			out[m.ID] = os.Getpid()
+			continue
+		}
+		if tag := momentaryTag.FindStringSubmatch(m.RepoTags[0]); tag != nil {
+			out[m.ID], err = strconv.Atoi(tag[1])
+			ts.Check(err)
+		}
+	}
+	return out
 }
