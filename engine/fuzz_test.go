@@ -74,7 +74,7 @@ func FuzzReadAnswer(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		err := readAnswer(strings.NewReader(s), func(string) {})
+		err := readAnswer(strings.NewReader(s), func(message) {})
 		if err == nil && strings.Contains(s, `{"error":"bad"}`) && !strings.Contains(s, `\`) && strings.HasPrefix(s, `{"error":"bad"}`) {
 			t.Error("an error went unnoticed")
 		}

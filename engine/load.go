@@ -59,9 +59,9 @@ func (e *Engine) load(ctx context.Context, r io.Reader) error {
 	}
 	defer resp.Body.Close()
 	var unpack string
-	err = readAnswer(resp.Body, func(s string) {
-		if strings.HasPrefix(s, "Error unpacking image") {
-			unpack = strings.TrimSpace(s)
+	err = readAnswer(resp.Body, func(m message) {
+		if strings.HasPrefix(m.Stream, "Error unpacking image") {
+			unpack = strings.TrimSpace(m.Stream)
 		}
 	})
 	if err == nil && unpack != "" {

@@ -5,9 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -42,14 +40,15 @@ func (e *Engine) describePush(ctx context.Context, l *local) (*layout.Documents,
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	got := layout.NewDocuments()
-	return got, e.pushTo(ctx, l, got, func(c *claimingRegistry) http.Handler { return c })
+	return got, e.pushTo(ctx, l, got, nil, func(c *claimingRegistry, _ string) http.Handler { return c })
 }
 
 // pushTo has the engine push an image to the registry that serve returns, which
 // lives no longer than the push, nor do its requests: their contexts end with the
-// push, and they must return then. The image has a name of its own for it, or is
-// pushed by a stand-in.
-func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, serve func(*claimingRegistry) http.Handler) error {
+// push, and they must return then. The image has a name of its own for it, which
+// serve is told, or is pushed by a stand-in. What the engine says goes to said,
+// which may be nil.
+func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, said func(message), serve func(c *claimingRegistry, ref string) http.Handler) error {
 	in, err := e.standIn(ctx, l)
 	if err != nil {
 		return err
@@ -59,7 +58,8 @@ func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, se
 		return err
 	}
 	claims := &claimingRegistry{got: got, user: "imgsend", password: rand.Text(), root: in.asBlob()}
-	h := serve(claims)
+	ref := ln.Addr().String() + "/" + describeRepo + ":" + ownerTag()
+	h := serve(claims, ref)
 	var requests gate
 	life, end := context.WithCancel(ctx)
 	srv := &http.Server{
@@ -86,7 +86,6 @@ func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, se
 		<-served
 		requests.shut()
 	}()
-	ref := ln.Addr().String() + "/" + describeRepo + ":" + ownerTag()
 	defer func() {
 		// The image has this name only for the push, and keeps its others. A tag
 		// that failed may have been given all the same.
@@ -102,7 +101,7 @@ func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, se
 	if err != nil {
 		return err
 	}
-	return e.push(ctx, ref, claims.user, claims.password)
+	return e.push(ctx, ref, claims.user, claims.password, said)
 }
 
 // A gate counts who is inside, until it is shut.
@@ -132,7 +131,7 @@ func (g *gate) shut() {
 }
 
 // push pushes ref and reads the engine's answer to its end.
-func (e *Engine) push(ctx context.Context, ref, user, password string) error {
+func (e *Engine) push(ctx context.Context, ref, user, password string, said func(message)) error {
 	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: user, Password: password})
 	if err != nil {
 		return err
@@ -142,7 +141,7 @@ func (e *Engine) push(ctx context.Context, ref, user, password string) error {
 		return err
 	}
 	defer body.Close()
-	return readAnswer(body, nil)
+	return readAnswer(body, said)
 }
 
 // A claimingRegistry is the push side of a registry (OCI distribution
@@ -227,33 +226,4 @@ func (c *claimingRegistry) keep(w http.ResponseWriter, r *http.Request, also fun
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.Header().Set("Location", r.URL.Path)
 	w.WriteHeader(http.StatusCreated)
-}
-
-// readAnswer reads the JSON messages with which an engine answers a load or a
-// push, to their end, and returns the failure that they report under HTTP 200.
-// Each line of text is passed to text, if that is not nil.
-func readAnswer(r io.Reader, text func(string)) error {
-	dec := json.NewDecoder(r)
-	var first error
-	for {
-		var msg struct {
-			Stream      string
-			Error       string
-			ErrorDetail struct{ Message string }
-		}
-		if err := dec.Decode(&msg); err == io.EOF {
-			return first
-		} else if err != nil {
-			return errors.Join(first, fmt.Errorf("read the engine's answer: %w", err))
-		}
-		if msg.ErrorDetail.Message != "" {
-			msg.Error = msg.ErrorDetail.Message
-		}
-		if msg.Error != "" && first == nil {
-			first = errors.New(msg.Error)
-		}
-		if text != nil && msg.Stream != "" {
-			text(msg.Stream)
-		}
-	}
 }

@@ -179,7 +179,7 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	pushed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		pushed <- s.e.pushTo(pushCtx, l, got, func(c *claimingRegistry) http.Handler {
+		pushed <- s.e.pushTo(pushCtx, l, got, nil, func(c *claimingRegistry, _ string) http.Handler {
 			reg.claimingRegistry = c
 			return reg
 		})
