@@ -17,5 +17,6 @@
 // write to the screen, starts no engine (see throwaway) and never talks to a
 // registry; it is one itself, for the length of a push and for the engine that
 // pushes only, on the loopback interface. It stores nothing on disk but the
-// file system of a flattened container, in a temporary file without a name.
+// file system of a flattened container and, one at a time, layers that a classic
+// store pushes, in temporary files without a name.
 package engine

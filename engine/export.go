@@ -35,7 +35,7 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 	}
 	drop := transfer.Unneeded(o, p)
 	saved := map[digest.Digest]transfer.IndexImage{}
-	rest, err := s.exportByPush(ctx, take, drop, w, saved)
+	rest, err := s.exportByPush(ctx, take, p, drop, w, saved)
 	if err != nil {
 		return nil, err
 	}

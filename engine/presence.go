@@ -12,9 +12,9 @@ import (
 // A presence says which layers of some images an engine has.
 type presence struct {
 	have [][]bool // by image and layer; nil for an image of which nothing is known
-	// own are the blobs, by DiffID, that a containerd store has of layers which
-	// are offered under another digest. Only images without a manifest of their
-	// own can be made of them.
+	// own are the blobs, by DiffID, that a containerd store has of layers of
+	// images without a manifest, mostly under another digest than is offered.
+	// Only such images can be made of them.
 	own   map[digest.Digest]ocispec.Descriptor
 	probe *probe // keeps the blobs; may be nil; the caller removes it
 }
@@ -65,7 +65,8 @@ func (e *Engine) layers(ctx context.Context, images []*transfer.Image) (*presenc
 		p.have[i] = make([]bool, len(m.Layers))
 		for j, l := range m.Layers {
 			p.have[i][j] = have[l.Digest]
-			if mine := own[l.DiffID]; m.Root == "" && !have[l.Digest] && have[mine.Digest] {
+			mine := own[l.DiffID]
+			if m.Root == "" && have[mine.Digest] && (!have[l.Digest] || mine.Digest == l.Digest) {
 				p.have[i][j], p.own[l.DiffID] = true, mine
 			}
 		}

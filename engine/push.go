@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/docker/docker/api/types/image"
@@ -40,26 +41,39 @@ func (e *Engine) describePush(ctx context.Context, l *local) (*layout.Documents,
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	got := layout.NewDocuments()
-	return got, e.pushTo(ctx, l, got, nil, func(c *claimingRegistry, _ string) http.Handler { return c })
+	return got, e.pushTo(ctx, l, got, pushing{})
 }
 
-// pushTo has the engine push an image to the registry that serve returns, which
-// lives no longer than the push, nor do its requests: their contexts end with the
-// push, and they must return then. The image has a name of its own for it, which
-// serve is told, or is pushed by a stand-in. What the engine says goes to said,
-// which may be nil.
-func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, said func(message), serve func(c *claimingRegistry, ref string) http.Handler) error {
+// A pushing says how an image is pushed.
+type pushing struct {
+	// serve returns the registry, made of one that claims everything, and is told
+	// the name that the image has for the push. nil: that one itself.
+	serve func(c *claimingRegistry, ref string) http.Handler
+	// said is passed what the engine says. It may be nil.
+	said func(message)
+	// narrow is whether the engine is to make little of what nobody reads.
+	narrow bool
+}
+
+// pushTo has the engine push an image to a registry that lives no longer than
+// the push, nor do its requests: their contexts end with the push, and they must
+// return then. The image has a name of its own for it, or is pushed by a
+// stand-in.
+func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, p pushing) error {
 	in, err := e.standIn(ctx, l)
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	ln, err := listenLoopback(ctx, p.narrow)
 	if err != nil {
 		return err
 	}
 	claims := &claimingRegistry{got: got, user: "imgsend", password: rand.Text(), root: in.asBlob()}
 	ref := ln.Addr().String() + "/" + describeRepo + ":" + ownerTag()
-	h := serve(claims, ref)
+	var h http.Handler = claims
+	if p.serve != nil {
+		h = p.serve(claims, ref)
+	}
 	var requests gate
 	life, end := context.WithCancel(ctx)
 	srv := &http.Server{
@@ -101,7 +115,25 @@ func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, sa
 	if err != nil {
 		return err
 	}
-	return e.push(ctx, ref, claims.user, claims.password, said)
+	return e.push(ctx, ref, claims.user, claims.password, p.said)
+}
+
+// listenLoopback listens on a port of the loopback interface. On a narrow one
+// whoever sends gets ahead of its reader by some 100 kB, and not by megabytes as
+// is usual there.
+func listenLoopback(ctx context.Context, narrow bool) (net.Listener, error) {
+	var c net.ListenConfig
+	if narrow {
+		c.Control = func(_, _ string, raw syscall.RawConn) error {
+			return raw.Control(func(fd uintptr) {
+				// Only speed depends on them: small segments keep the sender's
+				// buffer small, which grows with their size.
+				_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
+				_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 1400)
+			})
+		}
+	}
+	return c.Listen(ctx, "tcp4", "127.0.0.1:0")
 }
 
 // A gate counts who is inside, until it is shut.

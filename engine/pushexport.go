@@ -115,18 +115,24 @@ func (g *receivingRegistry) upload(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// exportByPush has a containerd store push what it can, and returns the images
-// that are left to save. A push that fails between two blobs leaves its image to
+// exportByPush has images pushed where that is faster, and returns those that
+// are left to save. A push that fails between two blobs leaves its image to
 // save; what went by is noted in drop, for no blob is put twice.
-func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter, out map[digest.Digest]transfer.IndexImage) ([]*transfer.Image, error) {
+func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, p *transfer.Plan, drop map[digest.Digest]bool, w transfer.BlobWriter, out map[digest.Digest]transfer.IndexImage) ([]*transfer.Image, error) {
 	var rest []*transfer.Image
 	for _, m := range take {
-		if s.e.store != Containerd {
-			s.report(m, "save", s.e.store.String())
+		push, why := s.pushExport, s.e.store.String()
+		pushes := s.e.store == Containerd
+		if s.e.store == Classic {
+			push = s.pushLayers
+			pushes, why = s.pushesLayers(m, p, drop)
+		}
+		if !pushes {
+			s.report(m, "save", why)
 			rest = append(rest, m)
 			continue
 		}
-		x, err := s.pushExport(ctx, m, drop, w)
+		x, err := push(ctx, m, drop, w)
 		var sink *sinkError
 		switch {
 		case err != nil && ctx.Err() != nil:
@@ -137,7 +143,7 @@ func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, drop 
 			s.report(m, "save", "no push: "+cleanMessage(err.Error()))
 			rest = append(rest, m)
 		default:
-			s.report(m, "push", s.e.store.String())
+			s.report(m, "push", why)
 			out[m.ID] = *x
 		}
 	}
@@ -179,10 +185,10 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	pushed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		pushed <- s.e.pushTo(pushCtx, l, got, nil, func(c *claimingRegistry, _ string) http.Handler {
+		pushed <- s.e.pushTo(pushCtx, l, got, pushing{serve: func(c *claimingRegistry, _ string) http.Handler {
 			reg.claimingRegistry = c
 			return reg
-		})
+		}})
 	}()
 	order := map[digest.Digest]int{}
 	for i, d := range manifest.Layers {

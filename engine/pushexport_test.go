@@ -57,8 +57,8 @@ func stores(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
 	}
 }
 
-// pushing copies names and returns by which exporters they left.
-func pushing(ctx context.Context, t *testing.T, from, to *throwaway.Engine, refuse func(put int) error, h hooked, names ...string) ([]string, error) {
+// push copies names and returns by which exporters they left.
+func push(ctx context.Context, t *testing.T, from, to *throwaway.Engine, refuse func(put int) error, h hooked, names ...string) ([]string, error) {
 	t.Helper()
 	var reqs []engine.Request
 	for _, n := range names {
@@ -84,7 +84,7 @@ func TestPushRefused(t *testing.T) {
 		v1, v2 := versions("refused " + spec.Name)
 		load(t, from, v1, v2)
 		for limit, m := range []throwaway.Image{v1, v2} {
-			ran, err := pushing(t.Context(), t, from, to, func(put int) error {
+			ran, err := push(t.Context(), t, from, to, func(put int) error {
 				if put >= limit {
 					return errors.New("no more")
 				}
@@ -107,7 +107,7 @@ func TestPushShared(t *testing.T) {
 		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
 		v1, v2 := versions("shared " + spec.Name)
 		load(t, from, v1, v2)
-		ran, err := pushing(t.Context(), t, from, to, nil, hooked{}, v1.Ref, v2.Ref)
+		ran, err := push(t.Context(), t, from, to, nil, hooked{}, v1.Ref, v2.Ref)
 		if err != nil || strings.Join(ran, " ") != "push push" {
 			t.Fatalf("left by %q, %v", ran, err)
 		}
@@ -129,23 +129,29 @@ func TestPushCancelled(t *testing.T) {
 		load(t, from, m)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		_, err := pushing(ctx, t, from, to, nil, hooked{halfway: func() {
+		_, err := push(ctx, t, from, to, nil, hooked{halfway: func() {
 			stranger(t, from)
 			cancel()
 		}}, m.Ref)
 		if transfer.KindOf(err) != transfer.KindInterrupted {
 			t.Errorf("it ended with %v", err)
 		}
-		stacks := make([]byte, 4<<20)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		for _, f := range []string{"pushTo", "receivingRegistry", "claimingRegistry", "http.(*Server).Serve("} {
-			if strings.Contains(string(stacks), f) {
-				t.Errorf("a goroutine is left in %s", f)
-			}
-		}
+		noGoroutine(t, "pushTo", "receivingRegistry", "claimingRegistry", "http.(*Server).Serve(")
 		absent(t, to, m.Ref)
 		leftovers(t, from, to)
 	})
+}
+
+// noGoroutine checks that nothing runs in functions with such names.
+func noGoroutine(t *testing.T, names ...string) {
+	t.Helper()
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, f := range names {
+		if strings.Contains(string(stacks), f) {
+			t.Errorf("a goroutine is left in %s\n%s", f, stacks)
+		}
+	}
 }
 
 // stranger asks the registry of a push that goes on, as its name tells where it
@@ -207,7 +213,7 @@ func TestPushProxy(t *testing.T) {
 		defer from.Stop()
 		v1, _ := versions("proxy " + spec.Name)
 		load(t, from, v1)
-		ran, err := pushing(t.Context(), t, from, to, nil, hooked{}, v1.Ref)
+		ran, err := push(t.Context(), t, from, to, nil, hooked{}, v1.Ref)
 		if err != nil || strings.Join(ran, " ") != "push" {
 			t.Fatalf("left by %q, %v", ran, err)
 		}

@@ -22,7 +22,7 @@ func TestPushStopped(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		defer func() { _ = syscall.Kill(from.PID(), syscall.SIGCONT) }()
-		_, err := pushing(ctx, t, from, to, nil, hooked{halfway: func() {
+		_, err := push(ctx, t, from, to, nil, hooked{halfway: func() {
 			if err := syscall.Kill(from.PID(), syscall.SIGSTOP); err != nil {
 				t.Error(err)
 			}

@@ -101,7 +101,22 @@ func (s *Sink) planLayers(ctx context.Context, places []int) error {
 			ip.Have = make([]bool, len(images[n].Layers))
 		}
 	}
+	s.plan.KnowsSizes = s.knowsSizes()
 	return nil
+}
+
+// knowsSizes reports whether no image needs the sizes of layers that are here:
+// a classic store reads none, and a containerd store goes by its own blobs.
+func (s *Sink) knowsSizes() bool {
+	for i, ip := range s.plan.Images {
+		for j, have := range ip.Have {
+			m := &s.offer.Images[i]
+			if _, ok := s.own[m.Layers[j].DiffID]; have && m.Root == "" && !ok {
+				return s.e.store == Classic
+			}
+		}
+	}
+	return true
 }
 
 // checkNames refuses m before it is sent if one of its names would move from

@@ -9,6 +9,7 @@ import (
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -23,8 +24,9 @@ type Source struct {
 	found     map[digest.Digest]*local            // by image ID, as what follows
 	described map[digest.Digest]*layout.Documents // nil where nothing is known
 	notes     []string
-	onUpload  func(put int) error    // for tests: its error refuses an upload
-	putDocs   map[digest.Digest]bool // manifests and indexes that were put after a push
+	onUpload  func(put int) error                  // for tests: its error refuses an upload
+	putDocs   map[digest.Digest]bool               // manifests and indexes that were put after a push
+	putLayers map[digest.Digest]ocispec.Descriptor // that a classic store has pushed
 }
 
 var _ transfer.Source = (*Source)(nil)

@@ -89,6 +89,9 @@ type Plan struct {
 	// DryRun says that the sink's side wants no more than this plan. [Copy]
 	// sets it, from its options and the offer.
 	DryRun bool `json:"dry_run,omitempty"`
+	// KnowsSizes says that the sink needs no sizes of the layers that it has:
+	// the index may give them as 0.
+	KnowsSizes bool `json:"knows_sizes,omitempty"`
 }
 
 // An ImagePlan says what becomes of one image of the offer.

@@ -1,0 +1,322 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/rootfs"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/klauspost/compress/gzip"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A classic store exports the whole image when it saves one. When it pushes, it
+// makes one layer after the other from the top, up to five at a time
+// (max-concurrent-uploads), packed with gzip. The registry takes those that are
+// wanted, leaves the others waiting in their bodies, and breaks the push off when
+// it has what it wants. The config comes by another way, see [Engine.config].
+//
+// Seen on 20.10.24, 26.1.5 and 28.5.2. A layer comes by POST, PATCH and PUT; what
+// it is shows only in the digest of its end, but the engine says in its answer,
+// once it has read some of a layer (512 kB or 1 %), that it is pushing that one.
+// One upload at a time is let through to that point, so it is that one.
+
+const (
+	// pushShare and pushFloor say when a push of layers is faster than a save:
+	// when no more than this share of the image is wanted, and at least this
+	// much is not, in bytes.
+	pushShare = 8
+	pushFloor = 32 << 20
+	// maxHeld is how many unwanted layers may stand above wanted ones. An
+	// engine pushes so many at a time unless told otherwise.
+	maxHeld = 4
+	// maxUnnamed is how much of a layer may come before the engine has said
+	// which it is, in bytes unpacked.
+	maxUnnamed = 64 << 20
+	// heldWait is how long an engine may take to begin with another layer
+	// while some are held. One that pushes fewer at a time does not.
+	heldWait = 2 * time.Second
+)
+
+var (
+	errUnwanted = errors.New("the layer is not wanted")
+	errUnnamed  = errors.New("the engine does not say which layer it pushes")
+	errOthers   = errors.New("the engine pushes other layers first")
+)
+
+// pushesLayers reports whether a classic store is to push the layers of m that
+// are not to be dropped, instead of saving the image, and why.
+func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[digest.Digest]bool) (bool, string) {
+	var wanted, whole int64
+	above, held := 0, 0 // unwanted layers seen from the top, and above wanted ones
+	seen := map[digest.Digest]bool{}
+	for _, l := range slices.Backward(m.Layers) {
+		if seen[l.DiffID] {
+			continue
+		}
+		seen[l.DiffID] = true
+		whole += l.Size
+		if drop[l.DiffID] {
+			above++
+		} else {
+			wanted += l.Size
+			held = above
+		}
+	}
+	why := fmt.Sprintf("%s, %d of %d bytes wanted", s.e.store, wanted, whole)
+	switch {
+	case !p.KnowsSizes:
+		return false, why + ", the receiver needs the sizes of all layers"
+	case !s.e.endpoint.Local():
+		return false, why + ", the engine is not on this host"
+	case held > maxHeld:
+		return false, why + ", below others"
+	}
+	return wanted <= whole/pushShare && whole-wanted >= pushFloor, why
+}
+
+// pushLayers has a classic store push the layers of m that are not to be
+// dropped, and puts them, unpacked, and the config into w. It fails with a
+// [sinkError] when the copy cannot go on; after any other failure the image can
+// still be saved: what was put by then is noted in drop.
+func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) (*transfer.IndexImage, error) {
+	over := make(chan struct{})
+	pushCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	x := &layerExport{
+		reg:     &layerRegistry{start: make(chan struct{}), uploads: make(chan *layerUpload), over: over, size: map[string]int64{}, put: map[digest.Digest]int64{}},
+		idle:    newIdle(func() { cancel(errIdle) }),
+		pushed:  make(chan error, 1),
+		began:   map[string]bool{},
+		names:   make(chan string, transfer.MaxLayers),
+		known:   map[string]bool{},
+		wanted:  map[digest.Digest]bool{},
+		refused: s.onUpload,
+	}
+	for _, l := range m.Layers {
+		x.wanted[l.DiffID] = !drop[l.DiffID]
+	}
+	ref, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		x.pushed <- s.e.pushTo(pushCtx, s.found[m.ID], layout.NewDocuments(), pushing{said: x.said, narrow: true, serve: func(c *claimingRegistry, name string) http.Handler {
+			ref <- name
+			x.reg.claimingRegistry = c
+			return x.reg
+		}})
+	}()
+	config, err := s.takeLayers(pushCtx, m, x, ref, drop, w)
+	close(over)
+	cancel(nil)
+	<-ended // its name is removed
+	if err != nil {
+		return nil, err
+	}
+	out := &transfer.IndexImage{ID: m.ID, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.ID, Size: int64(len(config))}}
+	if !drop[m.ID] {
+		if err := w.Put(ctx, out.Config, bytes.NewReader(config)); err != nil {
+			return nil, &sinkError{err}
+		}
+		drop[m.ID] = true
+	}
+	for _, l := range m.Layers {
+		d, ok := s.putLayers[l.DiffID]
+		if !ok { // it is there, where its size is known
+			d = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.DiffID}
+		}
+		out.Layers = append(out.Layers, d)
+	}
+	return out, nil
+}
+
+// takeLayers puts the wanted layers into w as the engine pushes them, and
+// returns the config.
+func (s *Source) takeLayers(ctx context.Context, m *transfer.Image, x *layerExport, ref <-chan string, drop map[digest.Digest]bool, w transfer.BlobWriter) ([]byte, error) {
+	var config []byte
+	for left := x.left(); left > 0 || config == nil; left = x.left() {
+		u, err := x.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if config == nil { // the engine pushes, so the image has the name
+			if config, err = s.e.config(ctx, s.found[m.ID], <-ref); err != nil {
+				return nil, err
+			}
+		}
+		layer, err := x.take(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		if layer == nil {
+			continue
+		}
+		err = s.putLayer(ctx, layer, w)
+		if cerr := layer.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return nil, err
+		}
+		x.wanted[layer.DiffID], drop[layer.DiffID] = false, true
+	}
+	return config, nil
+}
+
+// putLayer puts one layer.
+func (s *Source) putLayer(ctx context.Context, l *rootfs.Layer, w transfer.BlobWriter) error {
+	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size}
+	if err := w.Put(ctx, d, io.NewSectionReader(l, 0, l.Size)); err != nil {
+		return &sinkError{err}
+	}
+	if s.putLayers == nil {
+		s.putLayers = map[digest.Digest]ocispec.Descriptor{}
+	}
+	s.putLayers[l.DiffID] = d
+	return nil
+}
+
+// A layerExport is one push of layers.
+type layerExport struct {
+	reg    *layerRegistry
+	idle   *idle
+	pushed chan error
+	began  map[string]bool // names that said has seen; its alone
+	names  chan string     // of layers that the engine has begun to push
+
+	known   map[string]bool        // names whose layer has been taken or held
+	wanted  map[digest.Digest]bool // whether a layer is still to come
+	held    int
+	refused func(put int) error // for tests
+}
+
+// left counts the layers that are still to come.
+func (x *layerExport) left() int {
+	n := 0
+	for _, is := range x.wanted {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// said notes which layers the engine has begun to push.
+func (x *layerExport) said(m message) {
+	if m.Status != "Pushing" || x.began[m.ID] || len(x.began) == cap(x.names) {
+		return
+	}
+	x.began[m.ID] = true
+	x.names <- m.ID
+}
+
+// next lets one more layer through and returns its upload.
+func (x *layerExport) next(ctx context.Context) (*layerUpload, error) {
+	x.idle.start()
+	defer x.idle.stop()
+	var other <-chan time.Time
+	if x.held > 0 {
+		t := time.NewTimer(heldWait)
+		defer t.Stop()
+		other = t.C
+	}
+	for start := x.reg.start; ; {
+		select {
+		case start <- struct{}{}:
+			start = nil
+		case u := <-x.reg.uploads:
+			return u, nil
+		case err := <-x.pushed:
+			if cause := context.Cause(ctx); cause != nil {
+				return nil, cause
+			}
+			if err == nil {
+				err = errors.New("the push ended before all layers came")
+			}
+			return nil, err
+		case <-other:
+			return nil, errOthers
+		}
+	}
+}
+
+// take unpacks a layer that is wanted. It returns nil for one that is not: that
+// is left waiting for the end of the push, if it is not over already.
+func (x *layerExport) take(ctx context.Context, u *layerUpload) (*rootfs.Layer, error) {
+	if x.refused != nil {
+		if err := x.refused(len(x.known)); err != nil {
+			return nil, err
+		}
+	}
+	zr, err := gzip.NewReader(&idleReader{u, x.idle})
+	if err != nil {
+		return nil, err
+	}
+	layer, err := rootfs.Spool(ctx, &layerReader{r: zr, x: x})
+	if errors.Is(err, errUnwanted) {
+		x.held++
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	close(u.done)
+	x.known[layerName(layer.DiffID)] = true
+	if !x.wanted[layer.DiffID] {
+		return nil, layer.Close()
+	}
+	return layer, nil
+}
+
+// layerName is what an engine calls a layer in its answer.
+func layerName(diffID digest.Digest) string { return diffID.Encoded()[:12] }
+
+// wants reports whether the layer of this name is still to come.
+func (x *layerExport) wants(name string) bool {
+	for d, is := range x.wanted {
+		if is && layerName(d) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// A layerReader reads a layer and fails with errUnwanted as soon as the engine
+// has said that it is one that is not wanted.
+type layerReader struct {
+	r     io.Reader
+	x     *layerExport
+	n     int64
+	named bool
+}
+
+func (r *layerReader) Read(p []byte) (int, error) {
+	for !r.named {
+		select {
+		case name := <-r.x.names:
+			if r.x.known[name] {
+				continue // it was over before the engine said so
+			}
+			r.named, r.x.known[name] = true, true
+			if !r.x.wants(name) {
+				return 0, errUnwanted
+			}
+			continue
+		default:
+		}
+		if r.n > maxUnnamed {
+			return 0, errUnnamed
+		}
+		break
+	}
+	n, err := r.r.Read(p[:min(len(p), 64<<10)])
+	r.n += int64(n)
+	return n, err
+}
