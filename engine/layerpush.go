@@ -71,7 +71,7 @@ func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[dige
 			held = above
 		}
 	}
-	why := fmt.Sprintf("%s, %d of %d bytes wanted", s.e.store, wanted, whole)
+	why := fmt.Sprintf("%s, about %.1f of %.1f MB wanted", s.e.store, float64(wanted)/1e6, float64(whole)/1e6)
 	switch {
 	case !p.KnowsSizes:
 		return false, why + ", the receiver needs the sizes of all layers"
@@ -80,7 +80,7 @@ func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[dige
 	case held > maxHeld:
 		return false, why + ", below others"
 	}
-	return wanted <= whole/pushShare && whole-wanted >= pushFloor, why
+	return wanted <= whole/pushShare && whole-wanted >= s.pushFloor, why
 }
 
 // pushLayers has a classic store push the layers of m that are not to be
@@ -93,7 +93,7 @@ func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[dig
 	defer cancel(nil)
 	x := &layerExport{
 		reg:     &layerRegistry{start: make(chan struct{}), uploads: make(chan *layerUpload), over: over, size: map[string]int64{}, put: map[digest.Digest]int64{}},
-		idle:    newIdle(func() { cancel(errIdle) }),
+		idle:    newIdle(s.idleTime, func() { cancel(errIdle) }),
 		pushed:  make(chan error, 1),
 		began:   map[string]bool{},
 		names:   make(chan string, transfer.MaxLayers),
@@ -114,6 +114,9 @@ func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[dig
 		}})
 	}()
 	config, err := s.takeLayers(pushCtx, m, x, ref, drop, w)
+	if cause := context.Cause(pushCtx); err != nil && cause != nil {
+		err = cause // whatever came of it
+	}
 	close(over)
 	cancel(nil)
 	<-ended // its name is removed
@@ -234,9 +237,6 @@ func (x *layerExport) next(ctx context.Context) (*layerUpload, error) {
 		case u := <-x.reg.uploads:
 			return u, nil
 		case err := <-x.pushed:
-			if cause := context.Cause(ctx); cause != nil {
-				return nil, cause
-			}
 			if err == nil {
 				err = errors.New("the push ended before all layers came")
 			}

@@ -21,14 +21,14 @@ func classics(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
 	}
 }
 
-// update returns an image with so many layers on a base that is large enough to
-// be worth a push of only those, and the base.
+// update returns an image with so many layers on a base, so small that only
+// they are worth a push, and the base.
 func update(name string, layers int) (base, m throwaway.Image) {
 	base, _ = versions(name)
-	base.Layers[0].Size = 33 << 20
+	base.Layers[0].Size = 12 << 20
 	m = throwaway.Image{Ref: strings.TrimSuffix(base.Ref, "1.0") + "2.0", Layers: slices.Clone(base.Layers), Cmd: []string{"/app", "two"}}
 	for i := range layers {
-		m.Layers = append(m.Layers, throwaway.Layer{Size: int64(1+i%3) * 700_000, Seed: base.Layers[0].Seed + 100 + uint64(i), Kind: throwaway.Text})
+		m.Layers = append(m.Layers, throwaway.Layer{Size: int64(1+i%3) * 100_000, Seed: base.Layers[0].Seed + 100 + uint64(i), Kind: throwaway.Text})
 	}
 	return base, m
 }
@@ -142,7 +142,8 @@ func TestLayerPushRefused(t *testing.T) {
 func TestLayerPushCancelled(t *testing.T) {
 	classics(t, func(t *testing.T, spec throwaway.Spec) {
 		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
-		base, m := update("cancelled layers "+spec.Name, 3)
+		base, m := update("cancelled layers "+spec.Name, 1)
+		m.Layers[len(m.Layers)-1].Size = 1_200_000
 		load(t, from, base, m)
 		load(t, to, base)
 		for _, inside := range []bool{false, true} {

@@ -181,7 +181,7 @@ func (s *Source) pushExport(ctx context.Context, m *transfer.Image, drop map[dig
 	}
 	pushCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	idle := newIdle(func() { cancel(errIdle) })
+	idle := newIdle(s.idleTime, func() { cancel(errIdle) })
 	pushed, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -312,15 +312,18 @@ var errIdle = errors.New("the engine hands over nothing")
 
 // An idle ends what an engine does not go on with. It counts only while the
 // engine is waited for, not the sink.
-type idle struct{ t *time.Timer }
-
-func newIdle(end func()) *idle {
-	t := time.AfterFunc(pushIdle, end)
-	t.Stop()
-	return &idle{t}
+type idle struct {
+	after time.Duration
+	t     *time.Timer
 }
 
-func (i *idle) start()     { i.t.Reset(pushIdle) }
+func newIdle(after time.Duration, end func()) *idle {
+	t := time.AfterFunc(after, end)
+	t.Stop()
+	return &idle{after, t}
+}
+
+func (i *idle) start()     { i.t.Reset(i.after) }
 func (i *idle) stop() bool { return i.t.Stop() }
 
 // An idleReader is idle while it reads.

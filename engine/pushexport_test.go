@@ -3,11 +3,16 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine"
@@ -71,6 +76,7 @@ func push(ctx context.Context, t *testing.T, from, to *throwaway.Engine, refuse 
 	var ran []string
 	src.OnExport = func(_ *transfer.Image, exporter, _ string) { ran = append(ran, exporter) }
 	src.SetOnUpload(refuse)
+	src.SetPushFloor(0)
 	h.Sink = engine.NewSink(ctx, open(t, to))
 	_, err = transfer.Copy(ctx, src, &h, transfer.Options{})
 	return ran, err
@@ -152,6 +158,96 @@ func noGoroutine(t *testing.T, names ...string) {
 			t.Errorf("a goroutine is left in %s\n%s", f, stacks)
 		}
 	}
+}
+
+// TestPushElsewhere has engines on a network of their own, so that they do not
+// reach the registry: what they push elsewhere they save here.
+func TestPushElsewhere(t *testing.T) {
+	ip, err := exec.LookPath("ip")
+	if err != nil {
+		t.Skip("no ip program here")
+	}
+	name := fmt.Sprintf("imgsend-push-%d", os.Getpid())
+	if out, err := exec.CommandContext(t.Context(), ip, "netns", "add", name).CombinedOutput(); err != nil {
+		t.Skipf("cannot make a network namespace: %s", out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command(ip, "netns", "del", name).CombinedOutput(); err != nil {
+			t.Errorf("remove network namespace: %s", out)
+		}
+	})
+	pushers(t, func(t *testing.T, spec throwaway.Spec) {
+		to := pool.get(t, spec, "receiver")
+		spec.NetNS = name
+		from := start(t, spec)
+		defer from.Stop()
+		base, m := update("elsewhere "+spec.Name, 1)
+		load(t, from, m)
+		load(t, to, base)
+		ran, err := push(t.Context(), t, from, to, nil, hooked{}, m.Ref)
+		if err != nil || strings.Join(ran, " ") != "save" {
+			t.Fatalf("left by %q, %v", ran, err)
+		}
+		checkLayers(t, to, m)
+		leftovers(t, from, to)
+	})
+}
+
+// pushers runs a test for the newest engine of each store that pushes.
+func pushers(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
+	newest := map[bool]throwaway.Spec{}
+	for _, spec := range specs(t) {
+		if spec.Kind == throwaway.Docker {
+			newest[spec.Containerd] = spec // they come from old to new
+		}
+	}
+	for _, spec := range newest {
+		t.Run(spec.Name, func(t *testing.T) { test(t, spec) })
+	}
+}
+
+// TestPushIdle has an engine stop inside a push and go on later: by then the
+// push is given up and the image is saved. Of a containerd store's the receiver
+// may have half a blob: then the copy ends.
+func TestPushIdle(t *testing.T) {
+	pushers(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := start(t, spec), pool.get(t, spec, "receiver")
+		defer from.Stop()
+		base, m := update("idle "+spec.Name, 2)
+		load(t, from, base, m)
+		load(t, to, base)
+		src, err := engine.NewSource(t.Context(), open(t, from), []engine.Request{{Image: m.Ref}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ran []string
+		src.OnExport = func(_ *transfer.Image, exporter, why string) { ran = append(ran, exporter, why) }
+		src.SetPushFloor(0)
+		src.SetIdleTime(500 * time.Millisecond)
+		src.SetOnUpload(func(put int) error {
+			if put == 1 {
+				src.SetOnUpload(nil)
+				if err := syscall.Kill(from.PID(), syscall.SIGSTOP); err != nil {
+					return err
+				}
+				time.AfterFunc(2*time.Second, func() { _ = syscall.Kill(from.PID(), syscall.SIGCONT) })
+			}
+			return nil
+		})
+		_, err = transfer.Copy(t.Context(), src, engine.NewSink(t.Context(), open(t, to)), transfer.Options{})
+		if spec.Containerd && transfer.KindOf(err) == transfer.KindEngine {
+			absent(t, to, m.Ref)
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ran) != 2 || ran[0] != "save" || !strings.Contains(ran[1], "hands over nothing") {
+			t.Errorf("left by %q", ran)
+		}
+		checkLayers(t, to, m)
+		leftovers(t, from, to)
+	})
 }
 
 // stranger asks the registry of a push that goes on, as its name tells where it

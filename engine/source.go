@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
@@ -24,9 +25,13 @@ type Source struct {
 	found     map[digest.Digest]*local            // by image ID, as what follows
 	described map[digest.Digest]*layout.Documents // nil where nothing is known
 	notes     []string
-	onUpload  func(put int) error                  // for tests: its error refuses an upload
+
 	putDocs   map[digest.Digest]bool               // manifests and indexes that were put after a push
-	putLayers map[digest.Digest]ocispec.Descriptor // that a classic store has pushed
+	putLayers map[digest.Digest]ocispec.Descriptor // by DiffID: those that a classic store has pushed
+
+	idleTime  time.Duration       // pushIdle, and
+	pushFloor int64               // pushFloor, but in tests
+	onUpload  func(put int) error // for tests: its error refuses an upload
 }
 
 var _ transfer.Source = (*Source)(nil)
@@ -40,7 +45,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 		return nil, err
 	}
 	e.sweep(ctx)
-	s := &Source{e: e, found: map[digest.Digest]*local{}, described: map[digest.Digest]*layout.Documents{}}
+	s := &Source{e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}, described: map[digest.Digest]*layout.Documents{}}
 	images := make([]transfer.Image, len(found))
 	trees := make([]*layout.Documents, len(found))
 	g, ctx := errgroup.WithContext(ctx)

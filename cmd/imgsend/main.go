@@ -51,6 +51,7 @@ its ID arrives without a name unless --as gives it one.
                         context, then the usual sockets)
       --json            one JSON object a line on stdout
   -q, --quiet           no progress, only errors and results
+      --verbose         say too how each image is exported, and why
       --version         print the version
   -h, --help            print this
 
@@ -93,5 +94,6 @@ func main() {
 	f.StringVarP(&o.host, "host", "H", "", "")
 	f.BoolVar(&v.JSON, "json", false, "")
 	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
+	f.BoolVar(&v.Verbose, "verbose", false, "")
 	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
 }

@@ -96,6 +96,7 @@ func (o *origin) images(ctx context.Context, v *cli.Voice, eng *engine.Engine, r
 		return err
 	}
 	src.OnExport = func(m *transfer.Image, exporter, why string) {
+		v.Detailf("%s left the engine by %s: %s", cli.Title(m), exporter, why)
 		v.Event(cli.ExportEvent{Event: "export", Image: cli.Title(m), Exporter: exporter, Why: why})
 	}
 	for _, note := range src.Notes() {

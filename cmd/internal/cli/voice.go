@@ -19,6 +19,7 @@ import (
 type Voice struct {
 	Program string
 	Quiet   bool // errors and results only
+	Verbose bool // details too
 	JSON    bool
 
 	mu       sync.Mutex
@@ -38,6 +39,13 @@ func (v *Voice) Sayf(format string, args ...any) {
 		return
 	}
 	v.line(fmt.Sprintf(format, args...))
+}
+
+// Detailf tells people who want to know.
+func (v *Voice) Detailf(format string, args ...any) {
+	if v.Verbose {
+		v.Sayf(format, args...)
+	}
 }
 
 // Warnf tells people what they should know, even when quiet.
