@@ -118,11 +118,11 @@ func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 
 // here returns what a layer that is here goes by.
 func (s *Sink) here(diffID digest.Digest, offered ocispec.Descriptor) ocispec.Descriptor {
-	if s.e.store == Podman {
-		return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffID, Size: offered.Size}
-	}
 	if own, ok := s.own[diffID]; ok {
 		return ocispec.Descriptor{MediaType: own.MediaType, Digest: own.Digest, Size: own.Size}
+	}
+	if s.e.store == Podman {
+		return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffID, Size: offered.Size}
 	}
 	return offered
 }

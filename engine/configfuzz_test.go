@@ -24,19 +24,19 @@ func FuzzConfigAnswer(f *testing.F) {
 		{[]byte{0, 255, 255, 255, 255}, "0", "", ""},
 	} {
 		// Seeds that are not understood would seed nothing.
-		if got, err := readConfig(s.body, s.status, s.message); string(got) != s.want || err == nil && s.want == "" {
+		if got, err := parseConfig(s.body, s.status, s.message); string(got) != s.want || err == nil && s.want == "" {
 			f.Fatalf("%q, status %q: %q, %v", s.body, s.status, got, err)
 		}
 		f.Add(s.body, s.status, s.message)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status, message string) {
-		if b, err := readConfig(body, status, message); err == nil && !bytes.Contains(body, b) {
+		if b, err := parseConfig(body, status, message); err == nil && !bytes.Contains(body, b) {
 			t.Errorf("%q is not in %q", b, body)
 		}
 	})
 }
 
-func readConfig(body []byte, status, message string) ([]byte, error) {
+func parseConfig(body []byte, status, message string) ([]byte, error) {
 	b, err := grpcAnswer(&http.Response{Body: io.NopCloser(bytes.NewReader(body)),
 		Trailer: http.Header{"Grpc-Status": {status}, "Grpc-Message": {message}}})
 	if err != nil {

@@ -51,18 +51,14 @@ type inventory struct {
 	have  map[digest.Digest]bool
 }
 
-func (e *Engine) inventory(ctx context.Context) (*inventory, error) {
-	images, err := e.locals(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (e *Engine) inventory(images []*local) *inventory {
 	inv := &inventory{store: e.store, have: map[digest.Digest]bool{}}
 	for _, l := range images {
 		for _, id := range inv.ids(l.diffIDs()) {
 			inv.have[id] = true
 		}
 	}
-	return inv, nil
+	return inv
 }
 
 func (inv *inventory) ids(diffIDs []digest.Digest) []digest.Digest {

@@ -9,10 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // haveVersion is the version of the list that this package writes and reads.
@@ -67,11 +65,11 @@ func (e *Engine) haveLayers(ctx context.Context) (map[digest.Digest]bool, error)
 	if e.store == Containerd {
 		return e.haveBlobs(ctx)
 	}
-	inv, err := e.inventory(ctx)
+	images, err := e.locals(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return inv.have, nil
+	return e.inventory(images).have, nil
 }
 
 // haveBlobs lists the layers of the images in a containerd store that are
@@ -124,23 +122,6 @@ func (e *Engine) addBlobs(ctx context.Context, images []*local, have map[digest.
 		}
 	}
 	return left, undescribed
-}
-
-// layerBlobs returns what a containerd store keeps of the layers of an image,
-// nothing of one that is gone meanwhile.
-func (e *Engine) layerBlobs(ctx context.Context, l *local) ([]ocispec.Descriptor, error) {
-	tree, err := e.describePush(ctx, l)
-	if err != nil {
-		if _, gone := e.find(ctx, l.id.String()); errdefs.IsNotFound(gone) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	manifest := tree.Find(l.id, platformOf(l), len(l.inspect.RootFS.Layers))
-	if manifest == nil {
-		return nil, errors.New("the engine pushed no manifest of it")
-	}
-	return manifest.Layers, nil
 }
 
 // Have says for each layer of an image whether it is on the list.

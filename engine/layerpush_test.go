@@ -12,10 +12,10 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// classics runs a test for every classic store of the matrix.
-func classics(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
+// layered runs a test for every engine of the matrix that pushes single layers.
+func layered(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
 	for _, spec := range specs(t) {
-		if spec.Kind == throwaway.Docker && !spec.Containerd {
+		if !spec.Containerd {
 			t.Run(spec.Name, func(t *testing.T) { test(t, spec) })
 		}
 	}
@@ -33,12 +33,12 @@ func update(name string, layers int) (base, m throwaway.Image) {
 	return base, m
 }
 
-// TestLayerPush has classic stores push only the layers that are new, and the
-// layers of an image that is all known by then to somebody else.
+// TestLayerPush has engines push only the layers that are new, twice: the second
+// time they know what they have pushed.
 func TestLayerPush(t *testing.T) {
-	classics(t, func(t *testing.T, spec throwaway.Spec) {
+	layered(t, func(t *testing.T, spec throwaway.Spec) {
 		for _, to := range specs(t) {
-			if to.Name != spec.Name && spec.Name != specs(t)[0].Name {
+			if to.Name != spec.Name && spec.Name != specs(t)[0].Name && spec.Name != "podman-5.8" {
 				continue // what a receiver says does not depend on the sender
 			}
 			t.Run("to "+to.Name, func(t *testing.T) {
@@ -47,8 +47,8 @@ func TestLayerPush(t *testing.T) {
 				load(t, from, base, m)
 				load(t, to, base)
 				want := "push"
-				if to.Spec().Kind == throwaway.Podman || to.Spec().Name == "containerd-26.1" {
-					want = "save" // one needs the sizes of all layers, the other cannot be asked for any
+				if to.Spec().Name == "containerd-26.1" {
+					want = "save" // it cannot be asked for layers, and gets all
 				}
 				for _, pass := range []string{"first", "again"} {
 					ran, err := push(t.Context(), t, from, to, nil, hooked{}, m.Ref)
@@ -67,8 +67,11 @@ func TestLayerPush(t *testing.T) {
 // TestLayerPushMany pushes more new layers than an engine does at a time, from
 // one that pushes five and from one that pushes one.
 func TestLayerPushMany(t *testing.T) {
-	classics(t, func(t *testing.T, spec throwaway.Spec) {
+	layered(t, func(t *testing.T, spec throwaway.Spec) {
 		for _, args := range [][]string{nil, {"--max-concurrent-uploads=1"}} {
+			if args != nil && spec.Kind == throwaway.Podman {
+				continue
+			}
 			t.Run(strings.Join(args, " "), func(t *testing.T) {
 				from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
 				if args != nil {
@@ -94,7 +97,7 @@ func TestLayerPushMany(t *testing.T) {
 
 // TestLayerPushShared pushes two images that share a new layer, in one copy.
 func TestLayerPushShared(t *testing.T) {
-	classics(t, func(t *testing.T, spec throwaway.Spec) {
+	layered(t, func(t *testing.T, spec throwaway.Spec) {
 		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
 		base, m := update("shared layers "+spec.Name, 1)
 		n := m
@@ -115,7 +118,7 @@ func TestLayerPushShared(t *testing.T) {
 // TestLayerPushRefused has a push fail before its first layer and after one: the
 // image is saved then.
 func TestLayerPushRefused(t *testing.T) {
-	classics(t, func(t *testing.T, spec throwaway.Spec) {
+	layered(t, func(t *testing.T, spec throwaway.Spec) {
 		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
 		base, m := update("refused layers "+spec.Name, 3)
 		load(t, from, base, m)
@@ -140,7 +143,7 @@ func TestLayerPushRefused(t *testing.T) {
 // TestLayerPushCancelled ends a push before a layer and while one is put:
 // nothing is left.
 func TestLayerPushCancelled(t *testing.T) {
-	classics(t, func(t *testing.T, spec throwaway.Spec) {
+	layered(t, func(t *testing.T, spec throwaway.Spec) {
 		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
 		base, m := update("cancelled layers "+spec.Name, 1)
 		m.Layers[len(m.Layers)-1].Size = 1_200_000
@@ -150,7 +153,9 @@ func TestLayerPushCancelled(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			stop := func() {
-				stranger(t, from)
+				if spec.Kind == throwaway.Docker { // the name of the image tells where the registry is
+					stranger(t, from)
+				}
 				cancel()
 			}
 			var h hooked

@@ -18,6 +18,8 @@ type layerRegistry struct {
 	uploads chan *layerUpload
 	over    <-chan struct{} // closed when nobody takes uploads any more
 
+	claimed map[digest.Digest]int64 // sizes of blobs that it has from the start
+
 	mu    sync.Mutex
 	begun int                     // uploads
 	size  map[string]int64        // of uploads, packed, by path
@@ -116,11 +118,14 @@ func (g *layerRegistry) end(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// stat says whether a blob was taken, as the engine asks at its end.
+// stat says whether a blob is here or was taken, as Docker asks at its end.
 func (g *layerRegistry) stat(w http.ResponseWriter, d digest.Digest) {
-	g.mu.Lock()
-	n, ok := g.put[d]
-	g.mu.Unlock()
+	n, ok := g.claimed[d]
+	if !ok {
+		g.mu.Lock()
+		n, ok = g.put[d]
+		g.mu.Unlock()
+	}
 	if !ok {
 		w.WriteHeader(http.StatusNotFound)
 		return

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 
+	"github.com/containerd/errdefs"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -12,9 +14,10 @@ import (
 // A presence says which layers of some images an engine has.
 type presence struct {
 	have [][]bool // by image and layer; nil for an image of which nothing is known
-	// own are the blobs, by DiffID, that a containerd store has of layers of
-	// images without a manifest, mostly under another digest than is offered.
-	// Only such images can be made of them.
+	// own are the blobs, by DiffID, that go into manifests which are made here:
+	// those that a containerd store has of layers of images without a manifest of
+	// their own, mostly under another digest than is offered; and what Podman has,
+	// as far as it knows their sizes.
 	own   map[digest.Digest]ocispec.Descriptor
 	probe *probe // keeps the blobs; may be nil; the caller removes it
 }
@@ -23,19 +26,28 @@ type presence struct {
 func (e *Engine) layers(ctx context.Context, images []*transfer.Image) (*presence, error) {
 	p := &presence{have: make([][]bool, len(images))}
 	if e.store != Containerd {
-		inv, err := e.inventory(ctx)
+		all, err := e.locals(ctx)
 		if err != nil {
 			return nil, err
 		}
+		inv, here := e.inventory(all), map[digest.Digest]bool{}
 		for i, m := range images {
 			p.have[i] = inv.layers(m)
+			for j, have := range p.have[i] {
+				if have {
+					here[m.Layers[j].DiffID] = true
+				}
+			}
 		}
-		return p, nil
+		if e.store == Podman {
+			p.own, err = e.ownBlobs(ctx, all, here)
+		}
+		return p, err
 	}
 	if !e.canProbe() {
 		return p, nil
 	}
-	own, err := e.ownBlobs(ctx, images)
+	own, err := e.unlisted(ctx, images)
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +86,9 @@ func (e *Engine) layers(ctx context.Context, images []*transfer.Image) (*presenc
 	return p, nil
 }
 
-// ownBlobs returns the blobs that a containerd store may have, by DiffID, of
-// the layers of images that have no manifest: those of its own images that
-// share layers with them, as far as their manifests can be learnt.
-func (e *Engine) ownBlobs(ctx context.Context, images []*transfer.Image) (map[digest.Digest]ocispec.Descriptor, error) {
+// unlisted returns the blobs that a containerd store may have, by DiffID, of the
+// layers of images that have no manifest.
+func (e *Engine) unlisted(ctx context.Context, images []*transfer.Image) (map[digest.Digest]ocispec.Descriptor, error) {
 	wanted := map[digest.Digest]bool{}
 	for _, m := range images {
 		if m.Root != "" {
@@ -94,6 +105,12 @@ func (e *Engine) ownBlobs(ctx context.Context, images []*transfer.Image) (map[di
 	if err != nil {
 		return nil, err
 	}
+	return e.ownBlobs(ctx, all, wanted)
+}
+
+// ownBlobs returns the blobs of the wanted layers, by DiffID, that an engine has
+// in images of its own, as far as they can be learnt. It takes them out of wanted.
+func (e *Engine) ownBlobs(ctx context.Context, all []*local, wanted map[digest.Digest]bool) (map[digest.Digest]ocispec.Descriptor, error) {
 	own := map[digest.Digest]ocispec.Descriptor{}
 	for len(wanted) > 0 {
 		// The one that shares most: describing takes a tenth of a second.
@@ -129,4 +146,33 @@ func (e *Engine) ownBlobs(ctx context.Context, images []*transfer.Image) (map[di
 		}
 	}
 	return own, nil
+}
+
+// layerBlobs returns what a containerd store keeps of the layers of an image,
+// nothing of one that is gone meanwhile; of Podman the uncompressed layers,
+// nothing if it does not tell their sizes.
+func (e *Engine) layerBlobs(ctx context.Context, l *local) ([]ocispec.Descriptor, error) {
+	if e.store == Podman {
+		sizes, exact, err := e.layerSizes(ctx, l)
+		if err != nil || !exact {
+			return nil, err
+		}
+		blobs := make([]ocispec.Descriptor, len(sizes))
+		for i, d := range l.diffIDs() {
+			blobs[i] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: d, Size: sizes[i]}
+		}
+		return blobs, nil
+	}
+	tree, err := e.describePush(ctx, l)
+	if err != nil {
+		if _, gone := e.find(ctx, l.id.String()); errdefs.IsNotFound(gone) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	manifest := tree.Find(l.id, platformOf(l), len(l.inspect.RootFS.Layers))
+	if manifest == nil {
+		return nil, errors.New("the engine pushed no manifest of it")
+	}
+	return manifest.Layers, nil
 }

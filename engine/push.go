@@ -58,11 +58,14 @@ type pushing struct {
 // pushTo has the engine push an image to a registry that lives no longer than
 // the push, nor do its requests: their contexts end with the push, and they must
 // return then. The image has a name of its own for it, or is pushed by a
-// stand-in.
+// stand-in; Podman needs neither.
 func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, p pushing) error {
-	in, err := e.standIn(ctx, l)
-	if err != nil {
-		return err
+	var in *standIn
+	var err error
+	if e.store != Podman {
+		if in, err = e.standIn(ctx, l); err != nil {
+			return err
+		}
 	}
 	ln, err := listenLoopback(ctx, p.narrow)
 	if err != nil {
@@ -100,6 +103,9 @@ func (e *Engine) pushTo(ctx context.Context, l *local, got *layout.Documents, p 
 		<-served
 		requests.shut()
 	}()
+	if e.store == Podman {
+		return e.pushID(ctx, l.id, ref, claims.user, claims.password)
+	}
 	defer func() {
 		// The image has this name only for the push, and keeps its others. A tag
 		// that failed may have been given all the same.

@@ -123,7 +123,7 @@ func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, p *tr
 	for _, m := range take {
 		push, why := s.pushExport, s.e.store.String()
 		pushes := s.e.store == Containerd
-		if s.e.store == Classic {
+		if s.e.store != Containerd {
 			push = s.pushLayers
 			pushes, why = s.pushesLayers(m, p, drop)
 		}

@@ -61,6 +61,7 @@ type local struct {
 	target   digest.Digest
 	platform *ocispec.Platform // that was picked, if one was
 	absent   []string          // platforms that it only lists, where the engine tells
+	sized    bool              // whether the sizes of its layers are exact
 }
 
 func (l *local) diffIDs() []digest.Digest {

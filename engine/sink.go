@@ -106,12 +106,13 @@ func (s *Sink) planLayers(ctx context.Context, places []int) error {
 }
 
 // knowsSizes reports whether no image needs the sizes of layers that are here:
-// a classic store reads none, and a containerd store goes by its own blobs.
+// a classic store reads none, the others go by their own blobs.
 func (s *Sink) knowsSizes() bool {
 	for i, ip := range s.plan.Images {
 		for j, have := range ip.Have {
 			m := &s.offer.Images[i]
-			if _, ok := s.own[m.Layers[j].DiffID]; have && m.Root == "" && !ok {
+			made := m.Root == "" || s.e.store == Podman // its manifest
+			if _, ok := s.own[m.Layers[j].DiffID]; have && made && !ok {
 				return s.e.store == Classic
 			}
 		}
