@@ -18,5 +18,5 @@
 // registry; it is one itself, for the length of a push and for the engine that
 // pushes only, on the loopback interface. It stores nothing on disk but the
 // file system of a flattened container and, one at a time, layers that a classic
-// store pushes, in temporary files without a name.
+// store or Podman pushes, in temporary files without a name.
 package engine

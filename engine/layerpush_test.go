@@ -50,13 +50,18 @@ func TestLayerPush(t *testing.T) {
 				if to.Spec().Name == "containerd-26.1" {
 					want = "save" // it cannot be asked for layers, and gets all
 				}
+				digests := map[string]bool{}
 				for _, pass := range []string{"first", "again"} {
 					ran, err := push(t.Context(), t, from, to, nil, hooked{}, m.Ref)
 					if err != nil || strings.Join(ran, " ") != want {
 						t.Fatalf("%s: left by %q, %v", pass, ran, err)
 					}
-					checkLayers(t, to, m)
+					digests[checkLayers(t, to, m)] = true
 					remove(t, to, m.Ref)
+				}
+				copyImages(t, from, to, m.Ref) // so small an image is saved
+				if digests[checkLayers(t, to, m)] = true; len(digests) > 1 {
+					t.Errorf("one image has the manifests %v", digests)
 				}
 				leftovers(t, from, to)
 			})
@@ -198,8 +203,9 @@ func TestLayerPushBelow(t *testing.T) {
 	}
 }
 
-// checkLayers checks that the engine has the image, of its layers.
-func checkLayers(t *testing.T, e *throwaway.Engine, m throwaway.Image) {
+// checkLayers checks that the engine has the image, of its layers, and returns
+// what the engine says of its manifest.
+func checkLayers(t *testing.T, e *throwaway.Engine, m throwaway.Image) string {
 	t.Helper()
 	c, err := e.Client()
 	if err != nil {
@@ -216,4 +222,5 @@ func checkLayers(t *testing.T, e *throwaway.Engine, m throwaway.Image) {
 	if e.Spec().Kind == throwaway.Docker && !e.Spec().Containerd && in.ID != m.ID() {
 		t.Errorf("%s has the ID %s, not %s", m.Ref, in.ID, m.ID())
 	}
+	return in.ID + " " + strings.Join(in.RepoDigests, " ")
 }
