@@ -161,7 +161,7 @@ func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[dig
 func (s *Source) takeLayers(ctx context.Context, m *transfer.Image, x *layerExport, ref <-chan string, drop map[digest.Digest]bool, w transfer.BlobWriter) ([]byte, error) {
 	var config []byte
 	for left := x.left(); left > 0 || config == nil; left = x.left() {
-		u, err := x.next(ctx)
+		u, err := x.next()
 		if err != nil {
 			return nil, err
 		}
@@ -250,7 +250,7 @@ func (x *layerExport) said(m message) {
 }
 
 // next lets one more layer through and returns its upload.
-func (x *layerExport) next(ctx context.Context) (*layerUpload, error) {
+func (x *layerExport) next() (*layerUpload, error) {
 	x.idle.start()
 	defer x.idle.stop()
 	var other <-chan time.Time

@@ -62,6 +62,7 @@ type local struct {
 	platform *ocispec.Platform // that was picked, if one was
 	absent   []string          // platforms that it only lists, where the engine tells
 	sized    bool              // whether the sizes of its layers are exact
+	contents *contents         // once they were asked for
 }
 
 func (l *local) diffIDs() []digest.Digest {

@@ -34,7 +34,7 @@ func (e *Engine) standIn(ctx context.Context, l *local) (*standIn, error) {
 		return nil, err
 	}
 	if l.id != l.target {
-		c.only(l.id)
+		c = c.only(l.id)
 	} else if named && len(c.absent) == 0 {
 		return nil, nil
 	}
