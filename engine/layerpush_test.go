@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -116,6 +117,40 @@ func TestLayerPushShared(t *testing.T) {
 		}
 		checkLayers(t, to, m)
 		checkLayers(t, to, n)
+		leftovers(t, from, to)
+	})
+}
+
+// TestLayerPushCommitted pushes what was committed of a container: of Podman that
+// is an image in OCI's format, with a config that a save would write anew.
+func TestLayerPushCommitted(t *testing.T) {
+	layered(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		b := newBox(t, from, nil)
+		b.write("note", "kept")
+		copyImages(t, from, to, b.base.Ref)
+		m, err := b.find().Commit(t.Context(), engine.CommitOptions{Message: "Configured"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		as := strings.TrimSuffix(b.base.Ref, ":1.0") + ":committed"
+		src, err := engine.NewSource(t.Context(), open(t, from), []engine.Request{m.Request(as)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		src.SetPushFloor(0)
+		if got := exportTo(t, src, open(t, to)); got != "push" {
+			t.Errorf("left by %q", got)
+		}
+		if got := inspect(t, to, as).ID; got != inspect(t, from, m.ID.String()).ID {
+			t.Errorf("%s arrived as %s", m.ID, got)
+		}
+		if err := m.Remove(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := imageFiles(t, to, as); got["note"] != files(t, b.api, b.name)["note"] || got["note"] == "" {
+			t.Errorf("the note is %q there", got["note"])
+		}
 		leftovers(t, from, to)
 	})
 }
