@@ -298,20 +298,25 @@ func tags(t *testing.T, e *throwaway.Engine) (out []string) {
 	return out
 }
 
-// TestPushProxy has an engine with a proxy in its environment: it does not come
-// between it and the registry.
+// TestPushProxy has engines with a proxy in their environment: it does not come
+// between them and the registry.
 func TestPushProxy(t *testing.T) {
-	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		for _, v := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
-			spec.Env = append(spec.Env, v+"=http://127.0.0.1:9") // nobody is there
-		}
-		from, to := start(t, spec), pool.get(t, spec, "receiver")
-		defer from.Stop()
-		v1, _ := versions("proxy " + spec.Name)
-		load(t, from, v1)
-		ran, err := push(t.Context(), t, from, to, nil, hooked{}, v1.Ref)
-		if err != nil || strings.Join(ran, " ") != "push" {
-			t.Fatalf("left by %q, %v", ran, err)
-		}
-	})
+	for _, spec := range specs(t) {
+		t.Run(spec.Name, func(t *testing.T) {
+			to := pool.get(t, spec, "receiver")
+			for _, v := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+				spec.Env = append(spec.Env, v+"=http://127.0.0.1:9") // nobody is there
+			}
+			from := start(t, spec)
+			defer from.Stop()
+			base, m := update("proxy "+spec.Name, 1)
+			load(t, from, m)
+			load(t, to, base)
+			ran, err := push(t.Context(), t, from, to, nil, hooked{}, m.Ref)
+			if err != nil || strings.Join(ran, " ") != "push" {
+				t.Fatalf("left by %q, %v", ran, err)
+			}
+			checkLayers(t, to, m)
+		})
+	}
 }
