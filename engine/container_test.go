@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -345,23 +346,26 @@ func (b *box) watchPause() func() bool {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	got, errs := b.api.Events(ctx, events.ListOptions{})
-	mark := func() { // an event of our own, to know how far the stream is
+	mark := func() string { // an event of our own, to know how far the stream is
 		b.t.Helper()
-		if err := b.api.ImageTag(b.t.Context(), b.base.Ref, b.mark()); err != nil {
+		// Podman tells of what was before, too: no two marks are alike.
+		name := strings.TrimSuffix(b.base.Ref, "1.0") + "mark-" + strings.ToLower(rand.Text())
+		if err := b.api.ImageTag(b.t.Context(), b.base.Ref, name); err != nil {
 			b.t.Fatal(err)
 		}
-		if _, err := b.api.ImageRemove(b.t.Context(), b.mark(), image.RemoveOptions{}); err != nil {
+		if _, err := b.api.ImageRemove(b.t.Context(), name, image.RemoveOptions{}); err != nil {
 			b.t.Fatal(err)
 		}
+		return name
 	}
-	next := func() bool { // reads up to the mark's end
+	reach := func(name string) bool { // reads up to a mark
 		b.t.Helper()
 		paused := false
 		for end := time.After(20 * time.Second); ; {
 			select {
 			case m := <-got:
 				paused = paused || m.Type == events.ContainerEventType && m.Action == events.ActionPause
-				if m.Type == events.ImageEventType && m.Action == events.ActionUnTag {
+				if m.Type == events.ImageEventType && m.Action == events.ActionTag && strings.HasSuffix(m.Actor.Attributes["name"], name) {
 					return paused
 				}
 			case err := <-errs:
@@ -371,14 +375,10 @@ func (b *box) watchPause() func() bool {
 			}
 		}
 	}
-	mark()
-	next()
+	reach(mark())
 	return func() bool {
 		b.t.Helper()
 		defer cancel()
-		mark()
-		return next()
+		return reach(mark())
 	}
 }
-
-func (b *box) mark() string { return strings.TrimSuffix(b.base.Ref, ":1.0") + ":mark" }
