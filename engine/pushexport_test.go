@@ -224,9 +224,10 @@ func TestPushIdle(t *testing.T) {
 		src.OnExport = func(_ *transfer.Image, exporter, why string) { ran = append(ran, exporter, why) }
 		src.SetPushFloor(0)
 		src.SetIdleTime(500 * time.Millisecond)
-		src.SetOnUpload(func(put int) error {
-			if put == 1 {
-				src.SetOnUpload(nil)
+		stopped := false
+		src.SetOnUpload(func(int) error {
+			if !stopped { // one upload is there, and at least one more is to come
+				stopped = true
 				if err := syscall.Kill(from.PID(), syscall.SIGSTOP); err != nil {
 					return err
 				}
