@@ -68,6 +68,8 @@ func (g *layerRegistry) begin(w http.ResponseWriter, r *http.Request) {
 	case <-g.over:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
+	case <-r.Context().Done(): // of the push
+		return
 	}
 	g.mu.Lock()
 	g.begun++
@@ -86,11 +88,15 @@ func (g *layerRegistry) upload(w http.ResponseWriter, r *http.Request) {
 	case <-g.over:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
+	case <-r.Context().Done(): // of the push
+		return
 	}
 	select {
 	case <-u.done:
 	case <-g.over:
 		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	case <-r.Context().Done(): // of the push
 		return
 	}
 	g.mu.Lock()
