@@ -28,6 +28,8 @@ func (e *Engine) config(ctx context.Context, l *local, ref string) ([]byte, erro
 	}}
 	defer t.CloseIdleConnections()
 	id := rand.Text()
+	ctx, stop := context.WithTimeout(ctx, describeTimeout)
+	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -111,8 +112,9 @@ func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[dig
 			return x.reg
 		}})
 	}()
-	config, err := s.takeLayers(pushCtx, m, x, ref, drop, w)
-	if cause := context.Cause(pushCtx); err != nil && cause != nil {
+	config, err := s.takeLayers(ctx, m, x, ref, drop, w)
+	var sink *sinkError
+	if cause := context.Cause(pushCtx); err != nil && cause != nil && !errors.As(err, &sink) {
 		err = cause // whatever came of it
 	}
 	close(over)
