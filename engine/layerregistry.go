@@ -61,14 +61,21 @@ func (g *layerRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// begin lets an upload start.
-func (g *layerRegistry) begin(w http.ResponseWriter, r *http.Request) {
+// await waits for c and reports whether it came before the end of the push.
+func (g *layerRegistry) await(w http.ResponseWriter, r *http.Request, c <-chan struct{}) bool {
 	select {
-	case <-g.start:
+	case <-c:
+		return true
 	case <-g.over:
 		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	case <-r.Context().Done(): // of the push
+	case <-r.Context().Done(): // ends with the push
+	}
+	return false
+}
+
+// begin lets an upload start.
+func (g *layerRegistry) begin(w http.ResponseWriter, r *http.Request) {
+	if !g.await(w, r, g.start) {
 		return
 	}
 	g.mu.Lock()
@@ -91,12 +98,7 @@ func (g *layerRegistry) upload(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done(): // of the push
 		return
 	}
-	select {
-	case <-u.done:
-	case <-g.over:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	case <-r.Context().Done(): // of the push
+	if !g.await(w, r, u.done) {
 		return
 	}
 	g.mu.Lock()

@@ -121,8 +121,7 @@ func (g *receivingRegistry) upload(w http.ResponseWriter, r *http.Request) {
 func (s *Source) exportByPush(ctx context.Context, take []*transfer.Image, p *transfer.Plan, drop map[digest.Digest]bool, w transfer.BlobWriter, out map[digest.Digest]transfer.IndexImage) ([]*transfer.Image, error) {
 	var rest []*transfer.Image
 	for _, m := range take {
-		push, why := s.pushExport, s.e.store.String()
-		pushes := s.e.store == Containerd
+		push, pushes, why := s.pushExport, true, s.e.store.String()
 		if s.e.store != Containerd {
 			push = s.pushLayers
 			pushes, why = s.pushesLayers(m, p, drop)
