@@ -270,8 +270,8 @@ func readMember(h *tar.Header, body io.Reader) ([]byte, error) {
 
 // blob notes a blob and puts it into the sink, if it is wanted there.
 func (r *saveReader) blob(ctx context.Context, d digest.Digest, h *tar.Header, body io.Reader) error {
-	br := bufio.NewReaderSize(body, 64)
-	head, err := br.Peek(int(min(h.Size, 4)))
+	br := bufio.NewReaderSize(body, layout.SniffLen)
+	head, err := br.Peek(int(min(h.Size, int64(layout.SniffLen))))
 	if err != nil {
 		return err
 	}

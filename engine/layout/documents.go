@@ -37,17 +37,15 @@ func NewDocuments() *Documents {
 	return &Documents{byDigest: map[digest.Digest]*Document{}}
 }
 
-// Add parses and keeps b if it looks like a manifest or an index.
+// Add parses b and keeps it if it is a manifest or an index. Other JSON, such as
+// an SBOM, does not count towards MaxDocuments.
 func (m *Documents) Add(d digest.Digest, b []byte) error {
+	doc := Document{size: int64(len(b))}
+	if err := json.Unmarshal(b, &doc); err != nil || doc.Config.Digest == "" && len(doc.Manifests) == 0 {
+		return nil // a layer or an attestation that begins with a brace
+	}
 	if m.size += len(b); m.size > MaxDocuments {
 		return fmt.Errorf("more than %d bytes of manifests", MaxDocuments)
-	}
-	doc := Document{size: int64(len(b))}
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return fmt.Errorf("manifest %s: %w", d, err)
-	}
-	if doc.Config.Digest == "" && len(doc.Manifests) == 0 {
-		return nil
 	}
 	m.byDigest[d] = &doc
 	return nil
@@ -108,12 +106,17 @@ func (m *Documents) Descriptor(d digest.Digest) (ocispec.Descriptor, bool) {
 	if doc == nil {
 		return ocispec.Descriptor{}, false
 	}
-	media := doc.MediaType
-	if media == "" {
-		media = ocispec.MediaTypeImageManifest
-		if len(doc.Manifests) > 0 {
-			media = ocispec.MediaTypeImageIndex
-		}
+	return ocispec.Descriptor{MediaType: doc.mediaType(), Digest: d, Size: doc.size}, true
+}
+
+// mediaType returns the media type that a document has, which need not be
+// written in it.
+func (doc *Document) mediaType() string {
+	switch {
+	case doc.MediaType != "":
+		return doc.MediaType
+	case len(doc.Manifests) > 0:
+		return ocispec.MediaTypeImageIndex
 	}
-	return ocispec.Descriptor{MediaType: media, Digest: d, Size: doc.size}, true
+	return ocispec.MediaTypeImageManifest
 }

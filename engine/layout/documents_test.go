@@ -1,6 +1,8 @@
 package layout
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -22,4 +24,26 @@ func FuzzDocuments(f *testing.F) {
 		}
 		m.Descriptor(d)
 	})
+}
+
+// Attestations are JSON too, and large. They must not use up the room for
+// manifests.
+func TestDocumentsIgnoreOtherJSON(t *testing.T) {
+	m := NewDocuments()
+	sbom := []byte(`{"predicate":"` + strings.Repeat("x", MaxDocument) + `"}`)
+	for i := range 2 * MaxDocuments / len(sbom) {
+		if err := m.Add(digest.FromString(strconv.Itoa(i)), sbom); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Add(digest.FromString("a layer"), []byte("{not JSON")); err != nil {
+		t.Error(err)
+	}
+	manifest := []byte(`{"config":{"digest":"sha256:0"}}`)
+	if err := m.Add(digest.FromBytes(manifest), manifest); err != nil {
+		t.Error(err)
+	}
+	if _, ok := m.Descriptor(digest.FromBytes(manifest)); !ok {
+		t.Error("the manifest was not kept")
+	}
 }

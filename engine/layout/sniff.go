@@ -6,16 +6,31 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Sniff tells the media type of a blob by its first bytes, which is only of
-// interest for whether it is compressed.
+// SniffLen is how many of a blob's first bytes [Sniff] looks at.
+const SniffLen = tarMagicOffset + len(tarMagic)
+
+// The magic of a POSIX or GNU tar header (POSIX.1-1988, ustar). A tar without it
+// is a V7 one, which no tool of this field writes.
+const (
+	tarMagic       = "ustar"
+	tarMagicOffset = 257
+)
+
+// Sniff tells the media type of a blob by its first [SniffLen] bytes, or all of
+// a shorter one: a compressed layer, a layer, or a document. A layer whose
+// first file has a name that begins with a brace is still a layer.
 func Sniff(head []byte) string {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		return ocispec.MediaTypeImageLayerGzip
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return ocispec.MediaTypeImageLayerZstd
-	case bytes.HasPrefix(head, []byte("{")):
+	case bytes.HasPrefix(head, []byte("{")) && !isTar(head):
 		return ocispec.MediaTypeImageConfig
 	}
 	return ocispec.MediaTypeImageLayer
+}
+
+func isTar(head []byte) bool {
+	return len(head) >= SniffLen && string(head[tarMagicOffset:SniffLen]) == tarMagic
 }
