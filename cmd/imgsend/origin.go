@@ -26,7 +26,7 @@ type origin struct {
 // origin opens the source. The caller must call its close.
 func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 	if j.store != "" {
-		src, err := folder.NewSource(j.store, j.requests, j.platform)
+		src, err := folder.NewSource(ctx, j.store, j.requests, j.platform)
 		if err != nil {
 			return nil, err
 		}

@@ -64,7 +64,7 @@ func TestEngines(t *testing.T) {
 				t.Fatal(err)
 			}
 			remove(t, c, one.Ref, two.Ref)
-			out, err := folder.NewSource(dir, []engine.Request{{Image: got[0].Refs[0], As: one.Ref}, {Image: two.Ref}}, nil)
+			out, err := folder.NewSource(t.Context(), dir, []engine.Request{{Image: got[0].Refs[0], As: one.Ref}, {Image: two.Ref}}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

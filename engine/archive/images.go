@@ -40,7 +40,7 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	var delta *string
 	var err error
 	if index {
-		items, delta, err = m.indexed(o, list)
+		items, delta, err = m.indexed(ctx, o, list)
 	} else {
 		items, err = m.listed(o, list)
 	}
@@ -66,7 +66,7 @@ func (m *members) decode(name string, v any) error {
 
 // indexed returns the images of index.json. Those without a name there have
 // those of manifest.json.
-func (m *members) indexed(o Options, list []layout.DockerImage) ([]layout.Item, *string, error) {
+func (m *members) indexed(ctx context.Context, o Options, list []layout.DockerImage) ([]layout.Item, *string, error) {
 	var index ocispec.Index
 	if err := m.decode(ocispec.ImageIndexFile, &index); err != nil {
 		return nil, nil, err
@@ -76,7 +76,7 @@ func (m *members) indexed(o Options, list []layout.DockerImage) ([]layout.Item, 
 		delta = &whom
 	}
 	r := &layout.Reader{Blobs: m, Platform: o.Platform, Delta: delta != nil}
-	items, err := r.Read(index)
+	items, err := r.Read(ctx, index)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,8 +202,7 @@ func (m *members) docker(d layout.DockerImage, hashed map[member]digest.Digest) 
 		item.Layers = append(item.Layers, transfer.Layer{DiffID: diffIDs[i], Digest: desc.Digest, Size: desc.Size})
 		item.Index.Layers = append(item.Index.Layers, desc)
 	}
-	item.Blobs = append(item.Blobs, item.Index.Layers...)
-	item.Blobs = append(item.Blobs, item.Index.Config)
+	item.Blobs = append([]ocispec.Descriptor{item.Index.Config}, item.Index.Layers...)
 	return item, len(b), nil
 }
 

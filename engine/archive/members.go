@@ -207,7 +207,7 @@ func (m *members) Size(d digest.Digest) (int64, bool) {
 	return e.size, ok
 }
 
-func (m *members) Open(d digest.Digest) (io.ReadCloser, error) {
+func (m *members) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
 	if b, ok := m.small[d]; ok {
 		return io.NopCloser(bytes.NewReader(b)), nil
 	}

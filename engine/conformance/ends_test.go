@@ -88,7 +88,7 @@ type folderEnd string
 
 func (e folderEnd) source(t *testing.T, refs ...string) transfer.Source {
 	t.Helper()
-	src, err := folder.NewSource(string(e), requests(refs), nil)
+	src, err := folder.NewSource(t.Context(), string(e), requests(refs), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

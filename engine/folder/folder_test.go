@@ -59,7 +59,7 @@ func send(t testing.TB, dir string, names ...string) (*archive.Source, error) {
 	for _, n := range names {
 		reqs = append(reqs, engine.Request{Image: n})
 	}
-	src, err := folder.NewSource(dir, reqs, nil)
+	src, err := folder.NewSource(t.Context(), dir, reqs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func TestInterrupted(t *testing.T) {
 
 func TestNotALayout(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := folder.NewSource(dir, []engine.Request{{Image: "a"}}, nil); transfer.KindOf(err) != transfer.KindUsage {
+	if _, err := folder.NewSource(t.Context(), dir, []engine.Request{{Image: "a"}}, nil); transfer.KindOf(err) != transfer.KindUsage {
 		t.Error(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "letter.txt"), []byte("dear"), 0o600); err != nil {

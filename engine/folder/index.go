@@ -2,6 +2,7 @@ package folder
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -171,4 +172,4 @@ func (b blobs) Size(d digest.Digest) (int64, bool) {
 	return in.Size(), true
 }
 
-func (b blobs) Open(d digest.Digest) (io.ReadCloser, error) { return os.Open(b.path(d)) }
+func (b blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) { return os.Open(b.path(d)) }

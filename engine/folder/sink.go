@@ -53,7 +53,7 @@ func NewSink(dir string) (*Sink, error) {
 }
 
 // Plan looks which images and layers the folder has.
-func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
 	index, err := readIndex(s.dir)
 	if err != nil {
 		return nil, failed("read "+s.dir, err)
@@ -69,7 +69,7 @@ func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error
 		}
 		have := make([]bool, len(m.Layers))
 		if !o.Full {
-			if root, ok := s.whole(index, m); ok {
+			if root, ok := s.whole(ctx, index, m); ok {
 				s.roots[m.ID] = root
 				s.plan.Images[i].Status = transfer.Whole
 				if err := s.clobber(index, m, root.Digest); err != nil {
@@ -91,14 +91,14 @@ func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error
 
 // whole finds an image that is here with everything: under its own root, or
 // with its config where it came without one.
-func (s *Sink) whole(index ocispec.Index, m *transfer.Image) (ocispec.Descriptor, bool) {
+func (s *Sink) whole(ctx context.Context, index ocispec.Index, m *transfer.Image) (ocispec.Descriptor, bool) {
 	for _, d := range index.Manifests {
 		if m.Root != "" && d.Digest != m.Root {
 			continue
 		}
 		one := layout.NewIndex()
 		one.Manifests = []ocispec.Descriptor{{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
-		items, err := (&layout.Reader{Blobs: s.blobs}).Read(one)
+		items, err := (&layout.Reader{Blobs: s.blobs}).Read(ctx, one)
 		if err != nil || len(items) != 1 {
 			continue
 		}
@@ -186,7 +186,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		if err != nil {
 			return nil, err
 		}
-		if err := s.verify(m, im); err != nil {
+		if err := s.verify(ctx, m, im); err != nil {
 			return nil, err
 		}
 		s.roots[m.ID] = root
@@ -220,13 +220,13 @@ func (s *Sink) root(ctx context.Context, im *transfer.IndexImage) (ocispec.Descr
 
 // verify checks that all blobs are here and that the config is that of the
 // offered layers.
-func (s *Sink) verify(m *transfer.Image, im *transfer.IndexImage) error {
+func (s *Sink) verify(ctx context.Context, m *transfer.Image, im *transfer.IndexImage) error {
 	for _, d := range append([]ocispec.Descriptor{im.Config}, im.Layers...) {
 		if _, here := s.blobs.Size(d.Digest); !here {
 			return broken("%s arrived without its blob %s", m.Name(), d.Digest)
 		}
 	}
-	f, err := s.blobs.Open(im.Config.Digest)
+	f, err := s.blobs.Open(ctx, im.Config.Digest)
 	if err != nil {
 		return failed("read "+s.dir, err)
 	}

@@ -38,7 +38,7 @@ func TestSkopeo(t *testing.T) {
 			for i, from := range []string{"oci:" + store + ":webapp:1.0", "oci-archive:" + file, "oci-archive:" + file + ":webapp:1.0", "docker-archive:" + file, "docker-archive:" + file + ":webapp:1.0"} {
 				copied := filepath.Join(dir, "copied"+string(rune('0'+i)))
 				skopeo(t, from, "oci:"+copied+":webapp:1.0")
-				src, err := folder.NewSource(copied, []engine.Request{{Image: "webapp:1.0"}}, nil)
+				src, err := folder.NewSource(t.Context(), copied, []engine.Request{{Image: "webapp:1.0"}}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

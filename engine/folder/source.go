@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,7 @@ import (
 // NewSource finds the requested images in the folder dir: by name, or by the
 // start of the digest of their manifest or config, of four digits at least.
 // platform picks one of an image with several; nil: all that is present.
-func NewSource(dir string, reqs []engine.Request, platform *ocispec.Platform) (*layout.Source, error) {
+func NewSource(ctx context.Context, dir string, reqs []engine.Request, platform *ocispec.Platform) (*layout.Source, error) {
 	if len(reqs) == 0 {
 		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: errors.New("no image named")}
 	}
@@ -31,7 +32,7 @@ func NewSource(dir string, reqs []engine.Request, platform *ocispec.Platform) (*
 	f := &finder{dir: dir, index: index, at: map[digest.Digest]int{}, owner: map[string]digest.Digest{}}
 	f.reader = &layout.Reader{Blobs: blobs(dir), Platform: platform}
 	for _, r := range reqs {
-		if err := f.take(r); err != nil {
+		if err := f.take(ctx, r); err != nil {
 			return nil, err
 		}
 	}
@@ -48,8 +49,8 @@ type finder struct {
 }
 
 // take adds the image that a request is for.
-func (f *finder) take(r engine.Request) error {
-	root, name, err := f.find(r.Image)
+func (f *finder) take(ctx context.Context, r engine.Request) error {
+	root, name, err := f.find(ctx, r.Image)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (f *finder) take(r engine.Request) error {
 	if !ok {
 		one := layout.NewIndex()
 		one.Manifests = []ocispec.Descriptor{{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}}
-		items, err := f.reader.Read(one)
+		items, err := f.reader.Read(ctx, one)
 		if err != nil {
 			return failed("read "+r.Image, err)
 		}
@@ -89,7 +90,7 @@ func (f *finder) take(r engine.Request) error {
 
 // find returns the image that a name or a digest stands for, and its name on
 // arrival, which one found by digest has not.
-func (f *finder) find(image string) (ocispec.Descriptor, string, error) {
+func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, string, error) {
 	want, nameErr := layout.ShortName(image)
 	var names []string
 	for _, d := range f.index.Manifests {
@@ -106,7 +107,7 @@ func (f *finder) find(image string) (ocispec.Descriptor, string, error) {
 	if len(hex) >= 4 && strings.Trim(hex, "0123456789abcdef") == "" {
 		found := map[digest.Digest]ocispec.Descriptor{}
 		for _, d := range f.index.Manifests {
-			if strings.HasPrefix(d.Digest.Encoded(), hex) || strings.HasPrefix(f.config(d).Encoded(), hex) {
+			if strings.HasPrefix(d.Digest.Encoded(), hex) || strings.HasPrefix(f.config(ctx, d).Encoded(), hex) {
 				found[d.Digest] = d
 			}
 		}
@@ -131,10 +132,10 @@ func (f *finder) find(image string) (ocispec.Descriptor, string, error) {
 
 // config returns the config's digest of an image, as far as it can be read; of
 // none it is one that no digits match.
-func (f *finder) config(d ocispec.Descriptor) digest.Digest {
+func (f *finder) config(ctx context.Context, d ocispec.Descriptor) digest.Digest {
 	one := layout.NewIndex()
 	one.Manifests = []ocispec.Descriptor{{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
-	items, err := (&layout.Reader{Blobs: blobs(f.dir), Delta: true}).Read(one)
+	items, err := (&layout.Reader{Blobs: blobs(f.dir), Delta: true}).Read(ctx, one)
 	if err != nil || len(items) != 1 {
 		return "sha256:"
 	}

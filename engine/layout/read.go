@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,17 +33,23 @@ type Reader struct {
 	size int // of the documents that were read
 }
 
+// Image returns the image whose manifest or index is root, without a name. It
+// returns [ErrNoImage] for what cannot run, such as an attestation.
+func (r *Reader) Image(ctx context.Context, root ocispec.Descriptor) (*Item, error) {
+	return r.item(ctx, root)
+}
+
 // Read returns the images that an index.json lists, each once. Names that they
 // have there are theirs.
-func (r *Reader) Read(index ocispec.Index) ([]Item, error) {
+func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) {
 	var items []Item
 	at := map[digest.Digest]int{}
 	owner := map[string]digest.Digest{}
 	for _, d := range index.Manifests {
 		i, ok := at[d.Digest]
 		if !ok {
-			item, err := r.item(d)
-			if errors.Is(err, errNoImage) {
+			item, err := r.item(ctx, d)
+			if errors.Is(err, ErrNoImage) {
 				continue // an attestation or a signature beside its image
 			}
 			if err != nil {
@@ -100,10 +107,11 @@ func ShortName(s string) (string, error) {
 	return reference.FamiliarString(reference.TagNameOnly(n)), nil
 }
 
-var errNoImage = errors.New("not an image")
+// ErrNoImage says that a manifest is not that of an image which can run.
+var ErrNoImage = errors.New("not an image that can run")
 
 // document reads a manifest, an index or a config, and checks its digest.
-func (r *Reader) document(d digest.Digest, what string, v any) error {
+func (r *Reader) document(ctx context.Context, d digest.Digest, what string, v any) error {
 	if err := d.Validate(); err != nil {
 		return broken("%s %.80q: %w", what, d, err)
 	}
@@ -117,7 +125,7 @@ func (r *Reader) document(d digest.Digest, what string, v any) error {
 	if r.size += int(size); r.size > MaxDocuments {
 		return broken("more than %d bytes of manifests and configs", MaxDocuments)
 	}
-	f, err := r.Blobs.Open(d)
+	f, err := r.Blobs.Open(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -147,14 +155,14 @@ type branch struct {
 type walk struct {
 	r        *Reader
 	branches []branch
-	blobs    []ocispec.Descriptor // other than layers
+	blobs    []ocispec.Descriptor // other than layers; the root is the last
 	notes    []string
 	seen     map[digest.Digest]bool
 }
 
-func (r *Reader) item(root ocispec.Descriptor) (*Item, error) {
+func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, error) {
 	w := &walk{r: r, seen: map[digest.Digest]bool{}}
-	if err := w.down(root, maxDepth); err != nil {
+	if err := w.down(ctx, root, maxDepth); err != nil {
 		return nil, err
 	}
 	b := w.choose()
@@ -162,12 +170,12 @@ func (r *Reader) item(root ocispec.Descriptor) (*Item, error) {
 		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s has no platform %s/%s", root.Digest, r.Platform.OS, r.Platform.Architecture)}
 	}
 	if b == nil {
-		return nil, errNoImage
+		return nil, ErrNoImage
 	}
 	if r.Platform != nil && len(w.branches) > 1 {
 		root = b.desc // the one manifest instead of all
 		alone := &walk{r: r, seen: map[digest.Digest]bool{}}
-		if err := alone.down(root, 1); err != nil {
+		if err := alone.down(ctx, root, 1); err != nil {
 			return nil, err
 		}
 		w = alone
@@ -176,7 +184,7 @@ func (r *Reader) item(root ocispec.Descriptor) (*Item, error) {
 		return nil, broken("layer %d of %s, %s, is missing", b.missing, root.Digest, b.doc.Layers[b.missing-1].Digest)
 	}
 	size, _ := r.Blobs.Size(root.Digest)
-	root = ocispec.Descriptor{MediaType: b.rootType(root), Digest: root.Digest, Size: size}
+	root = ocispec.Descriptor{MediaType: w.blobs[len(w.blobs)-1].MediaType, Digest: root.Digest, Size: size}
 	m := &Item{Notes: w.notes}
 	m.ID, m.Root, m.Config, m.Platform = root.Digest, root.Digest, b.doc.Config.Digest, b.platform
 	m.Index = transfer.IndexImage{ID: root.Digest, Root: &root, Config: b.doc.Config, Layers: b.doc.Layers}
@@ -187,18 +195,8 @@ func (r *Reader) item(root ocispec.Descriptor) (*Item, error) {
 	return m, nil
 }
 
-func (b *branch) rootType(root ocispec.Descriptor) string {
-	switch {
-	case root.MediaType != "":
-		return root.MediaType
-	case root.Digest == b.desc.Digest:
-		return ocispec.MediaTypeImageManifest
-	}
-	return ocispec.MediaTypeImageIndex
-}
-
-// all returns the blobs that are there: the layers of b, those of others, then
-// configs, manifests and indexes.
+// all returns the blobs that are there: configs, manifests and indexes, then the
+// layers of b, then those of others.
 func (w *walk) all(b *branch) []ocispec.Descriptor {
 	var out []ocispec.Descriptor
 	added := map[digest.Digest]bool{}
@@ -210,6 +208,9 @@ func (w *walk) all(b *branch) []ocispec.Descriptor {
 		added[d.Digest] = true
 		out = append(out, ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: size})
 	}
+	for _, d := range w.blobs {
+		add(d)
+	}
 	for _, l := range b.doc.Layers {
 		add(l)
 	}
@@ -218,14 +219,11 @@ func (w *walk) all(b *branch) []ocispec.Descriptor {
 			add(l)
 		}
 	}
-	for _, d := range w.blobs {
-		add(d)
-	}
 	return out
 }
 
 // down reads what a descriptor stands for, and what is below it.
-func (w *walk) down(d ocispec.Descriptor, depth int) error {
+func (w *walk) down(ctx context.Context, d ocispec.Descriptor, depth int) error {
 	if depth == 0 {
 		return broken("indexes are nested more than %d deep", maxDepth)
 	}
@@ -234,20 +232,23 @@ func (w *walk) down(d ocispec.Descriptor, depth int) error {
 	}
 	w.seen[d.Digest] = true
 	var doc Document
-	if err := w.r.document(d.Digest, "manifest", &doc); err != nil {
+	if err := w.r.document(ctx, d.Digest, "manifest", &doc); err != nil {
 		return err
+	}
+	if d.MediaType == "" {
+		d.MediaType = doc.mediaType()
 	}
 	for _, c := range doc.Manifests {
 		if _, here := w.r.Blobs.Size(c.Digest); !here {
 			w.notes = append(w.notes, fmt.Sprintf("%s is listed in %s but not here", platformText(c), d.Digest))
 			continue
 		}
-		if err := w.down(c, depth-1); err != nil {
+		if err := w.down(ctx, c, depth-1); err != nil {
 			return err
 		}
 	}
 	if len(doc.Manifests) == 0 {
-		if err := w.manifest(d, doc); err != nil {
+		if err := w.manifest(ctx, d, doc); err != nil {
 			return err
 		}
 	}
@@ -267,7 +268,7 @@ func platformText(d ocispec.Descriptor) string {
 }
 
 // manifest notes a manifest as a branch, if it is that of an image that can run.
-func (w *walk) manifest(d ocispec.Descriptor, doc Document) error {
+func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document) error {
 	if doc.Config.Digest == "" {
 		return broken("manifest %s lists neither a config nor manifests", d.Digest)
 	}
@@ -275,7 +276,7 @@ func (w *walk) manifest(d ocispec.Descriptor, doc Document) error {
 		return broken("manifest %s has %d layers, over the limit of %d", d.Digest, len(doc.Layers), transfer.MaxLayers)
 	}
 	var config ocispec.Image
-	if err := w.r.document(doc.Config.Digest, "config", &config); err != nil {
+	if err := w.r.document(ctx, doc.Config.Digest, "config", &config); err != nil {
 		return err
 	}
 	w.blobs = append(w.blobs, doc.Config)

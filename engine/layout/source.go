@@ -15,15 +15,17 @@ type Blobs interface {
 	// Size returns the size of a blob, and whether it is there.
 	Size(d digest.Digest) (int64, bool)
 	// Open opens a blob that is there. What it reads has not been verified.
-	Open(d digest.Digest) (io.ReadCloser, error)
+	// Its reads end with ctx where the store is behind a connection.
+	Open(ctx context.Context, d digest.Digest) (io.ReadCloser, error)
 }
 
 // An Item is one image with the blobs that it is made of.
 type Item struct {
 	transfer.Image
 	Index transfer.IndexImage
-	// Blobs are all that the image has here, layers first, bottom first;
-	// attestations and other platforms included.
+	// Blobs are all that the image has here, attestations and other platforms
+	// included: documents first, each after those that it refers to, then
+	// layers, bottom first.
 	Blobs []ocispec.Descriptor
 	// Notes say what is missing without being needed: other platforms.
 	Notes []string
@@ -71,7 +73,7 @@ func (s *Source) Notes() []string {
 	return out
 }
 
-// Export puts the blobs, bottom layer first. A layer that the sink needs and
+// Export puts the blobs of each image in the order of [Item.Blobs]. A layer that the sink needs and
 // that was left out fails it before anything is put.
 func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
 	x := &transfer.Index{}
@@ -103,7 +105,7 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 }
 
 func (s *Source) put(ctx context.Context, d ocispec.Descriptor, w transfer.BlobWriter) error {
-	r, err := s.blobs.Open(d.Digest)
+	r, err := s.blobs.Open(ctx, d.Digest)
 	if err != nil {
 		return err
 	}
