@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,17 +15,33 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
-// behind opens an engine whose requests go through a proxy at ln, which shows
-// each of them to see before it passes it on.
-func behind(t *testing.T, e *throwaway.Engine, ln net.Listener, see func(*http.Request)) *engine.Engine {
+// noGRPC lets nothing through but Docker's own API.
+func noGRPC(r *http.Request) bool { return r.URL.Path != "/grpc" }
+
+// behind opens an engine whose requests go through a proxy on a "unix" or "tcp"
+// address, which shows each of them to pass and refuses those for which it returns
+// false. Requests that are gRPC without an upgrade do not get through.
+func behind(t *testing.T, e *throwaway.Engine, network string, pass func(*http.Request) bool) *engine.Engine {
 	t.Helper()
+	addr := "127.0.0.1:0"
+	if network == "unix" {
+		addr = filepath.Join(t.TempDir(), "e.sock")
+	}
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "engine"})
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", strings.TrimPrefix(e.Host(), "unix://"))
 	}}
 	proxy.Transport = transport
+	proxy.FlushInterval = -1
 	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		see(r)
+		if !pass(r) {
+			http.Error(w, "forbidden", http.StatusForbidden)
+			return
+		}
 		proxy.ServeHTTP(w, r)
 	})}
 	served := make(chan error, 1)

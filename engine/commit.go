@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
@@ -118,7 +120,7 @@ func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 
 // here returns what a layer that is here goes by.
 func (s *Sink) here(diffID digest.Digest, offered ocispec.Descriptor) ocispec.Descriptor {
-	if own, ok := s.own[diffID]; ok {
+	if own, ok := s.localBlobs[diffID]; ok {
 		return ocispec.Descriptor{MediaType: own.MediaType, Digest: own.Digest, Size: own.Size}
 	}
 	if s.e.store == Podman {
@@ -157,6 +159,9 @@ func (s *Sink) discard(ctx context.Context, ids []digest.Digest) {
 // verifyAll checks that every image that was taken is there, whole, and made of
 // the layers that were offered.
 func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Digest) error {
+	if err := s.list(ctx, slices.Collect(maps.Values(ids))...); err != nil {
+		return err
+	}
 	for i := range s.offer.Images {
 		m := &s.offer.Images[i]
 		if s.plan.Images[i].Status != transfer.Take {
@@ -169,8 +174,14 @@ func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Diges
 		if err != nil {
 			return err
 		}
+		if s.content != nil {
+			if err := s.content.verify(ctx, l.id, m); err != nil {
+				return err
+			}
+			continue
+		}
 		if !sameLayers(l, m) {
-			return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf("%s arrived with other layers than were offered", m.Name())}
+			return otherLayers(m)
 		}
 		if !s.e.complete(ctx, l) {
 			return fmt.Errorf("%s: the engine has loaded it incompletely", m.Name())

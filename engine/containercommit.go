@@ -12,10 +12,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// commitRepo is the repository of the names that committed images have while
-// they are sent. They need one: a killed run's image is found by it (see sweep),
-// and a containerd store tells the blobs of an image with a name only (see
-// describePush).
+// commitRepo is the repository of the temporary names that committed images have
+// while they are sent. A killed run's image is found by it (see sweep).
 const commitRepo = "imgsend-commit"
 
 // CommitOptions are what a commit is told.

@@ -12,9 +12,6 @@ import (
 func TestCrossStore(t *testing.T) {
 	all := specs(t)
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		if spec.Name == "containerd-26.1" {
-			t.Skip("it cannot be asked for blobs")
-		}
 		to := pool.get(t, spec, "receiver")
 		for _, other := range all {
 			if other.Containerd {

@@ -5,17 +5,25 @@ import (
 	"io"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// discard is a sink that has nothing and keeps nothing.
-type discard struct{ offer *transfer.Offer }
+// discard is a sink that keeps nothing.
+type discard struct {
+	has   map[digest.Digest]bool // layers that it claims to have
+	offer *transfer.Offer
+}
 
 func (d *discard) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error) {
 	d.offer = o
-	p := &transfer.Plan{}
+	p := &transfer.Plan{KnowsSizes: true}
 	for _, m := range o.Images {
-		p.Images = append(p.Images, transfer.ImagePlan{Status: transfer.Take, Have: make([]bool, len(m.Layers))})
+		ip := transfer.ImagePlan{Status: transfer.Take}
+		for _, l := range m.Layers {
+			ip.Have = append(ip.Have, d.has[l.DiffID])
+		}
+		p.Images = append(p.Images, ip)
 	}
 	return p, nil
 }

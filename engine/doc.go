@@ -9,14 +9,13 @@
 // files.
 //
 // The facts about engines that the package rests on are written where they are
-// used, with the versions they were seen on: Docker 20.10.24, 26.1.5 and 28.5.2
-// with the classic store (graph drivers), 26.1.5 and 28.5.2 with the containerd
-// store, Podman 4.3.1 and 5.8.6.
+// used, with the versions they were seen on: Docker 20.10.24, 26.1.5, 28.5.2 and
+// 29 with the classic store (graph drivers), 26.1.5, 28.5.2 and 29 with the
+// containerd store, Podman 4.3.1 and 5.8.6.
 //
 // The package does not know who is at the other end of a transfer, does not
 // write to the screen, starts no engine (see throwaway) and never talks to a
-// registry; it is one itself, for the length of a push and for the engine that
-// pushes only, on the loopback interface. It stores nothing on disk but the
-// file system of a flattened container and, one at a time, layers that a classic
-// store or Podman pushes, in temporary files without a name.
+// registry. It stores nothing on disk but the file system of a flattened
+// container and, one at a time, layers that a classic store or Podman pushes, in
+// temporary files without a name.
 package engine

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/transfer"
@@ -41,7 +40,7 @@ type Engine struct {
 	platform ocispec.Platform
 	version  string // of the API, as negotiated
 
-	loading sync.Mutex // held by a load of a stand-in
+	link grpcLink
 }
 
 // open connects to the engine at ep and asks what it is.
@@ -106,7 +105,10 @@ func (e *Engine) Store() Store { return e.store }
 func (e *Engine) Platform() ocispec.Platform { return e.platform }
 
 // Close ends the connection.
-func (e *Engine) Close() error { return e.api.Close() }
+func (e *Engine) Close() error {
+	e.link.close()
+	return e.api.Close()
+}
 
 // failed makes an error of the engine's one that says whose it is.
 func failed(op string, err error) error {

@@ -13,15 +13,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Export has the images to take pushed where that is faster, saves the others,
-// all at once where it can, and puts their blobs into w as they come out of the engine.
+// Export reads the images to take out of the content store. Where the engine has
+// none it has them pushed, where that is faster, and saves the others, all at once
+// where it can. Their blobs are put into w as they come out of the engine.
 func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
 	x := &transfer.Index{}
 	var take []*transfer.Image
@@ -33,9 +33,15 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 	if o.DryRun || len(take) == 0 {
 		return x, nil
 	}
+	if s.stored != nil {
+		for _, m := range take {
+			s.report(m, "read", s.e.store.String())
+		}
+		return s.stored.Export(ctx, o, p, w)
+	}
 	drop := transfer.Unneeded(o, p)
 	saved := map[digest.Digest]transfer.IndexImage{}
-	rest, err := s.exportByPush(ctx, take, p, drop, w, saved)
+	rest, err := s.exportLayers(ctx, take, p, drop, w, saved)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +54,54 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 		x.Images = append(x.Images, saved[m.ID])
 	}
 	return x, nil
+}
+
+// exportLayers has images pushed where that is faster, and returns those that are
+// left to save. A push that fails leaves its image to save, without the layers that
+// were put before: these are in drop.
+func (s *Source) exportLayers(ctx context.Context, take []*transfer.Image, p *transfer.Plan, drop map[digest.Digest]bool, w transfer.BlobWriter, out map[digest.Digest]transfer.IndexImage) ([]*transfer.Image, error) {
+	var rest []*transfer.Image
+	for _, m := range take {
+		why := s.saveOnly()
+		pushes := why == ""
+		if pushes {
+			pushes, why = s.pushesLayers(m, p, drop)
+		}
+		if !pushes {
+			s.report(m, "save", why)
+			rest = append(rest, m)
+			continue
+		}
+		x, err := s.pushLayers(ctx, m, drop, w)
+		var sink *sinkError
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, failed("push "+m.Name(), ctx.Err())
+		case errors.As(err, &sink):
+			return nil, sink.err
+		case err != nil:
+			s.report(m, "save", "no push: "+cleanMessage(err.Error()))
+			rest = append(rest, m)
+		default:
+			s.report(m, "push", why)
+			out[m.ID] = *x
+		}
+	}
+	return rest, nil
+}
+
+// saveOnly says why the engine can only save images, or "".
+func (s *Source) saveOnly() string {
+	if s.e.store != Containerd {
+		return ""
+	}
+	return fmt.Sprintf("%s, which serves no content: %v", s.e.store, s.unread)
+}
+
+func (s *Source) report(m *transfer.Image, exporter, why string) {
+	if s.OnExport != nil {
+		s.OnExport(m, exporter, why)
+	}
 }
 
 // batches splits images into those that one save can hold.
@@ -66,33 +120,24 @@ func (s *Source) batches(images []*transfer.Image) [][]*transfer.Image {
 }
 
 // together reports whether one save can hold the images: layers in Docker's old
-// format may need more than one, and a save picks one platform of all or none.
+// format may need more than one.
 func (s *Source) together(images []*transfer.Image) bool {
-	if s.e.store == Classic {
-		_, ok := newV1Layers(images)
-		return ok
+	if s.e.store != Classic {
+		return true
 	}
-	for _, m := range images[1:] {
-		if s.found[m.ID].picked() != s.found[images[0].ID].picked() {
-			return false
-		}
-	}
-	return true
+	_, ok := newV1Layers(images)
+	return ok
 }
 
 func (s *Source) save(ctx context.Context, images []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter, saved map[digest.Digest]transfer.IndexImage) error {
 	op := "save " + images[0].Name()
 	ids := make([]string, len(images))
 	for i, m := range images {
-		ids[i] = s.found[m.ID].target.String()
-	}
-	var opts []client.ImageSaveOption
-	if l := s.found[images[0].ID]; l.picked() != "" {
-		opts = append(opts, client.ImageSaveWithPlatforms(*l.platform))
+		ids[i] = m.ID.String()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends a save that is not read to its end
-	body, err := s.e.api.ImageSave(ctx, ids, opts...)
+	body, err := s.e.api.ImageSave(ctx, ids)
 	if err != nil {
 		return failed(op, err)
 	}
@@ -106,7 +151,7 @@ func (s *Source) save(ctx context.Context, images []*transfer.Image, drop map[di
 		return failed(op, err)
 	}
 	for _, m := range images {
-		im, err := sr.index(m, s.described[m.ID])
+		im, err := sr.index(m)
 		if err != nil {
 			return failed("save "+m.Name(), err)
 		}
@@ -317,10 +362,10 @@ func (w *wholeReader) Read(p []byte) (int, error) {
 }
 
 // index says how the blobs make up the image.
-func (r *saveReader) index(m *transfer.Image, described *layout.Documents) (*transfer.IndexImage, error) {
+func (r *saveReader) index(m *transfer.Image) (*transfer.IndexImage, error) {
 	out := &transfer.IndexImage{ID: m.ID}
 	if r.store == Containerd {
-		return out, r.indexManifest(m, described, out)
+		return out, r.indexManifest(m, out)
 	}
 	for _, a := range r.list {
 		config, ok := r.digest(a.Config)
@@ -355,15 +400,12 @@ func (r *saveReader) rewritten(a layout.DockerImage, m *transfer.Image) bool {
 	return true
 }
 
-func (r *saveReader) indexManifest(m *transfer.Image, described *layout.Documents, out *transfer.IndexImage) error {
+func (r *saveReader) indexManifest(m *transfer.Image, out *transfer.IndexImage) error {
 	root, ok := r.docs.Descriptor(m.ID)
 	if !ok {
 		return fmt.Errorf("the engine's archive lacks the manifest %s", m.ID)
 	}
 	doc := r.docs.Find(m.ID, m.Platform, len(m.Layers))
-	if doc == nil && described != nil {
-		doc = described.Find(m.ID, m.Platform, len(m.Layers))
-	}
 	if doc == nil {
 		return fmt.Errorf("the engine's archive lacks the manifest for %s/%s", m.Platform.OS, m.Platform.Architecture)
 	}

@@ -165,7 +165,7 @@ func TestBadSave(t *testing.T) {
 				t.Fatal(err)
 			}
 			to := newFake()
-			_, err = transfer.Copy(t.Context(), src, engine.NewSink(t.Context(), to.open(t)), transfer.Options{})
+			_, err = transfer.Copy(t.Context(), src, engine.NewSink(to.open(t)), transfer.Options{})
 			wantError(t, err, test.kind, test.words)
 			if len(to.tags) != 0 {
 				t.Errorf("the receiver was told to name %v", to.tags)
@@ -204,7 +204,7 @@ func TestBadLoad(t *testing.T) {
 			}
 			f := newFake()
 			test.spoil(f)
-			_, err = transfer.Copy(t.Context(), src, engine.NewSink(t.Context(), f.open(t)), transfer.Options{})
+			_, err = transfer.Copy(t.Context(), src, engine.NewSink(f.open(t)), transfer.Options{})
 			wantError(t, err, test.kind, test.words)
 			if len(f.tags) != 0 {
 				t.Errorf("named %v", f.tags)

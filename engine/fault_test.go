@@ -23,7 +23,7 @@ func direct(ctx context.Context, t *testing.T, from, to *throwaway.Engine, h hoo
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Sink = engine.NewSink(ctx, open(t, to))
+	h.Sink = engine.NewSink(open(t, to))
 	var retries []string
 	_, err = transfer.Copy(ctx, src, &h, transfer.Options{OnRetry: func(r string) { retries = append(retries, r) }})
 	return retries, err
@@ -75,11 +75,11 @@ func TestSendingEngineDies(t *testing.T) {
 			m := big("dies mid-save " + spec.Name)
 			load(t, from, m)
 			_, err := direct(t.Context(), t, from, to, hooked{halfway: func() { _ = from.Kill() }}, m.Ref)
-			exporter := "save"
+			op := "save"
 			if spec.Containerd {
-				exporter = "push"
+				op = "read blob"
 			}
-			wantError(t, err, transfer.KindEngine, exporter)
+			wantError(t, err, transfer.KindEngine, op)
 			absent(t, to, m.Ref)
 			leftovers(t, to)
 		})
@@ -190,7 +190,7 @@ func TestWrongBlob(t *testing.T) {
 			t.Fatal(err)
 		}
 		bad := &transfer.Error{Kind: transfer.KindBroken, Err: errors.New("bad blob")}
-		_, err = transfer.Copy(t.Context(), src, &failing{engine.NewSink(t.Context(), open(t, to)), bad}, transfer.Options{})
+		_, err = transfer.Copy(t.Context(), src, &failing{engine.NewSink(open(t, to)), bad}, transfer.Options{})
 		wantError(t, err, transfer.KindBroken, "bad blob")
 		absent(t, to, m.Ref)
 		leftovers(t, to)

@@ -23,7 +23,7 @@ func FuzzSaveReader(f *testing.F) {
 	if err := whole.read(context.Background(), bytes.NewReader(archive)); err != nil {
 		f.Fatal(err)
 	}
-	if x, err := whole.index(offered, nil); err != nil || len(x.Layers) != 2 {
+	if x, err := whole.index(offered); err != nil || len(x.Layers) != 2 {
 		f.Fatalf("the seed has the index %v, %v", x, err)
 	}
 	m := throwaway.Image{Ref: "fuzz:1", Layers: []throwaway.Layer{{Size: 300, Seed: 1}}, Cmd: []string{"/x"}}
@@ -43,7 +43,7 @@ func FuzzSaveReader(f *testing.F) {
 		if err := r.read(t.Context(), bytes.NewReader(archive)); err != nil {
 			return
 		}
-		x, err := r.index(offered, nil)
+		x, err := r.index(offered)
 		if err == nil && len(x.Layers) != len(offered.Layers) {
 			t.Errorf("index of %d layers", len(x.Layers))
 		}

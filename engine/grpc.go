@@ -1,67 +1,130 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"strings"
+	"net"
+	"sync"
+	"time"
 
-	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/docker/docker/api/types/versions"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
-// grpcPrefix is the length of what stands before a gRPC message: whether it is
-// compressed, one byte, and its length, four.
-const grpcPrefix = 5
+// dockerd serves gRPC on its API socket: BuildKit, and since Docker 24 the content
+// store of its containerd image store. The way in is HTTP/2 without TLS of its
+// own: directly since API 1.53, and before that by an upgrade of POST /grpc, which
+// 29 still serves (seen on 20.10.24, 26.1.5, 28.5.2 and 29).
+const (
+	plainGRPCAPI = "1.53"
+	// grpcTimeout bounds the beginning of a connection, and short questions.
+	grpcTimeout = 10 * time.Second
+	// grpcWindow is how much of an answer may be under way, in bytes. A content
+	// store answers in messages of 1 MiB.
+	grpcWindow = 4 << 20
+)
 
-// grpcCall makes a call with one message each way over HTTP/2 (gRPC's
-// PROTOCOL-HTTP2.md). It is all of gRPC that is needed here: the library for it
-// would make each program half as big again.
-func grpcCall(ctx context.Context, t http.RoundTripper, method string, header http.Header, message []byte) ([]byte, error) {
-	body := make([]byte, grpcPrefix, grpcPrefix+len(message))
-	binary.BigEndian.PutUint32(body[1:], uint32(len(message)))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://engine/"+method, bytes.NewReader(append(body, message...)))
-	if err != nil {
-		return nil, err
-	}
-	if header != nil {
-		req.Header = header
-	}
-	req.Header.Set("Content-Type", "application/grpc")
-	req.Header.Set("TE", "trailers")
-	resp, err := t.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the engine answers %s", resp.Status)
-	}
-	return grpcAnswer(resp)
+// A grpcLink is the gRPC connection to an engine, made when it is first needed.
+// The zero value is ready.
+type grpcLink struct {
+	mu   sync.Mutex
+	conn *grpc.ClientConn
 }
 
-// grpcAnswer reads an answer to its end.
-func grpcAnswer(resp *http.Response) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(resp.Body, grpcPrefix+layout.MaxDocument+1))
+// grpc returns the connection. It fails where the engine serves none, as
+// Podman and most proxies in front of an API socket.
+func (e *Engine) grpc(ctx context.Context) (*grpc.ClientConn, error) {
+	e.link.mu.Lock()
+	defer e.link.mu.Unlock()
+	if e.link.conn != nil {
+		return e.link.conn, nil
+	}
+	plain := func(ctx context.Context, _ string) (net.Conn, error) { return e.api.Dialer()(ctx) }
+	upgraded := func(ctx context.Context, _ string) (net.Conn, error) {
+		return e.api.DialHijack(ctx, "/grpc", "h2c", nil)
+	}
+	first, second := upgraded, plain
+	if versions.GreaterThanOrEqualTo(e.version, plainGRPCAPI) {
+		first, second = plain, upgraded
+	}
+	conn, err := dialGRPC(ctx, first)
+	if err != nil && ctx.Err() == nil {
+		var again error
+		if conn, again = dialGRPC(ctx, second); again != nil {
+			err = errors.Join(err, again)
+		} else {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the engine serves no gRPC: %w", err)
+	}
+	e.link.conn = conn
+	return conn, nil
+}
+
+func (l *grpcLink) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != nil {
+		_ = l.conn.Close()
+		l.conn = nil
+	}
+}
+
+// dialGRPC returns a connection that has been made: the other side speaks HTTP/2.
+func dialGRPC(ctx context.Context, dial func(context.Context, string) (net.Conn, error)) (*grpc.ClientConn, error) {
+	failure := &dialFailure{dial: dial}
+	conn, err := grpc.NewClient("passthrough:///engine",
+		grpc.WithContextDialer(failure.Dial),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(grpcWindow), grpc.WithInitialConnWindowSize(grpcWindow),
+		grpc.WithDisableServiceConfig())
 	if err != nil {
 		return nil, err
 	}
-	end := resp.Trailer
-	if end.Get("Grpc-Status") == "" {
-		end = resp.Header // there is nothing but the end
-	}
-	if status := end.Get("Grpc-Status"); status != "0" {
-		text, err := url.PathUnescape(end.Get("Grpc-Message"))
-		if err != nil {
-			text = end.Get("Grpc-Message")
+	ctx, cancel := context.WithTimeout(ctx, grpcTimeout)
+	defer cancel()
+	conn.Connect()
+	for {
+		state := conn.GetState()
+		if state == connectivity.Ready {
+			return conn, nil
 		}
-		return nil, fmt.Errorf("the engine answers %s (gRPC status %q)", strings.TrimSpace(text), status)
+		if state == connectivity.TransientFailure || !conn.WaitForStateChange(ctx, state) {
+			_ = conn.Close()
+			return nil, failure.reason(ctx)
+		}
 	}
-	if len(b) < grpcPrefix || b[0] != 0 || uint64(binary.BigEndian.Uint32(b[1:])) != uint64(len(b)-grpcPrefix) {
-		return nil, fmt.Errorf("the engine's answer of %d bytes is not one message", len(b))
+}
+
+// A dialFailure dials and remembers why it last failed, which grpc tells only to
+// calls.
+type dialFailure struct {
+	dial func(context.Context, string) (net.Conn, error)
+	mu   sync.Mutex
+	err  error
+}
+
+func (f *dialFailure) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := f.dial(ctx, addr)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+	return conn, err
+}
+
+func (f *dialFailure) reason(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.err != nil:
+		return f.err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	return b[grpcPrefix:], nil
+	return errors.New("it does not speak HTTP/2 there")
 }

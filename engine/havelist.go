@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -36,14 +37,8 @@ type HaveList struct {
 var haveStores = map[string]Store{"classic": Classic, "containerd": Containerd, "podman": Podman}
 
 // HaveList lists what the engine has. Of a containerd store these are the blobs
-// of the images that can be described (see describePush); it must be on this
-// host, and one that cannot be asked for blobs when the archive
-// is there cannot be listed either. host is for those who read the list.
+// that its images reach. host is for those who read the list.
 func (e *Engine) HaveList(ctx context.Context, host string) (*HaveList, error) {
-	if e.store == Containerd && !e.canProbe() {
-		return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s cannot tell which layers it has", e),
-			Hint: "Docker 28 and newer can; for this one make a complete archive"}
-	}
 	h := &HaveList{Version: haveVersion, Host: host, Engine: e.String(), Created: time.Now().UTC().Truncate(time.Second), Layers: []digest.Digest{}}
 	for name, s := range haveStores {
 		if s == e.store {
@@ -54,74 +49,28 @@ func (e *Engine) HaveList(ctx context.Context, host string) (*HaveList, error) {
 	if err != nil {
 		return nil, failed("list what is there", err)
 	}
-	for d := range have {
-		h.Layers = append(h.Layers, d)
-	}
+	h.Layers = append(h.Layers, have...)
 	slices.Sort(h.Layers)
 	return h, nil
 }
 
-func (e *Engine) haveLayers(ctx context.Context) (map[digest.Digest]bool, error) {
+func (e *Engine) haveLayers(ctx context.Context) ([]digest.Digest, error) {
 	if e.store == Containerd {
-		return e.haveBlobs(ctx)
-	}
-	images, err := e.locals(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return e.inventory(images).have, nil
-}
-
-// haveBlobs lists the layers of the images in a containerd store that are
-// complete. An image that cannot be described, such as one that is
-// removed meanwhile, is left out: what is not listed is only sent again. It
-// fails where no image can be.
-func (e *Engine) haveBlobs(ctx context.Context) (map[digest.Digest]bool, error) {
-	if !e.endpoint.Local() {
-		return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s at %s is not on this host, and only there it can be asked which layers it has", e, e.endpoint.Host),
-			Hint: "run imgrecv --have on its host, or make a complete archive"}
-	}
-	e.sweep(ctx)
-	images, err := e.locals(ctx)
-	if err != nil {
-		return nil, err
-	}
-	have := map[digest.Digest]bool{}
-	left, undescribed := e.addBlobs(ctx, images, have)
-	if len(left) > 0 && ctx.Err() == nil {
-		_, undescribed = e.addBlobs(ctx, left, have) // once more: an answer may have been cut short
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if len(have) == 0 && undescribed != nil {
-		return nil, undescribed
-	}
-	return have, nil
-}
-
-// addBlobs adds the layers of the images to have, and returns those of which it
-// cannot, and why not the last of them, where that is known.
-func (e *Engine) addBlobs(ctx context.Context, images []*local, have map[digest.Digest]bool) (left []*local, undescribed error) {
-	for _, l := range images {
-		if ctx.Err() != nil {
-			return left, ctx.Err()
+		content, err := e.contentListing(ctx)
+		if err != nil && ctx.Err() == nil {
+			return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s cannot tell which layers it has: %w", e, err),
+				Hint: "use its own socket instead of a proxy, or make a complete archive"}
 		}
-		if !e.complete(ctx, l) {
-			left = append(left, l)
-			continue
-		}
-		layers, err := e.layerBlobs(ctx, l)
 		if err != nil {
-			name := transfer.Image{ID: l.id, Refs: l.inspect.RepoTags}
-			undescribed = fmt.Errorf("describe %s: %w", name.Name(), err)
-			left = append(left, l)
+			return nil, err
 		}
-		for _, d := range layers {
-			have[d.Digest] = true
-		}
+		return content.Digests(), nil
 	}
-	return left, undescribed
+	images, err := e.locals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Keys(e.inventory(images).have)), nil
 }
 
 // Have says for each layer of an image whether it is on the list.

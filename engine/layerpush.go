@@ -1,15 +1,16 @@
 package engine
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
+	"time"
 
+	"github.com/imgsend/imgsend/engine/docker/buildkit"
+	"github.com/imgsend/imgsend/engine/docker/loopback"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/rootfs"
 	"github.com/imgsend/imgsend/transfer"
@@ -17,22 +18,20 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A classic store and Podman export the whole image when they save one. When they
-// push, they pack single layers with gzip, several at a time. The registry takes
-// those that are wanted, one at a time, and the push is broken off when it has
-// what it wants. A layer comes by POST, PATCH and PUT; what it is shows only in
-// the digest of its end.
+// A classic store and Podman save whole images only. Single layers come out of
+// them by a push to a registry of ours: the engine compresses layers with gzip,
+// several at a time, and the registry takes one at a time, those that are wanted.
 //
-// Podman asks before for each layer by its DiffID, and so is told that the others
-// are there; the config comes like a layer (seen on 4.3.1 and 5.8.6).
+// Podman asks for each layer by its DiffID before it compresses it, and is told
+// that the unwanted ones are present. The config is uploaded like a layer (seen on
+// 4.3.1 and 5.8.6).
 //
-// A classic store asks only for digests that it knows from pushes and pulls. It
-// begins with the top layer and pushes up to five at a time
-// (max-concurrent-uploads); it says in its answer, once it has read some of a layer
-// (512 kB or 1 %), that it is pushing that one. One upload at a time is let through
-// to that point, so it is that one, and is left waiting in its body if it is not
-// wanted. The config would come last and is had by another way, see
-// [Engine.config] (seen on 20.10.24, 26.1.5 and 28.5.2).
+// A classic store asks only for blob digests that it knows from earlier pushes and
+// pulls. It begins with the top layer and pushes up to five layers at a time
+// (max-concurrent-uploads). Once it has read 512 kB or 1 % of a layer, its answer
+// names the layer. So one upload at a time is read up to that point. If it is
+// not wanted it is parked: its body is not read on. The config would come last;
+// BuildKit has it sooner (seen on 20.10.24, 26.1.5, 28.5.2 and 29).
 
 const (
 	// pushShare and pushFloor say when a push of layers is faster than a save:
@@ -41,16 +40,25 @@ const (
 	// on 20.10.24, an eleventh 4.7 and 5.8 s; a quarter as long as a save on 28.5.2.
 	pushShare = 8
 	pushFloor = 32 << 20
-	// maxHeld is how many unwanted layers may stand above wanted ones. An
-	// engine pushes so many at a time unless told otherwise.
-	maxHeld = 4
+	// maxParked is how many unwanted layers may stand above wanted ones: an
+	// engine pushes five at a time unless told otherwise.
+	maxParked = 4
+	// pushIdle is how long an engine may hand over nothing while it is waited for.
+	pushIdle = 30 * time.Second
+	// configTimeout bounds the question for a config.
+	configTimeout = 10 * time.Second
 )
 
-// pushesLayers reports whether an engine is to push the layers of m that are not
-// to be dropped, instead of saving the image, and why.
+var (
+	errIdle      = errors.New("the engine hands over nothing")
+	errPushEnded = errors.New("the push ended before all layers came")
+)
+
+// pushesLayers reports whether the engine is to push the layers of m that are not
+// in drop, instead of saving the image, and why.
 func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[digest.Digest]bool) (bool, string) {
 	var wanted, whole int64
-	above, held := 0, 0 // unwanted layers seen from the top, and above wanted ones
+	above, parked := 0, 0 // unwanted layers seen from the top, and above wanted ones
 	seen := map[digest.Digest]bool{}
 	for _, l := range slices.Backward(m.Layers) {
 		if seen[l.DiffID] {
@@ -62,7 +70,7 @@ func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[dige
 			above++
 		} else {
 			wanted += l.Size
-			held = above
+			parked = above
 		}
 	}
 	why := fmt.Sprintf("%s, about %.1f of %.1f MB wanted", s.e.store, float64(wanted)/1e6, float64(whole)/1e6)
@@ -71,124 +79,148 @@ func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[dige
 		return false, why + ", the receiver needs the sizes of all layers"
 	case !s.e.endpoint.Local():
 		return false, why + ", the engine is not on this host"
-	case held > maxHeld && s.e.store == Classic:
+	case parked > maxParked && s.e.store == Classic:
 		return false, why + ", below others"
 	}
 	return wanted <= whole/pushShare && whole-wanted >= s.pushFloor, why
 }
 
-// pushLayers has an engine push the layers of m that are not to be dropped, and
-// puts them, unpacked, and the config into w. It fails with a
-// [sinkError] when the copy cannot go on; after any other failure the image can
-// still be saved: what was put by then is noted in drop.
+// A layerPush is one push of single layers of an image.
+type layerPush struct {
+	s     *Source
+	image *local
+	reg   *loopback.Registry
+	ref   string
+	idle  *idleTimer
+
+	wanted map[digest.Digest]bool // layers that are still to come
+	filter *layerFilter           // nil where unwanted layers are not uploaded
+	parked int                    // uploads that wait in their bodies
+	taken  int                    // layers that were read whole
+	config []byte                 // nil until it is known
+}
+
+// pushLayers has the engine push the layers of m that are not in drop, and
+// puts them, uncompressed, and the config into w. It fails with a [sinkError] when
+// w does. After any other failure the image can still be saved: what was put by
+// then is in drop.
 func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) (*transfer.IndexImage, error) {
-	over := make(chan struct{})
 	pushCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	x := &layerExport{
-		reg: &layerRegistry{start: make(chan struct{}), uploads: make(chan *layerUpload), over: over,
-			claimed: map[digest.Digest]int64{}, size: map[string]int64{}, put: map[digest.Digest]int64{}},
-		idle:    newIdle(s.idleTime, func() { cancel(errIdle) }),
-		pushed:  make(chan error, 1),
-		began:   map[string]bool{},
-		names:   make(chan string, transfer.MaxLayers),
-		known:   map[string]bool{},
-		wanted:  map[digest.Digest]bool{},
-		unsure:  s.e.store == Classic,
-		refused: s.onUpload,
-	}
+	p := &layerPush{s: s, image: s.found[m.ID], wanted: map[digest.Digest]bool{}}
+	p.idle = newIdleTimer(s.idleTime, func() { cancel(errIdle) })
+	present := map[digest.Digest]int64{}
 	for _, l := range m.Layers {
-		x.wanted[l.DiffID] = !drop[l.DiffID]
-		if s.e.store == Podman && drop[l.DiffID] {
-			x.reg.claimed[l.DiffID] = l.Size
+		if !drop[l.DiffID] {
+			p.wanted[l.DiffID] = true
+		} else if s.e.store == Podman {
+			present[l.DiffID] = l.Size
 		}
 	}
-	ref, ended := make(chan string, 1), make(chan struct{})
+	said := func(message) {}
+	if s.e.store == Classic {
+		p.filter = newLayerFilter()
+		said = p.filter.said
+	}
+	var err error
+	if p.reg, err = loopback.Listen(pushCtx, loopback.Options{Present: present}); err != nil {
+		return nil, err
+	}
+	p.ref = pushName(p.reg)
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		x.pushed <- s.e.pushTo(pushCtx, s.found[m.ID], layout.NewDocuments(), pushing{said: x.said, narrow: true, serve: func(c *claimingRegistry, name string) http.Handler {
-			ref <- name
-			x.reg.claimingRegistry = c
-			return x.reg
-		}})
+		err := s.e.push(pushCtx, p.image, p.ref, p.reg, said)
+		if err == nil {
+			err = errPushEnded
+		}
+		cancel(err)
 	}()
-	config, err := s.takeLayers(ctx, m, x, ref, drop, w)
+	err = p.take(ctx, pushCtx, drop, w)
 	var sink *sinkError
 	if cause := context.Cause(pushCtx); err != nil && cause != nil && !errors.As(err, &sink) {
-		err = cause // whatever came of it
+		err = cause // the first failure, whatever followed from it
 	}
-	close(over)
 	cancel(nil)
-	<-ended // its name is removed
+	p.reg.Close()
+	<-ended // the temporary name is removed
 	if err != nil {
 		return nil, err
 	}
-	out := &transfer.IndexImage{ID: m.ID, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.ID, Size: int64(len(config))}}
-	if !drop[m.ID] {
-		if err := w.Put(ctx, out.Config, bytes.NewReader(config)); err != nil {
-			return nil, &sinkError{err}
-		}
-		drop[m.ID] = true
-	}
-	for _, l := range m.Layers {
-		d, ok := s.putLayers[l.DiffID]
-		if !ok { // it is there, where its size is known
-			d = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.DiffID}
-			if s.found[m.ID].sized {
-				d.Size = l.Size
-			}
-		}
-		out.Layers = append(out.Layers, d)
-	}
-	return out, nil
+	return p.index(ctx, m, drop, w)
 }
 
-// takeLayers puts the wanted layers into w as the engine pushes them, and
-// returns the config.
-func (s *Source) takeLayers(ctx context.Context, m *transfer.Image, x *layerExport, ref <-chan string, drop map[digest.Digest]bool, w transfer.BlobWriter) ([]byte, error) {
-	var config []byte
-	for left := x.left(); left > 0 || config == nil; left = x.left() {
-		u, err := x.next()
+// take puts the wanted layers into w as the engine pushes them, and sets the
+// config. Reads from the engine end with pushCtx, puts with ctx.
+func (p *layerPush) take(ctx, pushCtx context.Context, drop map[digest.Digest]bool, w transfer.BlobWriter) error {
+	for len(p.wanted) > 0 || p.config == nil {
+		u, err := p.next(pushCtx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if config == nil && s.e.store == Classic { // it pushes, so the image has the name
-			if config, err = s.e.config(ctx, s.found[m.ID], <-ref); err != nil {
-				return nil, err
+		if p.filter != nil && p.config == nil { // it pushes, so the image has the name
+			if p.config, err = p.askConfig(pushCtx); err != nil {
+				return err
 			}
 		}
-		body := bufio.NewReader(&idleReader{u, x.idle})
-		packed, err := isGzip(body)
+		layer, err := p.read(ctx, u)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if !packed && s.e.store == Podman {
-			if config, err = readConfig(body, m.ID); err != nil {
-				return nil, err
+		if layer == nil || !p.wanted[layer.DiffID] {
+			if layer != nil {
+				_ = layer.Close()
 			}
-			close(u.done)
 			continue
 		}
-		layer, err := x.take(ctx, u, body)
-		if err != nil {
-			return nil, err
-		}
-		if layer == nil {
-			continue
-		}
-		err = s.putLayer(ctx, layer, w)
+		err = p.s.putLayer(ctx, layer, w)
 		if cerr := layer.Close(); err == nil {
 			err = cerr
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		x.wanted[layer.DiffID], drop[layer.DiffID] = false, true
+		delete(p.wanted, layer.DiffID)
+		drop[layer.DiffID] = true
 	}
-	return config, nil
+	return nil
 }
 
-// putLayer puts one layer.
+// next lets one more layer through and returns its upload.
+func (p *layerPush) next(ctx context.Context) (*loopback.Upload, error) {
+	p.idle.start()
+	defer p.idle.stop()
+	if p.parked > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, parkedWait, errOthersFirst)
+		defer cancel()
+	}
+	return p.reg.Next(ctx)
+}
+
+// askConfig asks the engine's BuildKit for the image's config.
+func (p *layerPush) askConfig(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, configTimeout)
+	defer cancel()
+	conn, err := p.s.e.grpc(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, err := buildkit.ImageConfig(ctx, conn, p.ref, platformOf(p.image))
+	if err != nil {
+		return nil, err
+	}
+	return b, isConfig(b, p.image.id)
+}
+
+func isConfig(b []byte, id digest.Digest) error {
+	if d := digest.FromBytes(b); d != id {
+		return fmt.Errorf("the engine gives the config %s as that of %s", d, id)
+	}
+	return nil
+}
+
+// putLayer puts one layer into w.
 func (s *Source) putLayer(ctx context.Context, l *rootfs.Layer, w transfer.BlobWriter) error {
 	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size}
 	if err := w.Put(ctx, d, io.NewSectionReader(l, 0, l.Size)); err != nil {
@@ -199,4 +231,36 @@ func (s *Source) putLayer(ctx context.Context, l *rootfs.Layer, w transfer.BlobW
 	}
 	s.putLayers[l.DiffID] = d
 	return nil
+}
+
+// index puts the config into w, if it is not in drop, and says how the blobs
+// make up the image.
+func (p *layerPush) index(ctx context.Context, m *transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) (*transfer.IndexImage, error) {
+	out := &transfer.IndexImage{ID: m.ID, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.ID, Size: int64(len(p.config))}}
+	if !drop[m.ID] {
+		if err := w.Put(ctx, out.Config, bytes.NewReader(p.config)); err != nil {
+			return nil, &sinkError{err}
+		}
+		drop[m.ID] = true
+	}
+	for _, l := range m.Layers {
+		d, ok := p.s.putLayers[l.DiffID]
+		if !ok { // the sink has it; its size may be unknown here
+			d = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.DiffID}
+			if p.image.sized {
+				d.Size = l.Size
+			}
+		}
+		out.Layers = append(out.Layers, d)
+	}
+	return out, nil
+}
+
+// readConfig reads the config of an image to its end.
+func readConfig(r io.Reader, id digest.Digest) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, layout.MaxDocument+1))
+	if err != nil {
+		return nil, err
+	}
+	return b, isConfig(b, id)
 }

@@ -60,7 +60,7 @@ func momentary(ref string) (tag string, ok bool) {
 		return "", false
 	}
 	repo := strings.TrimPrefix(ref[:i], "docker.io/library/")
-	return ref[i+1:], repo == probeRepo || repo == commitRepo || strings.HasSuffix(repo, "/"+describeRepo)
+	return ref[i+1:], repo == commitRepo || strings.HasSuffix(repo, "/"+pushRepo)
 }
 
 // abandoned reports whether the process that gave a name with this tag is gone.

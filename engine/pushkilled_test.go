@@ -11,6 +11,7 @@ import (
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
 )
 
 // TestPushKilled kills a process inside a push. The name that it leaves goes
@@ -20,16 +21,17 @@ func TestPushKilled(t *testing.T) {
 		pushUntilKilled(t, host, os.Getenv("IMGSEND_TEST_PUSH_IMAGE"))
 		return
 	}
-	stores(t, func(t *testing.T, spec throwaway.Spec) {
+	pushers(t, func(t *testing.T, spec throwaway.Spec) {
 		from := pool.get(t, spec, "sender")
-		m := big("killed " + spec.Name)
+		base, m := update("killed "+spec.Name, 1)
+		m.Layers[len(m.Layers)-1].Size = 1_200_000 // see hooked
 		load(t, from, m)
 		self, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestPushKilled$", "-test.timeout=1m")
-		cmd.Env = append(os.Environ(), "IMGSEND_TEST_PUSH_HOST="+from.Host(), "IMGSEND_TEST_PUSH_IMAGE="+m.Ref)
+		cmd.Env = append(os.Environ(), "IMGSEND_TEST_PUSH_HOST="+from.Host(), "IMGSEND_TEST_PUSH_IMAGE="+m.Ref, "IMGSEND_TEST_PUSH_BASE="+strings.Join(base.DiffIDs(), " "))
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -45,9 +47,9 @@ func TestPushKilled(t *testing.T) {
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait()
 		if !halfway {
-			t.Fatal("the push did not come to its first large blob")
+			t.Fatal("the push did not come to its layer")
 		}
-		if !strings.Contains(strings.Join(tags(t, from), " "), "imgsend-describe:") {
+		if !strings.Contains(strings.Join(tags(t, from), " "), "imgsend-push:") {
 			t.Error("the killed process left no name: nothing is tested")
 		}
 		if _, err := engine.NewSource(t.Context(), open(t, from), []engine.Request{{Image: m.Ref}}); err != nil {
@@ -57,7 +59,7 @@ func TestPushKilled(t *testing.T) {
 	})
 }
 
-// pushUntilKilled stays inside the first large blob.
+// pushUntilKilled stays inside the layer that is pushed.
 func pushUntilKilled(t *testing.T, host, name string) {
 	e, err := engine.Find(t.Context(), host)
 	if err != nil {
@@ -67,7 +69,12 @@ func pushUntilKilled(t *testing.T, host, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hooked{Sink: &discard{}, halfway: func() {
+	src.SetPushFloor(0)
+	has := map[digest.Digest]bool{}
+	for _, d := range strings.Fields(os.Getenv("IMGSEND_TEST_PUSH_BASE")) {
+		has[digest.Digest(d)] = true
+	}
+	h := &hooked{Sink: &discard{has: has}, halfway: func() {
 		_, _ = os.Stdout.WriteString("halfway\n")
 		select {}
 	}}

@@ -54,15 +54,11 @@ func familiar(s string) (string, error) {
 
 // A local is an image that the engine has.
 type local struct {
-	inspect image.InspectResponse
-	id      digest.Digest
-	// target is what the engine calls the image; id is another digest where it
-	// is the manifest of one of several platforms.
-	target   digest.Digest
-	platform *ocispec.Platform // that was picked, if one was
-	absent   []string          // platforms that it only lists, where the engine tells
+	inspect  image.InspectResponse
+	id       digest.Digest
+	asked    string            // what the request called it
+	platform *ocispec.Platform // the one to read of an image with several; nil: all
 	sized    bool              // whether the sizes of its layers are exact
-	contents *contents         // once they were asked for
 }
 
 func (l *local) diffIDs() []digest.Digest {
@@ -83,19 +79,15 @@ func (e *Engine) find(ctx context.Context, name string) (*local, error) {
 // containerd store shows those of the one that suits its host best otherwise.
 func (e *Engine) findPlatform(ctx context.Context, name string, p ocispec.Platform) (*local, error) {
 	l, err := e.find(ctx, name)
-	if err != nil || !e.picksPlatforms() || p.OS == "" || matches(platformOf(l), p) {
+	if err != nil || e.store != Containerd || versions.LessThan(e.version, inspectPlatformAPI) || p.OS == "" || matches(platformOf(l), p) {
 		return l, err
 	}
 	one, err := e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
 	if err != nil {
 		return nil, err
 	}
-	one.id, one.target = l.id, l.id
+	one.id = l.id
 	return one, nil
-}
-
-func (e *Engine) picksPlatforms() bool {
-	return e.store == Containerd && versions.GreaterThanOrEqualTo(e.version, inspectPlatformAPI)
 }
 
 // inspectPlatformAPI is the first API version whose inspect takes a platform.
@@ -113,7 +105,7 @@ func (e *Engine) inspect(ctx context.Context, name string, opts ...client.ImageI
 	if err := id.Validate(); err != nil {
 		return nil, fmt.Errorf("image %s has the ID %q: %w", name, in.ID, err)
 	}
-	return &local{inspect: in, id: id, target: id}, nil
+	return &local{inspect: in, id: id, asked: name}, nil
 }
 
 var idPattern = regexp.MustCompile(`^(sha256:)?[0-9a-f]{4,64}$`)
@@ -138,7 +130,7 @@ func (e *Engine) resolve(ctx context.Context, r Request) (*local, string, error)
 		return nil, "", failed("inspect "+r.Image, err)
 	}
 	if r.Platform != nil {
-		if img, err = e.pick(ctx, r, img); err != nil {
+		if err := e.pick(r, img); err != nil {
 			return nil, "", err
 		}
 	}
@@ -147,7 +139,7 @@ func (e *Engine) resolve(ctx context.Context, r Request) (*local, string, error)
 		return img, name, err
 	}
 	hex := strings.TrimPrefix(r.Image, "sha256:")
-	if isID && strings.HasPrefix(img.target.Encoded(), hex) && !hasTag(img.inspect.RepoTags, named) {
+	if isID && strings.HasPrefix(img.id.Encoded(), hex) && !hasTag(img.inspect.RepoTags, named) {
 		return img, "", nil
 	}
 	if _, ok := named.(reference.Digested); ok {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -21,28 +22,27 @@ type Sink struct {
 
 	e *Engine
 
-	offer *transfer.Offer
-	plan  *transfer.Plan
-	whole map[digest.Digest]digest.Digest      // offered ID → ID here
-	own   map[digest.Digest]ocispec.Descriptor // by DiffID, see [presence]
-	probe *probe
-	load  *load
+	offer      *transfer.Offer
+	plan       *transfer.Plan
+	whole      map[digest.Digest]digest.Digest      // offered ID → ID here
+	localBlobs map[digest.Digest]ocispec.Descriptor // by DiffID, see [presence]
+	// content is what a containerd store had when the plan was made; nil for
+	// other stores, and where it is not served.
+	content *imageContent
+	load    *load
 }
 
 var _ transfer.Sink = (*Sink)(nil)
 
-// NewSink returns a sink into e. It removes what a killed run may have left.
-func NewSink(ctx context.Context, e *Engine) *Sink {
-	if e.store == Containerd {
-		e.sweep(ctx)
-	}
-	return &Sink{e: e}
-}
+// NewSink returns a sink into e.
+func NewSink(e *Engine) *Sink { return &Sink{e: e} }
 
 // Plan looks which images and layers the engine has.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
-	s.probe.remove(ctx)
 	s.offer, s.whole = o, map[digest.Digest]digest.Digest{}
+	if err := s.list(ctx); err != nil {
+		return nil, err
+	}
 	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
 	var take, later []int // places in the offer
 	for i := range o.Images {
@@ -86,13 +86,13 @@ func (s *Sink) planLayers(ctx context.Context, places []int) error {
 		images[n] = &s.offer.Images[i]
 	}
 	have := make([][]bool, len(images))
-	s.own = nil
+	s.localBlobs = nil
 	if !s.offer.Full && len(images) > 0 {
-		found, err := s.e.layers(ctx, images)
+		found, err := s.e.layers(ctx, s.content, images)
 		if err != nil {
 			return failed("look for layers", err)
 		}
-		have, s.own, s.probe = found.have, found.own, found.probe
+		have, s.localBlobs = found.have, found.localBlobs
 	}
 	for n, i := range places {
 		ip := &s.plan.Images[i]
@@ -112,7 +112,7 @@ func (s *Sink) knowsSizes() bool {
 		for j, have := range ip.Have {
 			m := &s.offer.Images[i]
 			made := m.Root == "" || s.e.store == Podman // its manifest
-			if _, ok := s.own[m.Layers[j].DiffID]; have && made && !ok {
+			if _, ok := s.localBlobs[m.Layers[j].DiffID]; have && made && !ok {
 				return s.e.store == Classic
 			}
 		}
@@ -141,57 +141,56 @@ func (s *Sink) checkNames(ctx context.Context, m *transfer.Image, whole digest.D
 	return nil
 }
 
+// list looks what a containerd store consists of, also the images with these IDs.
+// Where it serves no content nothing is known of it, and everything is asked for.
+func (s *Sink) list(ctx context.Context, also ...digest.Digest) error {
+	s.content = nil
+	if s.e.store != Containerd {
+		return nil
+	}
+	var err error
+	if s.content, err = s.e.contentListing(ctx, also...); err != nil {
+		s.content = nil
+	}
+	return ctx.Err()
+}
+
 // findWhole returns the ID of the image here that is m, or "".
 func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest, error) {
+	if s.content != nil {
+		return s.content.find(ctx, m), ctx.Err()
+	}
 	want := m.Config
 	if s.e.store == Containerd {
 		want = m.Root
 	}
-	if want != "" {
-		l, err := s.e.findPlatform(ctx, want.String(), m.Platform)
-		if err == nil && l.id == want && sameLayers(l, m) && s.e.complete(ctx, l) {
-			return l.id, nil
-		}
-		if err != nil && !errdefs.IsNotFound(err) {
-			return "", err
-		}
-	}
-	if s.e.store != Containerd || m.Config == "" {
+	if want == "" {
 		return "", nil
 	}
-	return s.findByConfig(ctx, m)
-}
-
-// findByConfig looks in a containerd store for an image that came from another
-// store and so has another ID: one with the same layers whose config is m's.
-func (s *Sink) findByConfig(ctx context.Context, m *transfer.Image) (digest.Digest, error) {
-	all, err := s.e.locals(ctx)
-	if err != nil {
+	l, err := s.e.findPlatform(ctx, want.String(), m.Platform)
+	switch {
+	case errdefs.IsNotFound(err):
+		return "", nil
+	case err != nil:
 		return "", err
+	case l.id == want && sameLayers(l, m) && s.e.complete(ctx, l):
+		return l.id, nil
 	}
-	for _, l := range all {
-		if !sameLayers(l, m) {
-			continue
-		}
-		tree, err := s.e.describePush(ctx, l)
-		if err != nil {
-			continue // not known to be the same
-		}
-		doc := tree.Find(l.id, m.Platform, len(m.Layers))
-		if doc != nil && doc.Config.Digest == m.Config && s.e.complete(ctx, l) {
-			return l.id, nil
-		}
-	}
-	return "", ctx.Err()
+	return "", nil
 }
 
-// complete reports whether an image in a containerd store has all its blobs,
-// as far as the engine tells. Other stores have no incomplete images.
+// manifestsAPI is the first API version whose inspect tells which manifests of
+// an image are complete.
+const manifestsAPI = "1.48"
+
+// complete reports whether an image in a containerd store that does not serve its
+// content has all its blobs, as far as the engine tells. Other stores have no
+// incomplete images.
 func (e *Engine) complete(ctx context.Context, l *local) bool {
-	if !e.canProbe() {
+	if e.store != Containerd || versions.LessThan(e.version, manifestsAPI) {
 		return true
 	}
-	in, err := e.api.ImageInspect(ctx, l.target.String(), client.ImageInspectWithManifests(true))
+	in, err := e.api.ImageInspect(ctx, l.id.String(), client.ImageInspectWithManifests(true))
 	if err != nil {
 		return false
 	}
@@ -227,10 +226,6 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 
 // Commit ends the load, verifies what it made, and names it.
 func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
-	defer func() {
-		s.probe.remove(ctx)
-		s.probe = nil
-	}()
 	ids := s.whole
 	var fresh []digest.Digest
 	if len(x.Images) > 0 {
@@ -261,12 +256,10 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 
 // Close ends what a failed round left open.
 func (s *Sink) Close(error) error {
-	ctx := context.Background()
 	if s.load != nil {
-		s.load.abort(ctx)
+		s.load.abort(context.Background())
 		s.load = nil
 	}
-	s.probe.remove(ctx)
 	return nil
 }
 
@@ -283,11 +276,13 @@ func (s *Sink) vanished(ctx context.Context, err error) string {
 			take, had = append(take, &s.offer.Images[i]), append(had, ip.Have)
 		}
 	}
-	now, err := s.e.layers(ctx, take)
+	if err := s.list(ctx); err != nil {
+		return ""
+	}
+	now, err := s.e.layers(ctx, s.content, take)
 	if err != nil {
 		return ""
 	}
-	defer now.probe.remove(ctx)
 	for i, m := range take {
 		for j := range had[i] {
 			if had[i][j] && (now.have[i] == nil || !now.have[i][j]) {

@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -18,16 +18,17 @@ import (
 type Source struct {
 	transfer.Queue
 	// OnExport, if not nil, is told by which exporter an image leaves the
-	// engine, "push" or "save", and why. It runs on Export's goroutine.
+	// engine, "read", "push" or "save", and why. It runs on Export's goroutine.
 	OnExport func(m *transfer.Image, exporter, why string)
 
-	e         *Engine
-	found     map[digest.Digest]*local            // by image ID, as what follows
-	described map[digest.Digest]*layout.Documents // nil where nothing is known
-	notes     []string
+	e     *Engine
+	found map[digest.Digest]*local // by image ID
+	// stored reads the images out of the content store of a containerd store; nil
+	// where there is none, or, as unread says, none is served.
+	stored *layout.Source
+	unread error
 
-	putDocs   map[digest.Digest]bool               // manifests and indexes that were put after a push
-	putLayers map[digest.Digest]ocispec.Descriptor // by DiffID: those that were pushed by one
+	putLayers map[digest.Digest]ocispec.Descriptor // by DiffID: those that were put after a push
 
 	idleTime  time.Duration       // pushIdle, and
 	pushFloor int64               // pushFloor, but in tests
@@ -45,14 +46,32 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 		return nil, err
 	}
 	e.sweep(ctx)
-	s := &Source{e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}, described: map[digest.Digest]*layout.Documents{}}
+	s := &Source{e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}}
+	if e.store == Containerd {
+		roots := make([]digest.Digest, len(found))
+		for i, l := range found {
+			roots[i] = l.id
+		}
+		content, err := e.contentListing(ctx, roots...)
+		if err == nil {
+			err = s.read(ctx, content, found, names)
+			return s, err
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if i := slices.IndexFunc(found, func(l *local) bool { return l.platform != nil }); i >= 0 {
+			return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("cannot pick a platform of %s: %w", found[i].asked, err),
+				Hint: "without --platform everything that is there is sent"}
+		}
+		s.unread = err
+	}
 	images := make([]transfer.Image, len(found))
-	trees := make([]*layout.Documents, len(found))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inspectors)
 	for i, l := range found {
 		g.Go(func() (err error) {
-			images[i], trees[i], err = e.describe(ctx, l)
+			images[i], err = e.describe(ctx, l)
 			images[i].Refs = names[i]
 			return err
 		})
@@ -61,64 +80,66 @@ func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) 
 		return nil, err
 	}
 	for i, l := range found {
-		if len(l.absent) > 0 {
-			name := transfer.Image{ID: l.id, Refs: names[i]}
-			s.notes = append(s.notes, fmt.Sprintf("%s lists %s, which is not here", name.Name(), strings.Join(l.absent, ", ")))
-		}
-	}
-	for i, tree := range trees {
-		s.found[images[i].ID], s.described[images[i].ID] = found[i], tree
+		s.found[images[i].ID] = l
 	}
 	s.Fill(images)
 	return s, nil
 }
 
-// Notes says what of the images is listed but not there without being needed:
-// other platforms, one line an image.
-func (s *Source) Notes() []string { return s.notes }
+// read describes the images of a containerd store by its content.
+func (s *Source) read(ctx context.Context, content *imageContent, found []*local, names [][]string) error {
+	items := make([]layout.Item, len(found))
+	for i, l := range found {
+		item, err := content.image(ctx, l.id, l.platform, s.e.platform.Architecture)
+		if errors.Is(err, layout.ErrNoImage) {
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an image that can run", l.asked)}
+		}
+		if err != nil {
+			return err
+		}
+		items[i] = *item
+		items[i].Refs = names[i]
+	}
+	s.stored = layout.NewSource(content, items, nil)
+	s.Fill(s.stored.Images())
+	return nil
+}
 
-// describe says what is known of an image before it is exported. Classic
-// stores and Podman export layers uncompressed, so that the DiffID is the
-// blob's digest; a containerd store exports blobs as they are stored, which
-// only a push tells: then the manifests come back too.
-func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *layout.Documents, error) {
+// Notes says which platforms the images list that are not there, one line an
+// image.
+func (s *Source) Notes() []string {
+	if s.stored == nil {
+		return nil
+	}
+	return s.stored.Notes()
+}
+
+// describe says what is known of an image before it is saved. Classic stores and
+// Podman save layers uncompressed, so that the DiffID is the blob's digest. A
+// containerd store saves blobs as they are stored, whose digests are not known
+// then: the receiver will ask for every layer.
+func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, error) {
 	m := transfer.Image{
 		ID:       l.id,
 		Platform: platformOf(l),
 	}
 	sizes, exact, err := e.layerSizes(ctx, l)
 	if err != nil {
-		return m, nil, err
+		return m, err
 	}
 	l.sized = exact
 	for i, d := range l.diffIDs() {
 		m.Layers = append(m.Layers, transfer.Layer{DiffID: d, Size: sizes[i]})
 	}
-	if e.store != Containerd {
-		m.Config = l.id
-		for i := range m.Layers {
-			m.Layers[i].Digest = m.Layers[i].DiffID
-		}
-		return m, nil, nil
+	if e.store == Containerd {
+		m.Root = l.id
+		return m, nil
 	}
-	m.Root = l.id
-	if c, err := e.contents(ctx, l); err == nil && l.picked() == "" {
-		l.absent = c.absent
+	m.Config = l.id
+	for i := range m.Layers {
+		m.Layers[i].Digest = m.Layers[i].DiffID
 	}
-	tree, err := e.describePush(ctx, l)
-	if err != nil {
-		// Only the digests stay unknown: every layer will be sent.
-		return m, nil, ctx.Err()
-	}
-	manifest := tree.Find(l.id, m.Platform, len(m.Layers))
-	if manifest == nil {
-		return m, nil, nil
-	}
-	m.Config = manifest.Config.Digest
-	for i, d := range manifest.Layers {
-		m.Layers[i].Digest, m.Layers[i].Size = d.Digest, d.Size
-	}
-	return m, tree, nil
+	return m, nil
 }
 
 // layerSizes estimates the sizes of an image's layers from its history, which
@@ -128,11 +149,7 @@ func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, *layou
 func (e *Engine) layerSizes(ctx context.Context, l *local) (sizes []int64, exact bool, err error) {
 	n := len(l.inspect.RootFS.Layers)
 	sizes = make([]int64, n)
-	var opts []client.ImageHistoryOption
-	if l.picked() != "" {
-		opts = append(opts, client.ImageHistoryWithPlatform(*l.platform))
-	}
-	history, err := e.api.ImageHistory(ctx, l.target.String(), opts...)
+	history, err := e.api.ImageHistory(ctx, l.id.String())
 	if err != nil {
 		return nil, false, failed("read the history of "+l.id.String(), err)
 	}

@@ -41,8 +41,8 @@ func (p enginePlace) where() string {
 
 func (p enginePlace) platform() ocispec.Platform { return p.Platform() }
 
-func (p enginePlace) sink(ctx context.Context, noClobber bool) (transfer.Sink, error) {
-	s := engine.NewSink(ctx, p.Engine)
+func (p enginePlace) sink(_ context.Context, noClobber bool) (transfer.Sink, error) {
+	s := engine.NewSink(p.Engine)
 	s.NoClobber = noClobber
 	return s, nil
 }

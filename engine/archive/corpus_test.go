@@ -56,7 +56,7 @@ func TestCorpus(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := transfer.Copy(t.Context(), src, engine.NewSink(t.Context(), engines[spec.Name]), transfer.Options{}); err != nil {
+				if _, err := transfer.Copy(t.Context(), src, engine.NewSink(engines[spec.Name]), transfer.Options{}); err != nil {
 					t.Fatal(err)
 				}
 				got := names(t, c)

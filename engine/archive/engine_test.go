@@ -68,7 +68,7 @@ func TestEngines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := transfer.Copy(t.Context(), out, engine.NewSink(t.Context(), h), transfer.Options{}); err != nil {
+			if _, err := transfer.Copy(t.Context(), out, engine.NewSink(h), transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			inspect(t, c, one, two)
@@ -77,7 +77,7 @@ func TestEngines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := transfer.Copy(t.Context(), src, engine.NewSink(t.Context(), h), transfer.Options{}); err != nil {
+			if _, err := transfer.Copy(t.Context(), src, engine.NewSink(h), transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			inspect(t, c, one, two)

@@ -151,7 +151,7 @@ func (e *engineEnd) source(t *testing.T, refs ...string) transfer.Source {
 	return src
 }
 
-func (e *engineEnd) sink(t *testing.T) transfer.Sink { return engine.NewSink(t.Context(), e.Engine) }
+func (e *engineEnd) sink(t *testing.T) transfer.Sink { return engine.NewSink(e.Engine) }
 
 // files exports a container of the image, which is never started.
 func (e *engineEnd) files(t *testing.T, ref string) tree {

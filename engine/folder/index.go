@@ -172,4 +172,6 @@ func (b blobs) Size(d digest.Digest) (int64, bool) {
 	return in.Size(), true
 }
 
-func (b blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) { return os.Open(b.path(d)) }
+func (b blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
+	return os.Open(b.path(d))
+}

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,8 @@ type Reader struct {
 	Blobs Blobs
 	// Platform picks one of an image with several; nil: all that is present.
 	Platform *ocispec.Platform
+	// Arch is the architecture to prefer of several; empty: this program's.
+	Arch string
 	// Delta: layers may be missing.
 	Delta bool
 
@@ -156,7 +159,7 @@ type walk struct {
 	r        *Reader
 	branches []branch
 	blobs    []ocispec.Descriptor // other than layers; the root is the last
-	notes    []string
+	absent   []string
 	seen     map[digest.Digest]bool
 }
 
@@ -167,7 +170,8 @@ func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, erro
 	}
 	b := w.choose()
 	if b == nil && r.Platform != nil && len(w.branches) > 0 {
-		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s has no platform %s/%s", root.Digest, r.Platform.OS, r.Platform.Architecture)}
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not here for %s", root.Digest, text(*r.Platform)),
+			Hint: "it is here for " + strings.Join(w.platforms(), ", ")}
 	}
 	if b == nil {
 		return nil, ErrNoImage
@@ -185,7 +189,7 @@ func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, erro
 	}
 	size, _ := r.Blobs.Size(root.Digest)
 	root = ocispec.Descriptor{MediaType: w.blobs[len(w.blobs)-1].MediaType, Digest: root.Digest, Size: size}
-	m := &Item{Notes: w.notes}
+	m := &Item{Absent: w.absent}
 	m.ID, m.Root, m.Config, m.Platform = root.Digest, root.Digest, b.doc.Config.Digest, b.platform
 	m.Index = transfer.IndexImage{ID: root.Digest, Root: &root, Config: b.doc.Config, Layers: b.doc.Layers}
 	for i, l := range b.doc.Layers {
@@ -240,7 +244,7 @@ func (w *walk) down(ctx context.Context, d ocispec.Descriptor, depth int) error 
 	}
 	for _, c := range doc.Manifests {
 		if _, here := w.r.Blobs.Size(c.Digest); !here {
-			w.notes = append(w.notes, fmt.Sprintf("%s is listed in %s but not here", platformText(c), d.Digest))
+			w.absent = append(w.absent, platformText(c))
 			continue
 		}
 		if err := w.down(ctx, c, depth-1); err != nil {
@@ -260,11 +264,24 @@ func platformText(d ocispec.Descriptor) string {
 	if d.Platform == nil {
 		return d.Digest.String()
 	}
-	s := d.Platform.OS + "/" + d.Platform.Architecture
-	if d.Platform.Variant != "" {
-		s += "/" + d.Platform.Variant
+	return text(*d.Platform)
+}
+
+func text(p ocispec.Platform) string {
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
 	}
 	return s
+}
+
+// platforms returns the platforms that are here.
+func (w *walk) platforms() []string {
+	var out []string
+	for i := range w.branches {
+		out = append(out, text(w.branches[i].platform))
+	}
+	return out
 }
 
 // manifest notes a manifest as a branch, if it is that of an image that can run.
@@ -321,7 +338,7 @@ func (w *walk) choose() *branch {
 		if b.missing == 0 {
 			n += 2
 		}
-		if b.platform.Architecture == runtime.GOARCH {
+		if b.platform.Architecture == cmp.Or(w.r.Arch, runtime.GOARCH) {
 			n++
 		}
 		if n > score {

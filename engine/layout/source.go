@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -27,8 +28,8 @@ type Item struct {
 	// included: documents first, each after those that it refers to, then
 	// layers, bottom first.
 	Blobs []ocispec.Descriptor
-	// Notes say what is missing without being needed: other platforms.
-	Notes []string
+	// Absent are the platforms that the image lists and that are not here.
+	Absent []string
 }
 
 // A Source gives images of a layout.
@@ -64,11 +65,14 @@ func (s *Source) Images() []transfer.Image {
 // before the first Next; without it all images are given.
 func (s *Source) Select(images []transfer.Image) { s.Fill(images) }
 
-// Notes says what of the images is listed but not there without being needed.
+// Notes says which platforms the images list that are not here, one line an
+// image.
 func (s *Source) Notes() []string {
 	var out []string
 	for _, m := range s.items {
-		out = append(out, m.Notes...)
+		if len(m.Absent) > 0 {
+			out = append(out, fmt.Sprintf("%s lists %s, which is not here", m.Name(), strings.Join(m.Absent, ", ")))
+		}
 	}
 	return out
 }

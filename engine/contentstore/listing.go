@@ -1,0 +1,136 @@
+package contentstore
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/pkg/labels"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// refLabel begins the labels that name what a blob refers to.
+const refLabel = "containerd.io/gc.ref.content"
+
+// readAhead is how much of a blob is asked for at a time, in bytes. Each time is
+// one call to the engine.
+const readAhead = 4 << 20
+
+// A Listing is what a content store had when it was listed. Blobs may be gone
+// since.
+type Listing struct {
+	store content.Store
+	info  map[digest.Digest]content.Info
+}
+
+var _ layout.Blobs = (*Listing)(nil)
+
+// List lists a store. It takes a few milliseconds.
+func List(ctx context.Context, store content.Store) (*Listing, error) {
+	l := &Listing{store: store, info: map[digest.Digest]content.Info{}}
+	err := store.Walk(ctx, func(i content.Info) error {
+		l.info[i.Digest] = i
+		return nil
+	})
+	return l, err
+}
+
+// Reachable returns a listing of just the blobs that the roots reach, the roots
+// among them. Everything else may be removed at any moment.
+func (l *Listing) Reachable(roots ...digest.Digest) *Listing {
+	out := &Listing{store: l.store, info: map[digest.Digest]content.Info{}}
+	for left := slices.Clone(roots); len(left) > 0; {
+		d := left[len(left)-1]
+		left = left[:len(left)-1]
+		i, ok := l.info[d]
+		if _, seen := out.info[d]; seen || !ok {
+			continue
+		}
+		out.info[d] = i
+		for key, value := range i.Labels {
+			if strings.HasPrefix(key, refLabel) {
+				left = append(left, digest.Digest(value))
+			}
+		}
+	}
+	return out
+}
+
+// Digests returns all blobs, in no order.
+func (l *Listing) Digests() []digest.Digest {
+	out := make([]digest.Digest, 0, len(l.info))
+	for d := range l.info {
+		out = append(out, d)
+	}
+	return out
+}
+
+// Size returns the size of a blob, and whether it is there.
+func (l *Listing) Size(d digest.Digest) (int64, bool) {
+	i, ok := l.info[d]
+	return i.Size, ok
+}
+
+// Open opens a blob. Its reads end with ctx.
+func (l *Listing) Open(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	ra, err := l.store.ReaderAt(ctx, ocispec.Descriptor{Digest: d})
+	if err != nil {
+		return nil, err
+	}
+	size := int(min(ra.Size(), readAhead))
+	return &blob{bufio.NewReaderSize(content.NewReader(ra), size), ra}, nil
+}
+
+type blob struct {
+	*bufio.Reader
+	io.Closer
+}
+
+// Layers returns the blobs of the layers with these DiffIDs, as far as there are
+// any: the layer as it is, or what was unpacked to it. It reads the first bytes of
+// each, for its media type.
+func (l *Listing) Layers(ctx context.Context, diffIDs []digest.Digest) (map[digest.Digest]ocispec.Descriptor, error) {
+	blobOf := map[digest.Digest]digest.Digest{}
+	for d, i := range l.info {
+		if id := digest.Digest(i.Labels[labels.LabelUncompressed]); id != "" {
+			// Of several the least, so that it is always the same.
+			if other := blobOf[id]; other == "" || d < other {
+				blobOf[id] = d
+			}
+		}
+	}
+	out := map[digest.Digest]ocispec.Descriptor{}
+	for _, id := range diffIDs {
+		d := blobOf[id]
+		if _, here := l.info[id]; here {
+			d = id
+		}
+		if d == "" {
+			continue
+		}
+		media, err := l.sniff(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		out[id] = ocispec.Descriptor{MediaType: media, Digest: d, Size: l.info[d].Size}
+	}
+	return out, nil
+}
+
+func (l *Listing) sniff(ctx context.Context, d digest.Digest) (string, error) {
+	ra, err := l.store.ReaderAt(ctx, ocispec.Descriptor{Digest: d})
+	if err != nil {
+		return "", err
+	}
+	defer ra.Close()
+	head := make([]byte, min(ra.Size(), int64(layout.SniffLen)))
+	if _, err := ra.ReadAt(head, 0); err != nil && err != io.EOF {
+		return "", err
+	}
+	return layout.Sniff(head), nil
+}
