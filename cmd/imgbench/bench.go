@@ -13,14 +13,14 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
-// diskFactor is how many times the image the disk must hold: both engines keep
+// roomFactor is how many times the image the engines' disk or memory must hold: both engines keep
 // it and keep an archive of it while they save or load, and a containerd store
 // has its layers both packed and unpacked.
-const diskFactor = 5
+const roomFactor = 5
 
-// registryDiskFactor is how many times more it must hold it with a registry and
+// registryRoomFactor is how many times more it must hold it with a registry and
 // its two engines.
-const registryDiskFactor = 5
+const registryRoomFactor = 5
 
 // A bench is all that is set up for the measurement.
 type bench struct {
@@ -56,7 +56,7 @@ func run(ctx context.Context, o options) (_ *report, err error) {
 }
 
 func (b *bench) setUp(ctx context.Context) error {
-	if err := checkDisk(b.diskNeeded()); err != nil {
+	if err := b.checkRoom(); err != nil {
 		return err
 	}
 	specs, skipped := throwaway.Available(b.engines)
@@ -84,6 +84,11 @@ func (b *bench) setUp(ctx context.Context) error {
 	}
 	b.undo = append(b.undo, b.link.close)
 	send.NetNS, recv.NetNS = b.link.sender, b.link.receiver
+	send.Data, recv.Data = b.data, b.data
+	if b.data == throwaway.InMemory {
+		send.DiskLimit = b.roomNeeded() + 1<<30 // the engine's own files too, if the image is small
+		recv.DiskLimit = send.DiskLimit
+	}
 	b.base, b.next = makeImages(b.size)
 	common, err := b.startPair(ctx, send, recv)
 	if err != nil {
@@ -134,15 +139,23 @@ func (b *bench) startPair(ctx context.Context, send, recv throwaway.Spec) (*pair
 	return &pair{from, to}, to.fresh(ctx)
 }
 
-// diskNeeded is about how much of the disk is used at once.
-func (o options) diskNeeded() int64 {
+// roomNeeded is about how much of the disk or memory is used at once.
+func (o options) roomNeeded() int64 {
 	if o.registry != "" {
-		return o.size * (diskFactor + registryDiskFactor)
+		return o.size * (roomFactor + registryRoomFactor)
 	}
-	return o.size * diskFactor
+	return o.size * roomFactor
 }
 
-func checkDisk(need int64) error {
+func (o options) checkRoom() error {
+	need := o.roomNeeded()
+	if o.data == throwaway.InMemory {
+		free, err := throwaway.AvailableMemory()
+		if err == nil && free < need {
+			err = fmt.Errorf("%s of memory are available and about %s are needed; take -data disk", humanBytes(free), humanBytes(need))
+		}
+		return err
+	}
 	free, err := freeDisk(os.TempDir())
 	if err != nil {
 		return err
@@ -182,6 +195,7 @@ func (b *bench) describe(ctx context.Context, engines *pair, p *programs) error 
 	b.report.facts = []string{
 		fmt.Sprintf("Machine: %d cores, %s, %s%s", runtime.NumCPU(), b.machine, runtime.Version(), rev),
 		fmt.Sprintf("From %s to %s", from, to),
+		fmt.Sprintf("Engines' data: %s", map[throwaway.Data]string{throwaway.OnDisk: "on disk", throwaway.InMemory: "in memory"}[b.data]),
 		fmt.Sprintf("Link: %s", link),
 		fmt.Sprintf("Image: %s in %d %s layers (%s); the next version has %s %s more", humanBytes(b.base.Size()), len(sizes), layers,
 			strings.Join(sizes, ", "), humanBytes(b.next.Size()-b.base.Size()), b.next.Layers[len(sizes)].Kind),

@@ -76,6 +76,9 @@ func measure(t *testing.T, o options, folder string) *report {
 func TestEndToEnd(t *testing.T) {
 	o, folder := small(t)
 	r := measure(t, o, folder)
+	if text := r.markdown(); !strings.Contains(text, "data: on disk") {
+		t.Error(text)
+	}
 	base, next := makeImages(o.size)
 	wire := map[string]int64{}
 	for _, s := range r.series {
@@ -123,10 +126,10 @@ func hideDockerCLI(t *testing.T) {
 
 // Without the docker CLI the program saves and loads itself.
 func TestWithoutDockerCLI(t *testing.T) {
-	o, folder := small(t, "-scenarios", "cold", "-rivals", "pipe,ssh", "-rate", "500mbit")
+	o, folder := small(t, "-scenarios", "cold", "-rivals", "pipe,ssh", "-rate", "500mbit", "-data", "memory")
 	hideDockerCLI(t)
 	r := measure(t, o, folder)
-	if text := r.markdown(); strings.Contains(text, "Without ") || !strings.Contains(text, "imgbench itself") || !strings.Contains(text, "500 Mbit/s") {
+	if text := r.markdown(); strings.Contains(text, "Without ") || !strings.Contains(text, "imgbench itself") || !strings.Contains(text, "500 Mbit/s") || !strings.Contains(text, "data: in memory") {
 		t.Error(text)
 	}
 }

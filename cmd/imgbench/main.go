@@ -43,7 +43,8 @@
 //     engine) and all disk writes are flushed.
 //
 // It needs Linux, root, ip and tc, and disk space of about five times the
-// image, ten times with -registry, in the folder for temporary files (TMPDIR). It touches nothing of the
+// image, ten times with -registry, in the folder for temporary files (TMPDIR);
+// with -data memory it needs so much memory instead. It touches nothing of the
 // machine's own engine and removes all that it made, also when interrupted.
 package main
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
 const usage = `Usage: imgbench [options]      (as root)
@@ -23,6 +25,8 @@ prints a Markdown table of medians.
   -rate RATE        of the link between them: 100mbit, 1gbit (default: no limit)
   -rounds N         (default 3)
   -size SIZE        of the image: 60MB, 6GB (default 600MB)
+  -data PLACE       of the engines: disk, or memory, which is faster and varies
+                    less (default disk)
   -pulled           layers gzipped in the stores, as after a pull; differs from
                     plain layers in containerd stores only
   -scenarios LIST   of cold,layer,nothing (default: all)
@@ -34,7 +38,8 @@ prints a Markdown table of medians.
   -h                print this
 
 IMGSEND_ENGINES names a folder with engines of other versions. All files are
-made in TMPDIR; they take about five times the image, ten times with -registry.
+made in TMPDIR; they take about five times the image, ten times with -registry,
+or the memory is taken for it with -data memory.
 
 Example:
   sudo go run ./cmd/imgbench -rate 1gbit -size 100MB -rivals ssh,ssh+zstd
@@ -48,6 +53,7 @@ type options struct {
 	rate      int64  // of the link, bits a second; 0: no limit
 	rounds    int
 	size      int64 // of the image, bytes
+	data      throwaway.Data
 	pulled    bool
 	scenarios []scenario
 	rivals    []string
@@ -61,7 +67,7 @@ const minSize = 1_000_000 // of an image; less would measure only the start of p
 
 func parseOptions(args []string) (options, error) {
 	o := options{engines: os.Getenv("IMGSEND_ENGINES")}
-	var rate, size, scenarios, rivals string
+	var rate, size, data, scenarios, rivals string
 	f := flag.NewFlagSet("imgbench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&o.from, "from", "", "")
@@ -69,6 +75,7 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&rate, "rate", "", "")
 	f.IntVar(&o.rounds, "rounds", 3, "")
 	f.StringVar(&size, "size", "600MB", "")
+	f.StringVar(&data, "data", "disk", "")
 	f.BoolVar(&o.pulled, "pulled", false, "")
 	f.StringVar(&scenarios, "scenarios", strings.Join(names(allScenarios), ","), "")
 	f.StringVar(&rivals, "rivals", strings.Join(allRivals, ","), "")
@@ -94,6 +101,14 @@ func parseOptions(args []string) (options, error) {
 	}
 	if o.size < minSize {
 		return o, fmt.Errorf("-size: %s is less than %s", size, humanBytes(minSize))
+	}
+	switch data {
+	case "disk":
+		o.data = throwaway.OnDisk
+	case "memory":
+		o.data = throwaway.InMemory
+	default:
+		return o, fmt.Errorf("-data: %q is neither disk nor memory", data)
 	}
 	chosen, err := parseList(scenarios, names(allScenarios))
 	if err != nil {

@@ -7,11 +7,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
 func TestParseOptions(t *testing.T) {
 	t.Setenv("IMGSEND_ENGINES", "/srv/engines")
-	defaults := options{rounds: 3, size: 600_000_000, scenarios: allScenarios, rivals: allRivals, engines: "/srv/engines"}
+	defaults := options{rounds: 3, data: throwaway.OnDisk, size: 600_000_000, scenarios: allScenarios, rivals: allRivals, engines: "/srv/engines"}
 	with := func(change func(*options)) options {
 		o := defaults
 		change(&o)
@@ -33,6 +35,7 @@ func TestParseOptions(t *testing.T) {
 		{"-rate 2.5Mbit", with(func(o *options) { o.rate = 2_500_000 })},
 		{"-scenarios nothing,cold", with(func(o *options) { o.scenarios = []scenario{cold, nothing} })},
 		{"-rivals ssh+zstd,pipe", with(func(o *options) { o.rivals = []string{"ssh+zstd", "pipe"} })},
+		{"-data memory", with(func(o *options) { o.data = throwaway.InMemory })},
 		{"-rivals none", with(func(o *options) { o.rivals = nil })},
 	} {
 		got, err := parseOptions(strings.Fields(tc.args))
@@ -46,6 +49,7 @@ func TestParseOptionsRefuses(t *testing.T) {
 	for args, want := range map[string]string{
 		"webapp":                 "unexpected argument",
 		"-rounds 0":              "-rounds",
+		"-data ram":              "neither disk nor memory",
 		"-rate 1":                "-rate",
 		"-rate gbit":             "-rate",
 		"-rate 1GB":              "-rate",

@@ -45,7 +45,9 @@ func TestBigFile(t *testing.T) {
 		checkBig(t, out.files(t, p.ref), sum)
 	})
 	t.Run("containerd", func(t *testing.T) {
-		e := startEngine(t, newestContainerd(t))
+		spec := newestContainerd(t)
+		spec.Data = throwaway.OnDisk // as large as it is, packed and unpacked
+		e := startEngine(t, spec)
 		if _, err := transfer.Copy(t.Context(), made.source(t, p.ref), e.sink(t), transfer.Options{}); err != nil {
 			t.Fatal(err)
 		}

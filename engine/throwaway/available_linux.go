@@ -145,10 +145,10 @@ func canIsolate() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("/bin/sh", "-c", enter, "enter", dir.path, "", "", "true")
+	cmd := exec.Command("/bin/sh", "-c", enter, "enter", dir.path, "", "true")
 	cmd.Env = []string{searchPath}
 	cmd.Stdout, cmd.Stderr = log, log
-	p, err := startProcess(cmd, "")
+	p, err := startProcess(cmd, nil, "")
 	if err != nil {
 		return fmt.Errorf("cannot make namespaces: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -57,11 +56,7 @@ func command(spec Spec, dir *folder) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := ""
-	if spec.DiskLimit > 0 {
-		limit = strconv.FormatInt(spec.DiskLimit, 10)
-	}
-	cmd := exec.Command("/bin/sh", append([]string{"-c", enter, "enter", dir.path, root, limit}, argv...)...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", enter, "enter", dir.path, root}, argv...)...)
 	// Nothing of the caller's environment: a DOCKER_HOST or a proxy in it must
 	// not change what a test finds.
 	cmd.Env = append([]string{searchPath, "HOME=/root", "LC_ALL=C"}, spec.Env...)

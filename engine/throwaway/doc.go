@@ -7,7 +7,9 @@
 // to it (containerd, shims, containers, mounts) in the moment the engine ends,
 // and ends the engine in the moment its user ends, even by SIGKILL. All its
 // files are in one folder under [os.TempDir], which [Engine.Stop] removes; a
-// folder whose owner was killed is removed by the next [Start].
+// folder whose owner was killed is removed by the next [Start]. Images are kept
+// there too, or in memory, which is free again when the engine is stopped or its
+// user has ended.
 //
 // Images are made of generated data and are deterministic: equal [Image]
 // values have equal layers and equal IDs on every machine of one architecture.

@@ -39,9 +39,18 @@ func Start(ctx context.Context, spec Spec) (*Engine, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, ErrUnsupported)
 	}
+	spec, err := spec.place()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
+	}
 	dir, err := newFolder()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
+	}
+	if spec.Data == InMemory {
+		if dir.memory, err = mountMemory(dir.data(), spec.DiskLimit); err != nil {
+			return nil, errors.Join(fmt.Errorf("start %s: %w", spec.Name, err), dir.remove())
+		}
 	}
 	e := &Engine{spec: spec, dir: dir}
 	e.life.Lock()
@@ -53,15 +62,15 @@ func Start(ctx context.Context, spec Spec) (*Engine, error) {
 	return e, nil
 }
 
-// Spec returns what the engine was started with.
+// Spec returns what the engine was started with, its Data and DiskLimit resolved.
 func (e *Engine) Spec() Spec { return e.spec }
 
 // Host returns the engine's address, such as "unix:///tmp/…/e.sock". It stays
 // the same over Restart.
 func (e *Engine) Host() string { return "unix://" + e.dir.socket() }
 
-// DataRoot returns the folder where the engine keeps its images. With a
-// DiskLimit it looks empty from outside.
+// DataRoot returns the folder where the engine keeps its images. Data in memory
+// is seen only by the engine: from outside the folder looks empty.
 func (e *Engine) DataRoot() string { return e.dir.data() }
 
 // Client returns a new client of the engine that agrees on the API version
@@ -151,7 +160,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", e.spec.Name, err)
 	}
-	p, err := startProcess(cmd, e.spec.NetNS)
+	p, err := startProcess(cmd, e.dir.memory, e.spec.NetNS)
 	if closer, ok := cmd.Stdout.(*os.File); ok {
 		closer.Close()
 	}

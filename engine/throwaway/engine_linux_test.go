@@ -177,6 +177,56 @@ func TestRestartKeepsImages(t *testing.T) {
 	})
 }
 
+// TestData starts an engine of each kind with its data on disk and in memory.
+func TestData(t *testing.T) {
+	tested := map[throwaway.Kind]bool{}
+	for _, spec := range throwawaytest.Specs(t) {
+		if tested[spec.Kind] {
+			continue
+		}
+		tested[spec.Kind] = true
+		for name, data := range map[string]throwaway.Data{"on disk": throwaway.OnDisk, "in memory": throwaway.InMemory} {
+			t.Run(spec.Name+" "+name, func(t *testing.T) {
+				spec := spec
+				spec.Data = data
+				e := throwawaytest.Start(t, spec)
+				if err := throwaway.Load(t.Context(), e, app); err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Kill(); err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Restart(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				checkImage(t, e, app)
+				var disk, engines syscall.Statfs_t
+				if err := syscall.Statfs(folderOf(e), &disk); err != nil {
+					t.Fatal(err)
+				}
+				if err := syscall.Statfs(fmt.Sprintf("/proc/%d/root%s", e.PID(), e.DataRoot()), &engines); err != nil {
+					t.Fatal(err)
+				}
+				if own := disk.Fsid != engines.Fsid; own != (data == throwaway.InMemory) {
+					t.Errorf("the data is on a disk of its own: %v", own)
+				}
+				if size := int64(engines.Blocks) * engines.Bsize; data == throwaway.InMemory && size != e.Spec().DiskLimit {
+					t.Errorf("its disk has %d bytes, not %d", size, e.Spec().DiskLimit)
+				}
+			})
+		}
+	}
+}
+
+func TestDataLimitOnDisk(t *testing.T) {
+	spec := throwawaytest.Specs(t)[0]
+	spec.Data, spec.DiskLimit = throwaway.OnDisk, 1<<30
+	if e, err := throwaway.Start(t.Context(), spec); err == nil {
+		e.Stop()
+		t.Error("an engine with data on disk has a limit")
+	}
+}
+
 // TestContainersEndWithTheEngine runs a container, and ends the engine.
 func TestContainersEndWithTheEngine(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {

@@ -3,10 +3,10 @@
 # with the namespace, and nothing but the folder $D is written to.
 #
 #   $1 the engine's folder   $2 a system to run it from, or "" for this one
-#   $3 bytes of its disk, or ""   the rest: the engine's command
+#   the rest: the engine's command
 set -eu
-D=$1 ROOT=$2 LIMIT=$3
-shift 3
+D=$1 ROOT=$2
+shift 2
 
 # Slave, not private: nothing gets out, but what the machine unmounts is
 # unmounted here too, so that we hold no namespace or disk of it.
@@ -16,8 +16,9 @@ mount --make-rslave /
 # can be reached when something is mounted above its path.
 mount -t tmpfs -o mode=755 tmpfs "$D/m"
 cd "$D/m"
-mkdir d
+mkdir d data
 mount --bind "$D" d
+mount --bind "$D/data" data # on disk, or a tmpfs that is mounted there
 
 if [ -n "$ROOT" ]; then
 	R=root
@@ -46,9 +47,7 @@ mount -t tmpfs -o mode=755 tmpfs "$R/run"
 # The folder, seen where it is from outside, whatever was mounted above it.
 mkdir -p "$R$D"
 mount --bind d "$R$D"
-if [ -n "$LIMIT" ]; then
-	mount -t tmpfs -o "size=$LIMIT,mode=711" tmpfs "$R$D/data"
-fi
+mount --bind data "$R$D/data"
 
 # Docker before 23 keeps the engine's ID there. Each engine has its own, and
 # keeps it over a restart.

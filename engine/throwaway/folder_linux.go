@@ -22,8 +22,9 @@ const (
 // folder holds everything of one engine. Its owner holds a lock (flock) on it
 // while it lives, so that folders of killed owners can be recognised.
 type folder struct {
-	path string
-	lock *os.File
+	path   string
+	lock   *os.File
+	memory *os.File // mount namespace with the data in memory, or nil
 }
 
 // newFolder removes what killed owners left and makes a new folder.
@@ -162,6 +163,10 @@ func (f *folder) remove() error {
 		return nil
 	}
 	f.removeCgroups()
+	if f.memory != nil {
+		f.memory.Close()
+		f.memory = nil
+	}
 	if err := removeTree(f.path); err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ func Available(string) ([]Spec, []Skipped) {
 	return nil, []Skipped{{"all engines", ErrUnsupported.Error()}}
 }
 
+// AvailableMemory is known only on Linux.
+func AvailableMemory() (int64, error) { return 0, ErrUnsupported }
+
 func (*Engine) Spec() Spec                      { return Spec{} }
 func (*Engine) Host() string                    { return "" }
 func (*Engine) DataRoot() string                { return "" }

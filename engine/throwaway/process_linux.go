@@ -20,9 +20,10 @@ type process struct {
 	err  error         // valid after done
 }
 
-// startProcess starts cmd in new namespaces, and in the network namespace
+// startProcess starts cmd in new namespaces. The mount namespace is a copy of
+// mounts, or of this process's own if that is nil. The network namespace is
 // netns if that is not empty.
-func startProcess(cmd *exec.Cmd, netns string) (*process, error) {
+func startProcess(cmd *exec.Cmd, mounts *os.File, netns string) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
 		Pdeathsig:  syscall.SIGKILL,
@@ -33,6 +34,10 @@ func startProcess(cmd *exec.Cmd, netns string) (*process, error) {
 	go onOwnThread(func() {
 		defer close(p.done)
 		if err := enterNetNS(netns); err != nil {
+			started <- err
+			return
+		}
+		if err := enterMountNS(mounts); err != nil {
 			started <- err
 			return
 		}
@@ -53,7 +58,7 @@ func startProcess(cmd *exec.Cmd, netns string) (*process, error) {
 // onOwnThread runs f on a thread of its own that ends when f returns. Two
 // things need it: the kernel sends the parent death signal when the thread
 // that started the child ends, not the process; and a thread that has entered
-// a network namespace must not be used for anything else.
+// another namespace must not be used for anything else.
 func onOwnThread(f func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() != unix.Getpid() {

@@ -121,11 +121,16 @@ func makeMutable(path string) {
 // removeCgroups removes the cgroups, empty now, of the engine's containers.
 // Docker has them below one of the folder's name (--cgroup-parent). Podman has
 // no such flag: its containers are told by the IDs in its store, which has to
-// be there still. The folder they are in, libpod_parent, belongs to all Podmans
+// be there still, which it is not after an owner with data in memory was killed. The folder they are in, libpod_parent, belongs to all Podmans
 // of the machine and stays.
 func (f *folder) removeCgroups() {
 	names := []string{f.name()}
-	containers, _ := os.ReadDir(filepath.Join(f.podmanRoot(), "overlay-containers"))
+	var containers []os.DirEntry
+	onOwnThread(func() {
+		if enterMountNS(f.memory) == nil {
+			containers, _ = os.ReadDir(filepath.Join(f.podmanRoot(), "overlay-containers"))
+		}
+	})
 	for _, c := range containers {
 		if c.IsDir() {
 			names = append(names, "libpod_parent/libpod-"+c.Name(), "libpod_parent/libpod-conmon-"+c.Name())

@@ -25,12 +25,25 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", int(k))
 }
 
+// Data is where an engine keeps its images: on disk, in the folder for temporary
+// files, or in a tmpfs of its own, where engines are several times faster. A
+// tmpfs takes memory only for what is in it.
+type Data int
+
+const (
+	// AnyData is memory where 6 GiB of it are available at the start, else disk.
+	AnyData Data = iota
+	OnDisk
+	InMemory
+)
+
 // ErrUnsupported is what [Start] returns where no engine can be started at
 // all: not Linux, or not root.
 var ErrUnsupported = errors.New("throwaway engines need linux and root")
 
 // Spec describes an engine to start. [Available] returns those that this
-// machine can run; a caller may change NetNS, DiskLimit, Args and Env of them.
+// machine can run; a caller may change NetNS, Data, DiskLimit, Args and Env of
+// them.
 type Spec struct {
 	// Name is for people, such as "containerd-28.5".
 	Name string
@@ -50,9 +63,11 @@ type Spec struct {
 	// reached from every namespace.
 	NetNS string
 
-	// DiskLimit is how many bytes the engine can store before its disk is
-	// full; 0 is no limit. The disk then is memory, so the images of an engine
-	// with a limit do not survive [Engine.Kill] and [Engine.Restart].
+	// Data chooses where the engine keeps its images.
+	Data Data
+
+	// DiskLimit is how many bytes the engine can store before its disk is full. It
+	// takes data in memory. 0 means 2 GiB in memory and no limit on disk.
 	DiskLimit int64
 
 	// Args are further arguments for the engine, Env further variables.
