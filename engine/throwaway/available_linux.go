@@ -21,18 +21,28 @@ var suites = []string{"bookworm", "trixie", "forky"}
 // here; older ones have it as an experiment at best.
 const containerdSince = 26
 
-// Available lists the engines that can run here, and those that cannot with the
-// reason: the machine's own dockerd and podman, and those of the systems
-// unpacked in dir, if dir is not empty. A name appears once; the machine's own
-// programs come first. It starts no engine.
-func Available(dir string) ([]Spec, []Skipped) {
+// nativeSince is the first containerd that is used by itself here.
+var nativeSince = [2]int{1, 7}
+
+// Available lists the engines with a Docker API that can run here, and those that
+// cannot with the reason: the machine's own dockerd and podman, and those of the
+// systems unpacked in dir, if dir is not empty. A name appears once; the machine's
+// own programs come first. It starts no engine.
+func Available(dir string) ([]Spec, []Skipped) { return available(dir, enginesOf) }
+
+// AvailableNative is as [Available], for containerd by itself: "native-2.1". Only
+// its own clients can talk to it.
+func AvailableNative(dir string) ([]Spec, []Skipped) { return available(dir, nativeOf) }
+
+// available lists what find finds in the systems.
+func available(dir string, find func(root, label string) ([]Spec, []Skipped)) ([]Spec, []Skipped) {
 	if err := canIsolate(); err != nil {
 		return nil, []Skipped{{"all engines", err.Error()}}
 	}
 	var specs []Spec
 	var skipped []Skipped
 	add := func(root, label string) {
-		found, not := enginesOf(root, label)
+		found, not := find(root, label)
 		skipped = append(skipped, not...)
 		for _, s := range found {
 			same := func(other Spec) bool { return other.Name == s.Name }
@@ -89,7 +99,23 @@ func enginesOf(root, label string) (specs []Spec, skipped []Skipped) {
 	return specs, skipped
 }
 
-var versionNumber = regexp.MustCompile(`version (\d+)\.(\d+)`)
+// nativeOf lists containerd of one system.
+func nativeOf(root, label string) ([]Spec, []Skipped) {
+	name := "containerd of " + label
+	major, minor, err := versionOf(root, "containerd")
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, []Skipped{{name, "no containerd there"}}
+	case err != nil:
+		return nil, []Skipped{{name, err.Error()}}
+	case major < nativeSince[0] || major == nativeSince[0] && minor < nativeSince[1]:
+		return nil, []Skipped{{name, fmt.Sprintf("%d.%d is older than %d.%d", major, minor, nativeSince[0], nativeSince[1])}}
+	}
+	return []Spec{{Name: fmt.Sprintf("native-%d.%d", major, minor), Kind: Native, Root: root}}, nil
+}
+
+// versionNumber finds a version after "version", or after containerd's module path.
+var versionNumber = regexp.MustCompile(`(?:version|/containerd(?:/v\d+)?) v?(\d+)\.(\d+)`)
 
 // versionOf asks a program of a system for its version. Without that program
 // the error is exec.ErrNotFound.

@@ -45,6 +45,14 @@ func command(spec Spec, dir *folder) (*exec.Cmd, error) {
 			return nil, errors.New("podman has no containerd image store")
 		}
 		argv = podmanArgs(spec, dir)
+	case Native:
+		if spec.Containerd {
+			return nil, errors.New("containerd by itself is not Docker with its containerd image store")
+		}
+		if err := writeNativeConfig(dir); err != nil {
+			return nil, err
+		}
+		argv = append([]string{"containerd", "--config", dir.nativeConfig()}, spec.Args...)
 	default:
 		return nil, fmt.Errorf("unknown kind of engine %d", spec.Kind)
 	}
@@ -97,6 +105,24 @@ func writeDaemonConfig(spec Spec, dir *folder) error {
 		return err
 	}
 	return os.WriteFile(dir.daemonConfig(), b, 0o600)
+}
+
+// writeNativeConfig has containerd keep everything in dir or in the namespace's
+// /run, and leaves out its CRI plugin, by its names in 1.7 and 2.x: that is for
+// Kubernetes and wants a network. 2.x reads version 2 too.
+func writeNativeConfig(dir *folder) error {
+	config := fmt.Sprintf(`version = 2
+root = %q
+state = "/run/c"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
+[grpc]
+address = %q
+[ttrpc]
+address = "/run/c/ttrpc.sock"
+[plugins."io.containerd.internal.v1.opt"]
+path = %q
+`, filepath.Join(dir.data(), "c"), dir.socket(), filepath.Join(dir.data(), "opt"))
+	return os.WriteFile(dir.nativeConfig(), []byte(config), 0o600)
 }
 
 func podmanArgs(spec Spec, dir *folder) []string {

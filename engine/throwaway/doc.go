@@ -1,6 +1,6 @@
 // Package throwaway starts real container engines that live only as long as
-// their user: for tests against several Docker and Podman versions, for
-// cmd/imgbench and for cmd/imgdemo. It also makes the images to put in them.
+// their user: for tests against several Docker, Podman and containerd versions,
+// for cmd/imgbench and for cmd/imgdemo. It also makes the images to put in them.
 //
 // An engine runs in a mount and a PID namespace of its own and is the first
 // process of that namespace. The kernel therefore ends everything that belongs

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -73,9 +75,23 @@ func (e *Engine) Host() string { return "unix://" + e.dir.socket() }
 // is seen only by the engine: from outside the folder looks empty.
 func (e *Engine) DataRoot() string { return e.dir.data() }
 
+// Socket returns the path in Host.
+func (e *Engine) Socket() string { return e.dir.socket() }
+
+// Ctr returns the command line of ctr, containerd's own client, for a [Native]
+// engine: the engine's own program, which sees the engine's files and not this
+// machine's. It is valid until the engine ends or is started again.
+func (e *Engine) Ctr(args ...string) []string {
+	pid := strconv.Itoa(e.PID())
+	return append([]string{"nsenter", "--target", pid, "--mount", "--net", "--root", "--wd=/", "ctr", "--address", e.Socket()}, args...)
+}
+
 // Client returns a new client of the engine that agrees on the API version
-// with it. The caller closes it.
+// with it. The caller closes it. A [Native] engine has no such API.
 func (e *Engine) Client() (*client.Client, error) {
+	if e.spec.Kind == Native {
+		return nil, fmt.Errorf("%s: containerd has no Docker API", e.spec.Name)
+	}
 	return client.NewClientWithOpts(client.WithHost(e.Host()), client.WithAPIVersionNegotiation())
 }
 
@@ -176,17 +192,31 @@ func (e *Engine) start(ctx context.Context) error {
 	return nil
 }
 
-// ready polls until the engine answers, ends, or ctx is done.
-func (e *Engine) ready(ctx context.Context, p *process) error {
+// ping returns nil when the engine answers. Containerd listens when all of it is
+// ready.
+func (e *Engine) ping(ctx context.Context) error {
+	if e.spec.Kind == Native {
+		c, err := (&net.Dialer{}).DialContext(ctx, "unix", e.Socket())
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
 	c, err := e.Client()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	_, err = c.Ping(ctx)
+	return err
+}
+
+// ready polls until the engine answers, ends, or ctx is done.
+func (e *Engine) ready(ctx context.Context, p *process) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		_, err := c.Ping(ctx)
+		err := e.ping(ctx)
 		if err == nil {
 			return nil
 		}

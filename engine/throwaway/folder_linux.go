@@ -133,6 +133,7 @@ func (f *folder) socket() string       { return filepath.Join(f.path, "e.sock") 
 func (f *folder) data() string         { return filepath.Join(f.path, "data") }
 func (f *folder) podmanRoot() string   { return filepath.Join(f.data(), "r") }
 func (f *folder) daemonConfig() string { return filepath.Join(f.path, "daemon.json") }
+func (f *folder) nativeConfig() string { return filepath.Join(f.path, "containerd.toml") }
 func (f *folder) logFile() string      { return filepath.Join(f.path, "log") }
 
 func (f *folder) openLog() (*os.File, error) {

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"strings"
 )
 
 // Load makes the images and loads them into an engine, layers uncompressed
 // (see [WriteDockerArchive]). It fails unless the engine reports success to
-// the end.
+// the end. Into a [Native] engine it imports them in the namespace "default".
 func Load(ctx context.Context, e *Engine, imgs ...Image) error {
 	return load(ctx, e, WriteDockerArchive, imgs)
 }
@@ -29,11 +30,6 @@ func load(ctx context.Context, e *Engine, write func(io.Writer, ...Image) error,
 			err = fmt.Errorf("load into %s: %w", e.Spec().Name, err)
 		}
 	}()
-	c, err := e.Client()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
 	r, w := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
@@ -41,10 +37,10 @@ func load(ctx context.Context, e *Engine, write func(io.Writer, ...Image) error,
 		w.CloseWithError(err)
 		written <- err
 	}()
-	resp, err := c.ImageLoad(ctx, r)
-	if err == nil {
-		err = readAnswer(resp.Body)
-		resp.Body.Close()
+	if e.Spec().Kind == Native {
+		err = ctrImport(ctx, e, r)
+	} else {
+		err = imageLoad(ctx, e, r)
 	}
 	// An engine may end its answer before it has read the last bytes.
 	r.Close()
@@ -52,6 +48,33 @@ func load(ctx context.Context, e *Engine, write func(io.Writer, ...Image) error,
 		err = errors.Join(err, werr)
 	}
 	return err
+}
+
+// imageLoad loads an archive with Docker's API.
+func imageLoad(ctx context.Context, e *Engine, archive io.Reader) error {
+	c, err := e.Client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	resp, err := c.ImageLoad(ctx, archive)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return readAnswer(resp.Body)
+}
+
+// ctrImport imports an archive, and unpacks it, into containerd's namespace
+// "default".
+func ctrImport(ctx context.Context, e *Engine, archive io.Reader) error {
+	argv := e.Ctr("images", "import", "-")
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdin = archive
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ctr images import: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
 // readAnswer reads what an engine says about a load, to the end. Failures come

@@ -22,11 +22,18 @@ func Available(string) ([]Spec, []Skipped) {
 	return nil, []Skipped{{"all engines", ErrUnsupported.Error()}}
 }
 
+// AvailableNative says that nothing can run on this system.
+func AvailableNative(string) ([]Spec, []Skipped) {
+	return nil, []Skipped{{"all engines", ErrUnsupported.Error()}}
+}
+
 // AvailableMemory is known only on Linux.
 func AvailableMemory() (int64, error) { return 0, ErrUnsupported }
 
 func (*Engine) Spec() Spec                      { return Spec{} }
 func (*Engine) Host() string                    { return "" }
+func (*Engine) Socket() string                  { return "" }
+func (*Engine) Ctr(...string) []string          { return nil }
 func (*Engine) DataRoot() string                { return "" }
 func (*Engine) Client() (*client.Client, error) { return nil, ErrUnsupported }
 func (*Engine) PID() int                        { return 0 }

@@ -12,15 +12,18 @@ type Kind int
 const (
 	Docker Kind = iota // dockerd
 	Podman             // podman system service, with its Docker-compatible API
+	Native             // containerd by itself, with its own API and not Docker's
 )
 
-// String returns "docker" or "podman".
+// String returns "docker", "podman" or "containerd".
 func (k Kind) String() string {
 	switch k {
 	case Docker:
 		return "docker"
 	case Podman:
 		return "podman"
+	case Native:
+		return "containerd"
 	}
 	return fmt.Sprintf("kind(%d)", int(k))
 }
@@ -41,8 +44,8 @@ const (
 // all: not Linux, or not root.
 var ErrUnsupported = errors.New("throwaway engines need linux and root")
 
-// Spec describes an engine to start. [Available] returns those that this
-// machine can run; a caller may change NetNS, Data, DiskLimit, Args and Env of
+// Spec describes an engine to start. [Available] and [AvailableNative] return
+// those that this machine can run; a caller may change NetNS, Data, DiskLimit, Args and Env of
 // them.
 type Spec struct {
 	// Name is for people, such as "containerd-28.5".

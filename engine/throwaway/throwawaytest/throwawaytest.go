@@ -19,7 +19,18 @@ const EnginesVar = "IMGSEND_ENGINES"
 // test and says why.
 func Specs(t testing.TB) []throwaway.Spec {
 	t.Helper()
-	specs, skipped := throwaway.Available(os.Getenv(EnginesVar))
+	return listed(t, throwaway.Available)
+}
+
+// NativeSpecs is as [Specs], for containerd by itself.
+func NativeSpecs(t testing.TB) []throwaway.Spec {
+	t.Helper()
+	return listed(t, throwaway.AvailableNative)
+}
+
+func listed(t testing.TB, available func(dir string) ([]throwaway.Spec, []throwaway.Skipped)) []throwaway.Spec {
+	t.Helper()
+	specs, skipped := available(os.Getenv(EnginesVar))
 	var reasons []string
 	for _, s := range skipped {
 		reasons = append(reasons, s.Name+": "+s.Reason)
