@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -23,8 +24,10 @@ var required = []*regexp.Regexp{
 	regexp.MustCompile(`^classic-20\.10$`),
 	regexp.MustCompile(`^classic-26\.1$`),
 	regexp.MustCompile(`^containerd-26\.1$`),
-	regexp.MustCompile(`^classic-(28|29)\.`),
-	regexp.MustCompile(`^containerd-(28|29)\.`),
+	regexp.MustCompile(`^classic-28\.`),
+	regexp.MustCompile(`^containerd-28\.`),
+	regexp.MustCompile(`^classic-29\.`),
+	regexp.MustCompile(`^containerd-29\.`),
 	regexp.MustCompile(`^podman-4\.`),
 	regexp.MustCompile(`^podman-[5-9]\.`),
 }
@@ -60,6 +63,15 @@ func specs(t *testing.T) []throwaway.Spec {
 		t.Skipf("no engine can be started here: %v", skipped)
 	}
 	return all
+}
+
+// eachPair runs a test for pairs of engines, those of [throwawaytest.Pairs].
+func eachPair(t *testing.T, test func(t *testing.T, from, to throwaway.Spec)) {
+	all := specs(t)
+	family := func(s throwaway.Spec) string { return throwawaytest.Family(s.Name) }
+	for _, p := range throwawaytest.Pairs(all, all, family) {
+		t.Run(p[0].Name+" to "+p[1].Name, func(t *testing.T) { test(t, p[0], p[1]) })
+	}
 }
 
 // pool keeps engines running from one test to the next. A test makes images

@@ -173,20 +173,16 @@ func TestUnknownImage(t *testing.T) {
 	}
 }
 
-// TestForeignPlatform sends an image that the engines' hosts cannot run.
+// TestForeignPlatform sends an image that the engines' hosts cannot run, between
+// the pairs of TestMatrix.
 func TestForeignPlatform(t *testing.T) {
-	all := specs(t)
-	for _, from := range all {
-		for _, to := range all {
-			t.Run(from.Name+" to "+to.Name, func(t *testing.T) {
-				a, b := pool.get(t, from, "sender"), pool.get(t, to, "receiver")
-				m, _ := versions("foreign " + from.Name + to.Name)
-				m.Arch = "s390x"
-				load(t, a, m)
-				_, arrivals := copyImages(t, a, b, m.Ref)
-				check(t, b, m, arrivals)
-				leftovers(t, a, b)
-			})
-		}
-	}
+	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
+		a, b := pool.get(t, from, "sender"), pool.get(t, to, "receiver")
+		m, _ := versions("foreign " + from.Name + to.Name)
+		m.Arch = "s390x"
+		load(t, a, m)
+		_, arrivals := copyImages(t, a, b, m.Ref)
+		check(t, b, m, arrivals)
+		leftovers(t, a, b)
+	})
 }
