@@ -33,6 +33,7 @@ func (k Kind) String() string {
 // tmpfs takes memory only for what is in it.
 type Data int
 
+// The places.
 const (
 	// AnyData is memory where 6 GiB of it are available at the start, else disk.
 	AnyData Data = iota
