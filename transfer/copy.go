@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -33,7 +34,9 @@ type Sink interface {
 	Plan(ctx context.Context, o *Offer) (*Plan, error)
 	BlobWriter
 	// Commit makes images of the blobs that were put, verifies them, and only
-	// then gives them their names. When it fails nothing has a new name.
+	// then gives them their names: all or none. When it fails nothing has a new
+	// name, except for names that could not be taken back: then it returns an
+	// outcome, too, which lists those.
 	Commit(ctx context.Context, x *Index) (*Outcome, error)
 	// Close ends the copy, removing what an unfinished round left. err is why
 	// it failed, nil if it did not.
@@ -50,12 +53,15 @@ type BlobWriter interface {
 // Options are what the caller of [Copy] wants to know and to decide. Callbacks
 // run on Copy's goroutine.
 type Options struct {
-	Progress  *Progress                             // counted into, if not nil
-	DryRun    bool                                  // stop after the plan
-	Accept    func(context.Context, *Offer) error   // asked before the first plan; its error refuses
-	OnPlan    func(*Offer, *Plan)                   // a plan was made
-	OnRetry   func(reason string)                   // the round is repeated with every layer
-	OnArrival func(m *Image, a Arrival, whole bool) // one image arrived, verified and named
+	Progress *Progress                           // counted into, if not nil
+	DryRun   bool                                // stop after the plan
+	Accept   func(context.Context, *Offer) error // asked before the first plan; its error refuses
+	OnPlan   func(*Offer, *Plan)                 // a plan was made
+	OnRetry  func(reason string)                 // the round is repeated with every layer
+	// OnArrival is called for each image that arrived, verified and named, before
+	// the source is told, and also when a commit failed and could not take its
+	// names back.
+	OnArrival func(m *Image, a Arrival, whole bool)
 }
 
 // A Report says what a finished [Copy] did.
@@ -64,11 +70,17 @@ type Report struct {
 	Bytes   int64 // of blobs that went through, before compression
 	Skipped int64 // of layers that were already there; an estimate for whole images
 	DryRun  bool  // nothing was copied, the source or the sink wanted a plan only
+	// Untold is why the source may not have heard that everything arrived; nil if
+	// it has.
+	Untold error
 }
 
 // Copy copies every image of src to dst. Each blob's size and digest are
 // checked on the way, and that every layer the plan needs went by. Copy closes
 // both ends, whatever happens.
+//
+// Once every image of an offer has arrived the copy has succeeded. If the source
+// cannot be told, the report says so in Untold, and Copy returns no error.
 //
 // Errors of either end come back as they are; see [Error] for whose they are.
 func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report, err error) {
@@ -79,13 +91,16 @@ func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report,
 	}
 	defer func() {
 		err = stop(err)
+		if c.arrived {
+			c.report.Untold, err = err, nil
+		}
 		// The sink first: a receiving engine has dropped its load before the
 		// other side hears that it failed.
 		dstErr := dst.Close(err)
 		if err == nil {
 			err = dstErr
 		}
-		srcErr := src.Close(err)
+		srcErr := src.Close(cmp.Or(err, c.report.Untold))
 		if err == nil {
 			err = srcErr
 		}
@@ -99,6 +114,7 @@ func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report,
 		if err != nil {
 			return c.report, err
 		}
+		c.arrived = false
 		if first && opts.Accept != nil {
 			if err := opts.Accept(ctx, offer); err != nil {
 				return c.report, refusal(err)

@@ -11,6 +11,9 @@ type copier struct {
 	dst    Sink
 	opts   Options
 	report *Report
+	// arrived is whether every image of the last offer has arrived: what fails
+	// from here on does not undo it.
+	arrived bool
 }
 
 func (c *copier) round(ctx context.Context, o *Offer) error {
@@ -52,6 +55,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	prog.Enter(Loading)
 	out, err := c.dst.Commit(ctx, index)
 	if err != nil {
+		c.remained(o, plan, out)
 		return err
 	}
 	if out.Retry != "" && o.Full {
@@ -61,19 +65,22 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if err != nil {
 		return err
 	}
-	if err := c.src.Settle(ctx, out); err != nil {
-		return err
-	}
 	if out.Retry != "" {
+		if err := c.src.Settle(ctx, out); err != nil {
+			return err
+		}
 		if c.opts.OnRetry != nil {
 			c.opts.OnRetry(out.Retry)
 		}
 		return nil
 	}
+	// Before the source is told, which may fail.
 	c.report.Bytes += w.bytes
 	c.report.Skipped += w.skipped(index) + whole
+	c.arrived = true
 	for i, a := range arrived {
 		if a == nil {
+			c.arrived = false
 			continue
 		}
 		c.report.Images++
@@ -81,7 +88,22 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 			c.opts.OnArrival(&o.Images[i], *a, plan.Images[i].Status == Whole)
 		}
 	}
-	return nil
+	return c.src.Settle(ctx, out)
+}
+
+// remained reports what a failed commit has left with a name.
+func (c *copier) remained(o *Offer, p *Plan, out *Outcome) {
+	if out == nil || c.opts.OnArrival == nil {
+		return
+	}
+	for _, a := range out.Images {
+		for i := range o.Images {
+			if o.Images[i].ID == a.ID {
+				c.opts.OnArrival(&o.Images[i], a, p.Images[i].Status == Whole)
+				break
+			}
+		}
+	}
 }
 
 // arrivals returns the arrival of each image of the offer: nil for those of a
