@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -147,13 +146,21 @@ func (s *Sink) fresh(ctx context.Context, ids map[digest.Digest]digest.Digest) (
 // discard removes images that a failed load left, unless they have a name by
 // now: then somebody else brought them.
 func (s *Sink) discard(ctx context.Context, ids []digest.Digest) {
-	ctx, cancel := cleanupContext(ctx)
-	defer cancel()
 	for _, id := range ids {
-		if l, err := s.e.find(ctx, id.String()); err == nil && len(l.inspect.RepoTags) == 0 {
-			_, _ = s.e.api.ImageRemove(ctx, id.String(), image.RemoveOptions{Force: true})
+		if !s.discardOne(ctx, id) {
+			return
 		}
 	}
+}
+
+// discardOne reports whether the engine answered in time.
+func (s *Sink) discardOne(ctx context.Context, id digest.Digest) bool {
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	if l, err := s.e.find(ctx, id.String()); err == nil && len(l.inspect.RepoTags) == 0 {
+		_, _ = s.e.api.ImageRemove(ctx, id.String(), image.RemoveOptions{Force: true})
+	}
+	return ctx.Err() == nil
 }
 
 // verifyAll checks that every image that was taken is there, whole, and made of
@@ -188,75 +195,4 @@ func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Diges
 		}
 	}
 	return nil
-}
-
-// nameAll gives the images their names, all or none.
-func (s *Sink) nameAll(ctx context.Context, out *transfer.Outcome) (err error) {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	// Short, and not to be left half done.
-	ctx, cancel := cleanupContext(ctx)
-	defer cancel()
-	var given []transfer.Name
-	defer func() {
-		if err != nil {
-			s.unname(ctx, given)
-		}
-	}()
-	for i := range out.Images {
-		a := &out.Images[i]
-		for _, ref := range s.refs(a.ID) {
-			old, err := s.e.find(ctx, ref)
-			if err != nil && !errdefs.IsNotFound(err) {
-				return failed("inspect "+ref, err)
-			}
-			name := transfer.Name{Ref: ref}
-			if err == nil && old.id == a.New {
-				a.Names = append(a.Names, name)
-				continue
-			}
-			if err == nil {
-				name.Replaced = old.id
-			}
-			if s.NoClobber && name.Replaced != "" {
-				return clobbers(ref, old.id)
-			}
-			if err := s.e.api.ImageTag(ctx, a.New.String(), ref); err != nil {
-				return failed("tag "+ref, err)
-			}
-			given = append(given, name)
-			a.Names = append(a.Names, name)
-			if now, err := s.e.find(ctx, ref); err != nil || now.id != a.New {
-				return failed("tag "+ref, errors.Join(errNotLoaded, err))
-			}
-		}
-	}
-	return nil
-}
-
-// clobbers is the error for a name that is not to be moved.
-func clobbers(ref string, id digest.Digest) error {
-	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id.Encoded()[:12]),
-		Hint: "send it under another name with --as"}
-}
-
-func (s *Sink) refs(id digest.Digest) []string {
-	for i := range s.offer.Images {
-		if s.offer.Images[i].ID == id {
-			return s.offer.Images[i].Refs
-		}
-	}
-	return nil
-}
-
-// unname takes back names that were given.
-func (s *Sink) unname(ctx context.Context, given []transfer.Name) {
-	for _, n := range given {
-		if n.Replaced != "" {
-			_ = s.e.api.ImageTag(ctx, n.Replaced.String(), n.Ref)
-			continue
-		}
-		_, _ = s.e.api.ImageRemove(ctx, n.Ref, image.RemoveOptions{})
-	}
 }

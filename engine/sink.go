@@ -247,9 +247,9 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 			out.Images = append(out.Images, transfer.Arrival{ID: m.ID, New: ids[m.ID]})
 		}
 	}
-	if err := s.nameAll(ctx, out); err != nil {
+	if left, err := s.nameAll(ctx, out); err != nil {
 		s.discard(ctx, fresh)
-		return nil, err
+		return left, err
 	}
 	return out, nil
 }
