@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("IMAGE", "cmd-"+strings.TrimPrefix(filepath.Base(e.WorkDir), "script-"))
 			e.Values[jobsKey{}] = map[string]*job{}
 			e.Values[ownKey{}] = new(*throwaway.Engine)
+			e.Values[holdKey{}] = new(*holder)
 			e.Defer(func() { killJobs(e) })
 			return nil
 		},
@@ -60,6 +61,9 @@ func TestScripts(t *testing.T) {
 			"settings":  func(ts *testscript.TestScript, _ bool, args []string) { pair.settings(ts, args) },
 			"has":       func(ts *testscript.TestScript, neg bool, args []string) { pair.has(ts, neg, args) },
 			"clean":     func(ts *testscript.TestScript, _ bool, _ []string) { pair.clean(ts) },
+			"hold":      func(ts *testscript.TestScript, _ bool, args []string) { pair.hold(ts, args) },
+			"held":      func(ts *testscript.TestScript, _ bool, _ []string) { cmdHeld(ts) },
+			"release":   func(ts *testscript.TestScript, _ bool, _ []string) { cmdRelease(ts) },
 			"run":       cmdRun,
 			"start":     cmdStart,
 			"tty":       cmdTTY,

@@ -30,12 +30,11 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	defer cancel()
 	for vis := range l.visitors {
 		counts, err := r.serve(ctx, vis)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		switch {
-		case counts && !r.o.keep:
+		case counts && !r.o.keep: // also if it arrived just before an interrupt
 			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err != nil && counts:
 			r.v.Warnf("from %s: %v", r.called(vis), err)
 		case err != nil:
@@ -94,6 +93,9 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	}
 	done := cli.Done(rep, vis.prog.Wire.Load(), time.Since(s.start))
 	r.v.Event(done)
+	if rep.Untold != nil {
+		r.v.Warnf("warning: %s could not be told that everything arrived: %v", r.called(vis), rep.Untold)
+	}
 	line := cli.Closing(s.title, "received", "here", done)
 	if r.o.keep {
 		line = "from " + r.called(vis) + ": " + line

@@ -76,6 +76,8 @@ type (
 		Wire    int64   `json:"wire"`
 		Seconds float64 `json:"seconds"`
 		DryRun  bool    `json:"dry_run,omitempty"`
+		// Untold is why the sender could not be told that everything arrived.
+		Untold string `json:"untold,omitempty"`
 	}
 	// ErrorEvent is the last one of a failed run.
 	ErrorEvent struct {
@@ -115,5 +117,9 @@ func Plans(o *transfer.Offer, p *transfer.Plan) []ImagePlan {
 
 // Done returns the closing event of a transfer.
 func Done(r *transfer.Report, wire int64, took time.Duration) DoneEvent {
-	return DoneEvent{Event: "done", Bytes: r.Bytes, Skipped: r.Skipped, Wire: wire, Seconds: took.Seconds(), DryRun: r.DryRun}
+	done := DoneEvent{Event: "done", Bytes: r.Bytes, Skipped: r.Skipped, Wire: wire, Seconds: took.Seconds(), DryRun: r.DryRun}
+	if r.Untold != nil {
+		done.Untold = r.Untold.Error()
+	}
+	return done
 }
