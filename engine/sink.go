@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,6 +30,7 @@ type Sink struct {
 	// content is what a containerd store had when the plan was made; nil for
 	// other stores, and where it is not served.
 	content *imageContent
+	guard   *layout.Guard
 	load    *load
 }
 
@@ -39,7 +41,7 @@ func NewSink(e *Engine) *Sink { return &Sink{e: e} }
 
 // Plan looks which images and layers the engine has.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
-	s.offer, s.whole = o, map[digest.Digest]digest.Digest{}
+	s.offer, s.whole, s.guard = o, map[digest.Digest]digest.Digest{}, layout.NewGuard(o)
 	if err := s.list(ctx); err != nil {
 		return nil, err
 	}
@@ -205,6 +207,10 @@ func (e *Engine) complete(ctx context.Context, l *local) bool {
 
 // Put writes a blob into the load.
 func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	r, err := s.guard.Put(desc, r)
+	if err != nil {
+		return err
+	}
 	if s.load == nil {
 		s.load = s.e.startLoad(ctx)
 	}
@@ -212,7 +218,7 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
 	defer stop()
 	src := &transfer.ErrorReader{R: r}
-	err := s.load.Blob(desc.Digest, desc.Size, src)
+	err = s.load.Blob(desc.Digest, desc.Size, src)
 	switch {
 	case err == nil:
 		return nil
@@ -226,6 +232,9 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 
 // Commit ends the load, verifies what it made, and names it.
 func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	if err := s.guard.Check(x); err != nil {
+		return nil, err
+	}
 	ids := s.whole
 	var fresh []digest.Digest
 	if len(x.Images) > 0 {

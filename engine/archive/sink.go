@@ -32,6 +32,7 @@ type Sink struct {
 	o     SinkOptions
 	w     *layout.Writer
 	offer *transfer.Offer
+	guard *layout.Guard
 	left  bool // a layer was left out
 }
 
@@ -49,7 +50,7 @@ func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error
 	if s.offer != nil {
 		return nil, errors.New("an archive takes its images in one round")
 	}
-	s.offer = o
+	s.offer, s.guard = o, layout.NewGuard(o)
 	p := &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
 	for i, m := range o.Images {
 		have := make([]bool, len(m.Layers))
@@ -66,12 +67,19 @@ func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error
 
 // Put writes a blob.
 func (s *Sink) Put(_ context.Context, d ocispec.Descriptor, r io.Reader) error {
+	r, err := s.guard.Put(d, r)
+	if err != nil {
+		return err
+	}
 	return s.w.Blob(d.Digest, d.Size, r)
 }
 
 // Commit writes the metadata and ends the archive.
 func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.guard.Check(x); err != nil {
 		return nil, err
 	}
 	refs := map[digest.Digest][]string{}

@@ -30,6 +30,7 @@ type Sink struct {
 	writes func()
 	offer  *transfer.Offer
 	plan   *transfer.Plan
+	guard  *layout.Guard
 	roots  map[digest.Digest]ocispec.Descriptor // by offered ID
 }
 
@@ -58,7 +59,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 	if err != nil {
 		return nil, failed("read "+s.dir, err)
 	}
-	s.offer, s.roots = o, map[digest.Digest]ocispec.Descriptor{}
+	s.offer, s.roots, s.guard = o, map[digest.Digest]ocispec.Descriptor{}, layout.NewGuard(o)
 	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
 	for i := range o.Images {
 		m := &o.Images[i]
@@ -154,8 +155,12 @@ func named(index ocispec.Index, ref string) digest.Digest {
 
 // Put writes a blob, unless it is here.
 func (s *Sink) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
+	r, err := s.guard.Put(d, r)
+	if err != nil {
+		return err
+	}
 	body := &transfer.ErrorReader{R: r}
-	err := s.store.Push(ctx, d, body)
+	err = s.store.Push(ctx, d, body)
 	switch {
 	case errors.Is(err, errdef.ErrAlreadyExists):
 		_, err = io.Copy(io.Discard, r)
@@ -171,6 +176,9 @@ func (s *Sink) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error
 // Commit lists the images in index.json, when all their blobs are here and they
 // are those that were offered.
 func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	if err := s.guard.Check(x); err != nil {
+		return nil, err
+	}
 	n := 0
 	for i := range s.offer.Images {
 		m := &s.offer.Images[i]
