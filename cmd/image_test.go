@@ -179,8 +179,9 @@ func (p *pair) clean(ts *testscript.TestScript) {
 	}
 }
 
-// momentaryTag is the tag of a name for a moment: host, process, chance.
-var momentaryTag = regexp.MustCompile(`imgsend-[a-z]+:[0-9a-f]+-([0-9]+)-`)
+// temporaryTag is the tag of a temporary name: time, boot, PID namespace, process,
+// chance.
+var temporaryTag = regexp.MustCompile(`imgsend-[a-z]+:[0-9]+-[0-9a-f]+-[0-9]+-([0-9]+)-`)
 
 // unnamed returns the images that have no name, or one for a moment, and whose
 // process gave it: this one if that cannot be told.
@@ -193,7 +194,7 @@ func unnamed(ctx context.Context, ts *testscript.TestScript, c *client.Client) m
 			out[m.ID] = os.Getpid()
 			continue
 		}
-		if tag := momentaryTag.FindStringSubmatch(m.RepoTags[0]); tag != nil {
+		if tag := temporaryTag.FindStringSubmatch(m.RepoTags[0]); tag != nil {
 			out[m.ID], err = strconv.Atoi(tag[1])
 			ts.Check(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -99,27 +98,5 @@ func TestFindInterrupted(t *testing.T) {
 	}()
 	if _, err := Find(ctx, "unix://"+path); transfer.KindOf(err) != transfer.KindInterrupted {
 		t.Errorf("interrupted: %v", err)
-	}
-}
-
-func TestAbandoned(t *testing.T) {
-	now := time.Now()
-	mine := ownerTag()
-	gone := hostTag() + "-4194305-abcdefgh" // over the largest process ID of Linux
-	for _, test := range []struct {
-		tag     string
-		created time.Time
-		want    bool
-	}{
-		{mine, now, false},
-		{mine, now.Add(-48 * time.Hour), false},
-		{gone, now, true},
-		{"00000000-1-abcdefgh", now, false},
-		{"00000000-1-abcdefgh", now.Add(-48 * time.Hour), true},
-		{"latest", now.Add(-48 * time.Hour), false},
-	} {
-		if got := abandoned(test.tag, test.created); got != test.want {
-			t.Errorf("%s of %v: %v", test.tag, test.created, got)
-		}
 	}
 }
