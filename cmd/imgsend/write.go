@@ -59,7 +59,7 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 		where = "stdout"
 		file, err = archive.NewFile(os.Stdout, opts)
 	} else {
-		file, err = archive.Create(j.output, opts)
+		file, err = archive.Create(ctx, j.output, opts)
 	}
 	if err != nil {
 		return err

@@ -447,7 +447,7 @@ func TestCreate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dst, err := archive.Create(name, archive.FileOptions{Compress: true})
+		dst, err := archive.Create(ctx, name, archive.FileOptions{Compress: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -486,7 +486,7 @@ func TestCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkImages(t, describe(t, b), m)
-	if _, err := archive.Create(dir, archive.FileOptions{}); transfer.KindOf(err) != transfer.KindUsage {
+	if _, err := archive.Create(t.Context(), dir, archive.FileOptions{}); transfer.KindOf(err) != transfer.KindUsage {
 		t.Error(err)
 	}
 }

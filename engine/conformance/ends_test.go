@@ -68,7 +68,7 @@ func (e fileEnd) source(t *testing.T, refs ...string) transfer.Source {
 
 func (e fileEnd) sink(t *testing.T) transfer.Sink {
 	t.Helper()
-	dst, err := archive.Create(string(e), archive.FileOptions{})
+	dst, err := archive.Create(t.Context(), string(e), archive.FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestSkopeo(t *testing.T) {
 			if _, err := transfer.Copy(t.Context(), source(t, write, m, other), sink(t, store), transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
-			dst, err := archive.Create(file, archive.FileOptions{})
+			dst, err := archive.Create(t.Context(), file, archive.FileOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

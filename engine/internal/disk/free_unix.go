@@ -17,6 +17,6 @@ func Free(path string) (bytes int64, known bool) {
 	}
 	block := uint64(st.Bsize)
 	most := uint64(math.MaxInt64) / block
-	size, free := min(uint64(st.Blocks), most), min(uint64(st.Bavail), most)
+	size, free := min(uint64(st.Blocks), most), min(uint64(st.Bavail), most) //nolint:unconvert // not unsigned everywhere
 	return usable(int64(size*block), int64(free*block)), true
 }
