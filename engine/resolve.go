@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"sort"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -13,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/catalog"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -189,66 +189,8 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 	return err
 }
 
-// Nearest returns up to three of the names that look most like s: the same
-// repository with other tags first, then small typing mistakes.
-func Nearest(s string, names []string) []string {
-	type scored struct {
-		name  string
-		score int
-	}
-	repo := func(n string) string {
-		if i := strings.LastIndexByte(n, ':'); i > strings.LastIndexByte(n, '/') {
-			return n[:i]
-		}
-		return n
-	}
-	base := func(n string) string { return n[strings.LastIndexByte(n, '/')+1:] }
-	var found []scored
-	for _, n := range names {
-		switch d := distance(s, n); {
-		case repo(n) == repo(s):
-			found = append(found, scored{n, d})
-		case base(repo(n)) == base(repo(s)):
-			found = append(found, scored{n, 100 + d})
-		case distance(base(repo(s)), base(repo(n))) <= 1+len(base(repo(s)))/5:
-			found = append(found, scored{n, 200 + d})
-		}
-	}
-	sort.Slice(found, func(i, j int) bool {
-		if found[i].score != found[j].score {
-			return found[i].score < found[j].score
-		}
-		return found[i].name < found[j].name
-	})
-	var out []string
-	for i, f := range found {
-		if i == 3 {
-			break
-		}
-		out = append(out, f.name)
-	}
-	return out
-}
-
-// distance is the Levenshtein distance of a and b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diag, row[j+1] = row[j+1], min(diag+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+// Nearest returns up to three of the names that look most like s.
+func Nearest(s string, names []string) []string { return catalog.Nearest(s, names) }
 
 // gather resolves all requests and merges those for the same image.
 func (e *Engine) gather(ctx context.Context, reqs []Request) ([]*local, [][]string, error) {

@@ -1,6 +1,7 @@
 // Package folder keeps images in an OCI image layout folder, with no engine:
 // [NewSource] gives images of one, [NewSink] takes images into one.
 //
+// What it knows of images is in package catalog; the folder itself is kept here.
 // Blobs are written by oras-go's content/oci, each to a file of its own that
 // gets its name when its digest is right. That library saves index.json in
 // place and knows no other process, so the index is kept here: it is read and

@@ -1,0 +1,251 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Sink takes images into a store.
+type Sink struct {
+	// NoClobber refuses names that stand for another image here.
+	NoClobber bool
+
+	store Store
+	offer *transfer.Offer
+	plan  *transfer.Plan
+	guard *layout.Guard
+	roots map[digest.Digest]ocispec.Descriptor // by offered ID
+}
+
+var _ transfer.Sink = (*Sink)(nil)
+
+// NewSink returns a sink into the store, which the caller closes after the sink.
+func NewSink(store Store) *Sink { return &Sink{store: store} }
+
+// Plan looks which images and layers the store has.
+func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	now, err := s.store.List(ctx)
+	if err != nil {
+		return nil, failed("read "+s.store.String(), err)
+	}
+	s.offer, s.roots, s.guard = o, map[digest.Digest]ocispec.Descriptor{}, layout.NewGuard(o)
+	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
+	for i := range o.Images {
+		m := &o.Images[i]
+		for _, ref := range m.Refs {
+			if _, err := layout.ShortName(ref); err != nil {
+				return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+			}
+		}
+		have := make([]bool, len(m.Layers))
+		if !o.Full {
+			if root, ok := s.whole(ctx, now, m); ok {
+				s.roots[m.ID] = root
+				s.plan.Images[i].Status = transfer.Whole
+				if err := s.clobber(now, m, root.Digest); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			for j, l := range m.Layers {
+				_, have[j] = s.store.Size(l.Digest)
+			}
+		}
+		if err := s.clobber(now, m, ""); err != nil {
+			return nil, err
+		}
+		s.plan.Images[i] = transfer.ImagePlan{Status: transfer.Take, Have: have}
+	}
+	return s.plan, nil
+}
+
+// whole finds an image that is here with everything: under its own root, or
+// with its config where it came without one.
+func (s *Sink) whole(ctx context.Context, now []Entry, m *transfer.Image) (ocispec.Descriptor, bool) {
+	for _, e := range now {
+		if m.Root != "" && e.Root.Digest != m.Root {
+			continue
+		}
+		one := alone(e.Root)
+		items, err := (&layout.Reader{Blobs: s.store}).Read(ctx, one)
+		if err != nil || len(items) != 1 {
+			continue
+		}
+		if items[0].Config == m.Config && sameLayers(items[0].Layers, m.Layers) {
+			return one.Manifests[0], true
+		}
+	}
+	return ocispec.Descriptor{}, false
+}
+
+func sameLayers(a, b []transfer.Layer) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].DiffID != b[i].DiffID {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Sink) clobber(now []Entry, m *transfer.Image, root digest.Digest) error {
+	if !s.NoClobber {
+		return nil
+	}
+	for _, ref := range m.Refs {
+		if old := named(now, ref); old != "" && old != root && old != m.Root {
+			return clobbers(ref, old)
+		}
+	}
+	return nil
+}
+
+func clobbers(ref string, id digest.Digest) error {
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id.Encoded()[:12]),
+		Hint: "send it under another name with --as"}
+}
+
+// Put writes a blob, unless it is here.
+func (s *Sink) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
+	r, err := s.guard.Put(d, r)
+	if err != nil {
+		return err
+	}
+	return s.store.Put(ctx, d, r)
+}
+
+// Commit names the images when all their blobs are here and they
+// are those that were offered.
+func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	if err := s.guard.Check(x); err != nil {
+		return nil, err
+	}
+	n := 0
+	for i := range s.offer.Images {
+		m := &s.offer.Images[i]
+		if s.plan.Images[i].Status != transfer.Take {
+			continue
+		}
+		im := &x.Images[n]
+		n++
+		if gone := s.vanished(m, im, s.plan.Images[i].Have); gone != "" {
+			return &transfer.Outcome{Retry: gone}, nil
+		}
+		root, err := s.root(ctx, im)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.verify(ctx, m, im); err != nil {
+			return nil, err
+		}
+		s.roots[m.ID] = root
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.list(ctx)
+}
+
+// vanished says which layer was here when the plan was made and is gone.
+func (s *Sink) vanished(m *transfer.Image, im *transfer.IndexImage, have []bool) string {
+	for j, l := range im.Layers {
+		if _, here := s.store.Size(l.Digest); !here && have[j] {
+			return fmt.Sprintf("layer %d of %s was here and is gone", j+1, m.Name())
+		}
+	}
+	return ""
+}
+
+func (s *Sink) root(ctx context.Context, im *transfer.IndexImage) (ocispec.Descriptor, error) {
+	if im.Root != nil {
+		return ocispec.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}, nil
+	}
+	b, d, err := layout.Compose(im)
+	if err != nil {
+		return d, err
+	}
+	return d, s.Put(ctx, d, bytes.NewReader(b))
+}
+
+// verify checks that all blobs are here and that the config is that of the
+// offered layers.
+func (s *Sink) verify(ctx context.Context, m *transfer.Image, im *transfer.IndexImage) error {
+	for _, d := range append([]ocispec.Descriptor{im.Config}, im.Layers...) {
+		if _, here := s.store.Size(d.Digest); !here {
+			return broken("%s arrived without its blob %s", m.Name(), d.Digest)
+		}
+	}
+	f, err := s.store.Open(ctx, im.Config.Digest)
+	if err != nil {
+		return failed("read "+s.store.String(), err)
+	}
+	defer f.Close()
+	var config ocispec.Image
+	if err := json.NewDecoder(io.LimitReader(f, layout.MaxDocument)).Decode(&config); err != nil {
+		return broken("config of %s: %w", m.Name(), err)
+	}
+	same := len(config.RootFS.DiffIDs) == len(m.Layers)
+	for i := 0; same && i < len(m.Layers); i++ {
+		same = config.RootFS.DiffIDs[i] == m.Layers[i].DiffID
+	}
+	if !same {
+		return broken("%s arrived with other layers than were offered", m.Name())
+	}
+	return nil
+}
+
+// list makes the store list the images, with their names.
+func (s *Sink) list(ctx context.Context) (*transfer.Outcome, error) {
+	out := &transfer.Outcome{}
+	err := s.store.Update(ctx, func(now []Entry) ([]Entry, error) {
+		var list []Entry
+		for i := range s.offer.Images {
+			m := &s.offer.Images[i]
+			root, ok := s.roots[m.ID]
+			if !ok {
+				continue
+			}
+			a := transfer.Arrival{ID: m.ID, New: root.Digest}
+			for _, ref := range m.Refs {
+				old := named(now, ref)
+				if old != "" && old != root.Digest && s.NoClobber {
+					return nil, clobbers(ref, old)
+				}
+				name := transfer.Name{Ref: ref}
+				if old != root.Digest {
+					name.Replaced = old
+				}
+				a.Names = append(a.Names, name)
+				short, err := layout.ShortName(ref)
+				if err != nil {
+					return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+				}
+				e := Entry{Name: short, Root: root}
+				list = append(list, e)
+				now = append([]Entry{e}, now...) // as the next image of the offer finds it
+			}
+			if len(m.Refs) == 0 {
+				list = append(list, Entry{Root: root})
+			}
+			out.Images = append(out.Images, a)
+		}
+		return list, nil
+	})
+	if err != nil {
+		return nil, failed("write "+s.store.String(), err)
+	}
+	return out, nil
+}
+
+// Close has nothing to end.
+func (s *Sink) Close(error) error { return nil }

@@ -1,0 +1,136 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Request names an image to send.
+type Request struct {
+	Image string // a name, or the start of a digest
+	As    string // the name on arrival; empty: the same name, or none for a digest
+}
+
+// NewSource finds the requested images among the entries: by name, or by the
+// start of the digest of their manifest or config, of four digits at least.
+// platform picks one of an image with several; nil: all that is present. where is
+// how errors call the store.
+func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where string, reqs []Request, platform *ocispec.Platform) (*layout.Source, error) {
+	if len(reqs) == 0 {
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: errors.New("no image named")}
+	}
+	f := &finder{where: where, blobs: blobs, list: list, at: map[digest.Digest]int{}, owner: map[string]digest.Digest{}}
+	f.reader = &layout.Reader{Blobs: blobs, Platform: platform}
+	for _, r := range reqs {
+		if err := f.take(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return layout.NewSource(blobs, f.items, nil), nil
+}
+
+type finder struct {
+	where  string
+	blobs  layout.Blobs
+	list   []Entry
+	reader *layout.Reader
+	items  []layout.Item
+	at     map[digest.Digest]int
+	owner  map[string]digest.Digest
+}
+
+// take adds the image that a request is for.
+func (f *finder) take(ctx context.Context, r Request) error {
+	root, name, err := f.find(ctx, r.Image)
+	if err != nil {
+		return err
+	}
+	if r.As != "" {
+		if name, err = layout.ShortName(r.As); err != nil || name == "" {
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%q is not a name to give to an image", r.As)}
+		}
+	}
+	i, ok := f.at[root.Digest]
+	if !ok {
+		items, err := f.reader.Read(ctx, alone(root))
+		if err != nil {
+			return failed("read "+r.Image, err)
+		}
+		if len(items) != 1 {
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an image that can run", r.Image)}
+		}
+		i = len(f.items)
+		f.at[root.Digest] = i
+		f.items = append(f.items, items[0])
+	}
+	if name == "" {
+		return nil
+	}
+	if prev, taken := f.owner[name]; taken {
+		if prev != root.Digest {
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("two different images cannot both arrive as %s", name)}
+		}
+		return nil
+	}
+	f.owner[name] = root.Digest
+	f.items[i].Refs = append(f.items[i].Refs, name)
+	return nil
+}
+
+// find returns the image that a name or a digest stands for, and its name on
+// arrival, which one found by digest has not.
+func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, string, error) {
+	want, nameErr := layout.ShortName(image)
+	var names []string
+	for _, e := range f.list {
+		if e.Name == "" {
+			continue
+		}
+		if e.Name == want {
+			return e.Root, e.Name, nil
+		}
+		names = append(names, e.Name)
+	}
+	hex := strings.TrimPrefix(image, "sha256:")
+	if len(hex) >= 4 && strings.Trim(hex, "0123456789abcdef") == "" {
+		found := map[digest.Digest]ocispec.Descriptor{}
+		for _, e := range f.list {
+			if strings.HasPrefix(e.Root.Digest.Encoded(), hex) || strings.HasPrefix(f.config(ctx, e.Root).Encoded(), hex) {
+				found[e.Root.Digest] = e.Root
+			}
+		}
+		if len(found) > 1 {
+			return ocispec.Descriptor{}, "", &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is the start of %d images' digests", image, len(found))}
+		}
+		for _, d := range found {
+			return d, "", nil
+		}
+	} else if nameErr != nil {
+		return ocispec.Descriptor{}, "", &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%q is not an image name", image)}
+	}
+	err := &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("no image %s in %s", image, f.where)}
+	switch near := Nearest(image, names); {
+	case len(near) > 0:
+		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
+	case len(f.list) == 0:
+		err.Hint = f.where + " has no images at all"
+	}
+	return ocispec.Descriptor{}, "", err
+}
+
+// config returns the config's digest of an image, as far as it can be read; of
+// none it is one that no digits match.
+func (f *finder) config(ctx context.Context, d ocispec.Descriptor) digest.Digest {
+	items, err := (&layout.Reader{Blobs: f.blobs, Delta: true}).Read(ctx, alone(d))
+	if err != nil || len(items) != 1 {
+		return "sha256:"
+	}
+	return items[0].Config
+}

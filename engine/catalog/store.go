@@ -1,0 +1,79 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Blobs keep blobs by their digest.
+type Blobs interface {
+	// Size and Open; a blob that Size has reported stays until the store is closed.
+	layout.Blobs
+	// Put writes the blob d. It reads r to its io.EOF, also if the blob is there
+	// already, and returns r's error as it is. The blob is there only when r has
+	// ended and had the size and the digest of d.
+	Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error
+}
+
+// An Entry is a root as a store lists it.
+type Entry struct {
+	Name string             // in its short form and with a tag; empty: none
+	Root ocispec.Descriptor // media type, digest and size
+}
+
+// Names name roots. Each name is one root's; a root may have several.
+type Names interface {
+	// List returns what there is: one entry for each name, one for a root without.
+	List(ctx context.Context) ([]Entry, error)
+	// Update calls change with what there is and makes the entries true that it
+	// returns, in their order and all or none. A name of one root moves to another;
+	// a root that loses its last name stays, without one. If change fails nothing
+	// is changed. Nobody else's Update comes between.
+	Update(ctx context.Context, change func(now []Entry) ([]Entry, error)) error
+}
+
+// A Store is what images are taken into.
+type Store interface {
+	Blobs
+	Names
+	// String says what the store is called in errors.
+	String() string
+}
+
+func failed(op string, err error) error {
+	if transfer.KindOf(err) != transfer.KindOther {
+		return err
+	}
+	return &transfer.Error{Kind: transfer.KindEngine, Op: op, Err: err}
+}
+
+func broken(format string, args ...any) error {
+	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
+}
+
+// alone returns an index of one root.
+func alone(root ocispec.Descriptor) ocispec.Index {
+	x := layout.NewIndex()
+	x.Manifests = []ocispec.Descriptor{{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}}
+	return x
+}
+
+// named returns the root that has a name, or "".
+func named(list []Entry, ref string) digest.Digest {
+	want, err := layout.ShortName(ref)
+	if err != nil {
+		return ""
+	}
+	for _, e := range list {
+		if e.Name == want {
+			return e.Root.Digest
+		}
+	}
+	return ""
+}
