@@ -189,7 +189,7 @@ func TestOneNameTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := digest.FromString("old")
 		s := &slowNames{names: map[string]digest.Digest{"a:1": old}}
-		s.fail = func(what, ref string) error {
+		s.fail = func(_, ref string) error {
 			if ref == "b:1" {
 				return errors.New("store is on fire")
 			}
