@@ -81,6 +81,17 @@ func wantGone(t *testing.T, what, tag string, now time.Time, want bool) {
 	}
 }
 
+// numbered returns the tag with a process ID over the largest one of Linux.
+func numbered(t *testing.T, tag string) string {
+	t.Helper()
+	o, ok := parseOwner(tag)
+	if !ok {
+		t.Fatalf("%q is no tag", tag)
+	}
+	o.pid = 4194305
+	return o.tag("abcdefgh")
+}
+
 // TestOwnerGone asks whether processes are gone, of this PID namespace and of others.
 func TestOwnerGone(t *testing.T) {
 	now, later := time.Now(), time.Now().Add(leftoverAge+time.Minute)
@@ -106,6 +117,7 @@ func TestOwnerGone(t *testing.T) {
 	}
 	other := startStranger(t, syscall.CLONE_NEWPID)
 	wantGone(t, "a living process in another PID namespace", other.tag, now, false)
+	wantGone(t, "one whose number there is nobody's here", numbered(t, other.tag), now, false)
 	other.end()
 	wantGone(t, "a dead process in another PID namespace", other.tag, now, false)
 	wantGone(t, "the same a day later", other.tag, later, true)
@@ -137,7 +149,8 @@ func TestSweep(t *testing.T) {
 	}
 	dead, other := startStranger(t, 0), startStranger(t, syscall.CLONE_NEWPID)
 	dead.end()
-	want := map[string]bool{commitRepo + ":" + ownerTag(): true, commitRepo + ":" + other.tag: true, commitRepo + ":" + dead.tag: false}
+	want := map[string]bool{commitRepo + ":" + ownerTag(): true, commitRepo + ":" + other.tag: true,
+		commitRepo + ":" + numbered(t, other.tag): true, commitRepo + ":" + dead.tag: false}
 	for ref := range want {
 		if err := e.api.ImageTag(t.Context(), m.Ref, ref); err != nil {
 			t.Fatal(err)
