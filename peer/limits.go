@@ -49,6 +49,22 @@ const (
 	// connections that do not open a stream.
 	negotiateTimeout = 10 * time.Second
 
+	// lostAfter is the time after which the kernel gives up a connection whose
+	// other side acknowledges nothing. It exceeds the 30 s of silence that a
+	// transfer accepts, so that the transfer's timeout is the one that decides.
+	// On an idle connection yamux measures the round trip every 30 s: the time
+	// starts then.
+	lostAfter = time.Minute
+
+	// frameTimeout is yamux's timeout for writing one frame. It only has to end
+	// some day: the kernel reports free space in its send buffer, of up to some
+	// megabytes, when a third of it is free, which takes minutes on a slow line.
+	frameTimeout = 15 * time.Minute
+
+	// maxFrame is the payload of the largest yamux frame, in bytes: with the
+	// frame's header of 12 bytes it fills one TLS record of 16 KiB.
+	maxFrame = 16<<10 - 12
+
 	// closeTimeout is how long [Stream.Close] waits for the other side.
 	closeTimeout = 3 * time.Second
 )

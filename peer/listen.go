@@ -108,7 +108,8 @@ func (h *Host) Accept(ctx context.Context) (*Stream, error) {
 			}
 			// It was forgotten while it waited.
 			_ = s.stream.ResetWithError(network.StreamGated)
-			_ = s.stream.Conn().CloseWithError(network.ConnGated)
+			// This waits for a write that is stuck.
+			go func() { _ = s.stream.Conn().CloseWithError(network.ConnGated) }()
 			continue
 		}
 		select {

@@ -106,16 +106,28 @@ func newUpgrader(key crypto.PrivKey, gater connmgr.ConnectionGater, limits netwo
 		upgrader.WithAcceptTimeout(handshakeTimeout))
 }
 
-// newMuxer returns yamux as libp2p sets it up, but for two things. libp2p leaves
-// the number of streams to the resource manager. And its receive window starts
-// at 256 KiB and takes some round trips to grow to its 16 MiB; starting at
-// initialWindow makes 64 MiB through 1 Gbit/s with a round trip of 10 ms a third
-// faster (BenchmarkLink).
+// newMuxer returns yamux with libp2p's settings, changed in four ways:
+//
+//   - The resource manager limits the number of streams, as in libp2p, but
+//     yamux also refuses more than maxPeerStreams.
+//   - The receive window starts at initialWindow. libp2p starts at 256 KiB and
+//     needs some round trips to grow to its 16 MiB; starting higher makes 64 MiB
+//     through 1 Gbit/s with a round trip of 10 ms a third faster (BenchmarkLink).
+//   - yamux closes no connection for being slow. By default it does when a frame
+//     of 64 KiB, or a ping, takes 10 s, so that a cut of 8 s or a line of
+//     128 kbit/s ended a stream. How long silence may last is the caller's
+//     decision; the kernel finds dead connections, see tcpTransport.
+//   - A frame fills one TLS record. yamux hands a frame to the reader when all
+//     of it has arrived, so smaller frames show the reader sooner that a slow
+//     line still moves.
 func newMuxer() *yamux.Transport {
 	config := *yamux.DefaultTransport.Config()
 	config.InitialStreamWindowSize = initialWindow
 	config.AcceptBacklog = maxPeerStreams
 	config.MaxIncomingStreams = maxPeerStreams
+	config.EnableKeepAlive = false
+	config.ConnectionWriteTimeout = frameTimeout
+	config.MaxMessageSize = maxFrame
 	return (*yamux.Transport)(&config)
 }
 

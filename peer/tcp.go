@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"net"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/transport"
@@ -21,7 +20,8 @@ import (
 //   - ports are not shared (SO_REUSEPORT), so that a taken port is an error,
 //     and a dial does not leave from the listening port;
 //   - beyond maxConns, connections wait instead of being dropped;
-//   - a listener hangs up politely, see politeConn.
+//   - a listener hangs up politely, see politeConn;
+//   - the kernel gives up a dead connection after lostAfter.
 type tcpTransport struct {
 	upgrader transport.Upgrader
 	limits   network.ResourceManager
@@ -29,9 +29,9 @@ type tcpTransport struct {
 
 var _ transport.Transport = (*tcpTransport)(nil)
 
-// tcpKeepAlive lets the kernel find dead connections that nobody speaks on,
-// such as one that stops in the middle of a handshake.
-var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 3}
+// tcpKeepAlive has the kernel probe a connection that is idle, and give it up
+// after lostAfter without an answer.
+var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: lostAfter / 4, Interval: lostAfter / 4, Count: 3}
 
 func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id ID) (transport.CapableConn, error) {
 	scope, err := t.limits.OpenConnection(network.DirOutbound, true, addr)
@@ -42,7 +42,7 @@ func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id ID) (tran
 		scope.Done()
 		return nil, err
 	}
-	dialer := manet.Dialer{Dialer: net.Dialer{KeepAliveConfig: tcpKeepAlive}}
+	dialer := manet.Dialer{Dialer: net.Dialer{KeepAliveConfig: tcpKeepAlive, Control: setTimeouts}}
 	conn, err := dialer.DialContext(ctx, addr)
 	if err != nil {
 		scope.Done()
@@ -57,7 +57,7 @@ func (t *tcpTransport) Listen(addr ma.Multiaddr) (transport.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := net.ListenConfig{KeepAliveConfig: tcpKeepAlive}
+	config := net.ListenConfig{KeepAliveConfig: tcpKeepAlive, Control: setTimeouts}
 	socket, err := config.Listen(context.Background(), network, address)
 	if err != nil {
 		return nil, err

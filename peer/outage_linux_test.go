@@ -1,0 +1,133 @@
+package peer_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+func init() {
+	helpers["drain"] = helperDrain
+	helpers["pour"] = helperPour
+}
+
+// helperDrain prints its address, reads one stream to its end, and prints the
+// number of bytes read after each read.
+func helperDrain() error {
+	host, err := helperHost()
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	in, err := host.Accept(ctx)
+	if err != nil {
+		return err
+	}
+	var total int
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := in.Read(buf)
+		total += n
+		fmt.Println(total)
+		if errors.Is(err, io.EOF) {
+			return in.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// helperPour dials and writes PEER_TEST_BYTES random bytes.
+func helperPour() error {
+	s, err := helperDialed()
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(os.Getenv("PEER_TEST_BYTES"), 10, 64)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyN(s, rand.Reader, n); err != nil {
+		return err
+	}
+	if err := s.CloseWrite(); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, s); err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// readCount reads lines with a count of bytes until one is at least least.
+func readCount(t *testing.T, r *bufio.Reader, least int) {
+	t.Helper()
+	for {
+		n, err := strconv.Atoi(readLine(t, r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n >= least {
+			return
+		}
+	}
+}
+
+// shape limits what a namespace sends.
+func shape(t *testing.T, ns, rate string) {
+	t.Helper()
+	run(t, "ip", "netns", "exec", ns, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", rate, "burst", "10kb", "latency", "400ms")
+}
+
+// A stream outlives a cut of the line that is shorter than 30 s.
+func TestStreamOutlivesACut(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []time.Duration{8 * time.Second, 20 * time.Second} {
+		t.Run(cut.String(), func(t *testing.T) {
+			t.Parallel()
+			n := newNetns(t)
+			shape(t, n.dialer, "16mbit")
+			_, counts, drained := helper(t, n.host, "drain")
+			addr := readLine(t, counts)
+			const total = 16 << 20
+			_, _, poured := helper(t, n.dialer, "pour", "PEER_TEST_TARGET="+addr, "PEER_TEST_BYTES="+strconv.Itoa(total))
+			readCount(t, counts, 1<<20)
+			run(t, "ip", "-n", n.host, "link", "set", "eth0", "down")
+			time.Sleep(cut) // the length of the cut is what is tested
+			run(t, "ip", "-n", n.host, "link", "set", "eth0", "up")
+			up := time.Now()
+			readCount(t, counts, 6<<20)
+			t.Logf("5 MiB more arrived within %v", time.Since(up))
+			readCount(t, counts, total)
+			if err := errors.Join(poured(), drained()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A slow line carries a stream, though what is queued takes minutes.
+func TestStreamOnASlowLine(t *testing.T) {
+	t.Parallel()
+	n := newNetns(t)
+	shape(t, n.dialer, "64kbit")
+	shape(t, n.host, "64kbit")
+	_, counts, drained := helper(t, n.host, "drain")
+	addr := readLine(t, counts)
+	const total = 256 << 10
+	_, _, poured := helper(t, n.dialer, "pour", "PEER_TEST_TARGET="+addr, "PEER_TEST_BYTES="+strconv.Itoa(total))
+	readCount(t, counts, total)
+	if err := errors.Join(poured(), drained()); err != nil {
+		t.Error(err)
+	}
+}
