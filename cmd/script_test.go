@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/peer"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("IMGSEND_HOME", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("IMAGE", "cmd-"+strings.TrimPrefix(filepath.Base(e.WorkDir), "script-"))
 			e.Values[jobsKey{}] = map[string]*job{}
+			e.Values[decoysKey{}] = new([]*peer.Pairing)
 			e.Values[ownKey{}] = new(*throwaway.Engine)
 			e.Values[holdKey{}] = new(*holder)
 			e.Defer(func() { killJobs(e) })
@@ -73,6 +75,9 @@ func TestScripts(t *testing.T) {
 			"finish":    cmdFinish,
 			"cmdline":   cmdCmdline,
 			"engine":    func(ts *testscript.TestScript, _ bool, args []string) { pair.own(ts, args) },
+			"archive":   cmdArchive,
+			"decoys":    func(ts *testscript.TestScript, _ bool, args []string) { cmdDecoys(t, ts, args) },
+			"guessed":   cmdGuessed,
 			"restart":   func(ts *testscript.TestScript, _ bool, _ []string) { restart(ts) },
 		},
 	})

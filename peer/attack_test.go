@@ -158,12 +158,58 @@ func TestFalseListener(t *testing.T) {
 		}
 		s.Close()
 	})
-	if _, err := pair(t, newKey(t), listenAs(t, liar), rightCode); !errors.Is(err, peer.ErrWrongCode) {
-		t.Errorf("error %v, want ErrWrongCode", err)
+	_, err := pair(t, newKey(t), listenAs(t, liar), rightCode)
+	if !errors.Is(err, peer.ErrWrongCode) || !errors.Is(err, peer.ErrCodeUsed) {
+		t.Errorf("error %v, want ErrWrongCode and ErrCodeUsed", err)
 	}
 	if err := <-guess; !errors.Is(err, peer.ErrWrongCode) {
 		t.Errorf("the guess ended with %v", err)
 	}
+}
+
+// A dialer's error says whether the listener got as far as testing a guess at
+// the code.
+func TestCodeUsed(t *testing.T) {
+	for what, c := range map[string]struct {
+		answer [][]byte // what the listener sends for each message it gets
+		used   bool
+	}{
+		"hangs up":                   {nil, false},
+		"says hello":                 {[][]byte{append([]byte{2, 0, 16}, make([]byte, 16)...)}, false},
+		"sends no element":           {[][]byte{append([]byte{2, 0, 16}, make([]byte, 16)...), append([]byte{4, 0, 32}, make([]byte, 32)...)}, false},
+		"refuses at once":            {[][]byte{{0x7f, 0, 1, 1}}, false},
+		"takes the proof":            {pairAnswers(t), true},
+		"says that there is no code": {append(pairAnswers(t), []byte{0x7f, 0, 1, 1}), true},
+		"says that it is busy":       {append(pairAnswers(t), []byte{0x7f, 0, 1, 4}), true},
+		"says that it has expired":   {append(pairAnswers(t), []byte{0x7f, 0, 1, 3}), true},
+	} {
+		liar := stranger(t)
+		liar.SetStreamHandler(peer.PairProtocol, func(s network.Stream) {
+			defer s.Close()
+			for _, answer := range c.answer {
+				if _, err := readMessage(s); err != nil {
+					return
+				}
+				if _, err := s.Write(answer); err != nil {
+					return
+				}
+			}
+			if c.used {
+				readMessage(s)
+			}
+		})
+		_, err := pair(t, newKey(t), listenAs(t, liar), rightCode)
+		if err == nil || errors.Is(err, peer.ErrCodeUsed) != c.used {
+			t.Errorf("the listener %s: error %v, want ErrCodeUsed: %v", what, err, c.used)
+		}
+	}
+}
+
+// pairAnswers are a hello and a share: any element of the group is one.
+func pairAnswers(t *testing.T) [][]byte {
+	t.Helper()
+	share := unhex(t, "d6bac480f2c386c394efc7c47adb9925dcd2630b64f240c50f8d0eec482b9157")
+	return [][]byte{append([]byte{2, 0, 16}, make([]byte, 16)...), append([]byte{4, 0, 32}, share...)}
 }
 
 // A dialer that breaks off before its proof has learned nothing, and the code

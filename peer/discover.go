@@ -62,7 +62,8 @@ func ByID(id ID) func(Found) bool {
 
 // ByNameplate matches the hosts that have a code with this number out, for
 // [Browser.Find]. There can be several, and only the words of the code tell
-// which is meant. It matches none if the nameplate is empty.
+// which is meant; a code can be tried with one of them, see [ErrCodeUsed]. It
+// matches none if the nameplate is empty.
 func ByNameplate(nameplate string) func(Found) bool {
 	return func(f Found) bool { return nameplate != "" && f.Nameplate == nameplate }
 }

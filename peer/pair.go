@@ -51,6 +51,10 @@ var (
 	ErrNoCode = errors.New("no such code is out there")
 	// ErrCodeExpired: the code was not used in time.
 	ErrCodeExpired = errors.New("the code has expired")
+	// ErrCodeUsed: the pairing failed after this side had sent its proof. The
+	// other side could test one guess at the code with that proof, so the code
+	// must not be tried anywhere again.
+	ErrCodeUsed = errors.New("the code is used up")
 	// ErrPairing: the other side broke the protocol or off, or could not save
 	// this host.
 	ErrPairing = errors.New("the pairing broke off")
@@ -157,7 +161,7 @@ func (t *talk) refusal() error {
 	case refuseNone:
 		return ErrNoCode
 	case refuseWrong:
-		return fmt.Errorf("%w and used up, a new one is needed", ErrWrongCode)
+		return ErrWrongCode
 	case refuseExpired:
 		return ErrCodeExpired
 	case refuseBusy:
@@ -284,6 +288,7 @@ func (t *talk) exchange(code Code) error {
 }
 
 // dialerSide runs the handshake as the dialer and returns the listener's name.
+// Any error after the proof was sent wraps [ErrCodeUsed].
 func (t *talk) dialerSide(code Code, name string) (string, error) {
 	if err := t.sendOpen(code.Number()); err != nil {
 		return "", err
@@ -294,6 +299,16 @@ func (t *talk) dialerSide(code Code, name string) (string, error) {
 	if err := t.exchange(code); err != nil {
 		return "", err
 	}
+	theirs, err := t.prove(name)
+	if err != nil {
+		return "", fmt.Errorf("%w; %w", err, ErrCodeUsed)
+	}
+	return theirs, nil
+}
+
+// prove sends the dialer's proof, and goes on with a listener that proves that
+// it knows the code too.
+func (t *talk) prove(name string) (string, error) {
 	if err := t.sendProof(kindDialerConfirm, nil); err != nil {
 		return "", err
 	}

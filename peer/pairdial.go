@@ -35,9 +35,10 @@ type PairConfig struct {
 // closed when Pair returns: the way on is [Dial] with the ID in Paired.
 //
 // The error is [ErrWrongCode], [ErrNoCode], [ErrCodeExpired] or [ErrPairing], or
-// one of those that Dial returns, or the error of ctx, always wrapped. After
-// ErrWrongCode the code is of no use any more. If the other host is this one,
-// the error is [ErrSelf].
+// one of those that Dial returns, or the error of ctx, always wrapped. It also
+// wraps [ErrCodeUsed] if the other side got as far as testing one guess at the
+// code: then the code must not be tried again, there or with another host. If
+// the other host is this one, the error is [ErrSelf].
 func Pair(ctx context.Context, key crypto.PrivKey, target Target, config PairConfig) (Paired, error) {
 	if config.Code.IsZero() {
 		return Paired{}, errors.New("pair without a code")
@@ -52,10 +53,13 @@ func Pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	met, err := pair(limited, key, target, config)
-	if err != nil && ctx.Err() != nil {
-		return Paired{}, fmt.Errorf("pair: %w", context.Cause(ctx))
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return met, err
+	case errors.Is(err, ErrCodeUsed):
+		return Paired{}, fmt.Errorf("pair: %w; %w", context.Cause(ctx), ErrCodeUsed)
 	}
-	return met, err
+	return Paired{}, fmt.Errorf("pair: %w", context.Cause(ctx))
 }
 
 func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairConfig) (Paired, error) {
@@ -90,7 +94,7 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 	name, err := newTalk(stream, n.swarm.LocalPeer(), target.ID, false).dialerSide(config.Code, config.Name)
 	if !stop() && err != nil {
 		_ = stream.Reset()
-		return Paired{}, fmt.Errorf("pair with %s: %w: %w", target.Addr, ErrPairing, context.Cause(ctx))
+		return Paired{}, fmt.Errorf("pair with %s: %w: %w", target.Addr, context.Cause(ctx), err)
 	}
 	if err != nil {
 		stream.Close()

@@ -220,44 +220,15 @@ func withoutID(a ma.Multiaddr) ma.Multiaddr {
 	return a
 }
 
-// meet pairs with whoever has the code out, and connects to it.
+// meet pairs with the host that has the code out, and connects to it.
 func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+	var met peer.Paired
+	var err error
 	if t.Addr != nil {
-		return r.pair(ctx, t)
+		met, err = r.pair(ctx, t)
+	} else {
+		met, err = r.pairNearby(ctx, t.Code)
 	}
-	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
-	defer cancel()
-	b, err := peer.Browse()
-	if err != nil {
-		return nil, notFound(err)
-	}
-	defer b.Close()
-	asked := strings.Join(b.Interfaces(), ", ")
-	say := time.AfterFunc(sayAfter, func() {
-		r.v.Sayf("looking for the host with code %d: asking on %s", t.Code.Number(), asked)
-	})
-	defer say.Stop()
-	last := notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", t.Code.Number(), asked))
-	for f := range b.Find(ctx, peer.ByNameplate(strconv.Itoa(t.Code.Number()))) {
-		for _, a := range f.Addrs {
-			stream, err := r.pair(ctx, peer.Target{Kind: peer.TargetCode, ID: f.ID, Addr: withoutID(a), Code: t.Code})
-			if err == nil {
-				return stream, nil
-			}
-			last = err
-			if !errors.Is(err, peer.ErrUnreachable) {
-				break // the next host; this one has answered
-			}
-		}
-		if errors.Is(last, peer.ErrWrongCode) && len(b.Found()) == 1 {
-			break
-		}
-	}
-	return nil, last
-}
-
-func (r *reacher) pair(ctx context.Context, t peer.Target) (*peer.Stream, error) {
-	met, err := peer.Pair(ctx, r.key, t, peer.PairConfig{Code: t.Code, Name: r.me})
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +240,47 @@ func (r *reacher) pair(ctx context.Context, t peer.Target) (*peer.Stream, error)
 		cli.SayMet(r.v, met, name)
 	}
 	return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
+}
+
+func (r *reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) {
+	return peer.Pair(ctx, r.key, t, peer.PairConfig{Code: t.Code, Name: r.me})
+}
+
+// pairNearby pairs with a host on the local network that announces the code's
+// number. Anybody can announce it. Hosts that do not get as far as the proof
+// learn nothing, and the next one is tried. The first one that does could test a
+// guess at the code, so it is the only one.
+func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, error) {
+	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
+	defer cancel()
+	b, err := peer.Browse()
+	if err != nil {
+		return peer.Paired{}, notFound(err)
+	}
+	defer b.Close()
+	asked := strings.Join(b.Interfaces(), ", ")
+	say := time.AfterFunc(sayAfter, func() {
+		r.v.Sayf("looking for the host with code %d: asking on %s", code.Number(), asked)
+	})
+	defer say.Stop()
+	last := notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
+	for f := range b.Find(ctx, peer.ByNameplate(strconv.Itoa(code.Number()))) {
+		for _, a := range f.Addrs {
+			met, err := r.pair(ctx, peer.Target{Kind: peer.TargetCode, ID: f.ID, Addr: withoutID(a), Code: code})
+			if err == nil {
+				return met, nil
+			}
+			if errors.Is(err, peer.ErrCodeUsed) {
+				return peer.Paired{}, fmt.Errorf("the first host that answered with code %d, %s (peer %s), did not prove to know it: %w",
+					code.Number(), f.Name, f.ID, err)
+			}
+			last = err
+			if !errors.Is(err, peer.ErrUnreachable) {
+				break // the next host; this one has answered
+			}
+		}
+	}
+	return peer.Paired{}, last
 }
 
 // whoever connects to the host at an address: a saved peer, or one to be met by
@@ -291,5 +303,5 @@ func (r *reacher) whoever(ctx context.Context, t peer.Target) (*peer.Stream, err
 	if err != nil {
 		return nil, err
 	}
-	return r.pair(ctx, peer.Target{Kind: peer.TargetCode, ID: id, Addr: t.Addr, Code: code})
+	return r.meet(ctx, peer.Target{Kind: peer.TargetCode, ID: id, Addr: t.Addr, Code: code})
 }

@@ -46,7 +46,7 @@ func ExitCode(err error) int {
 	case errors.As(err, &missing), errors.Is(err, peer.ErrUnreachable), errors.Is(err, peer.ErrBusy):
 		return ExitUnreachable
 	case errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrVersion),
-		errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired),
+		errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired), errors.Is(err, peer.ErrCodeUsed),
 		errors.Is(err, peer.ErrTooManyGuesses):
 		return ExitRefused
 	case errors.Is(err, peer.ErrPairing):

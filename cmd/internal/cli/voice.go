@@ -145,6 +145,9 @@ func Hint(err error) string {
 		return "two programs of one user on one host have one identity: give one of them another IMGSEND_HOME, or use the address"
 	case errors.Is(err, peer.ErrBadTarget):
 		return "imgrecv shows a code and its address: " + peer.TargetForm
+	case errors.Is(err, peer.ErrCodeUsed):
+		return "imgrecv shows another code by now. If it still shows this one, another host answered in its place: " +
+			"do not use this code again, end imgrecv and start it again, and give its address with the new code"
 	case errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired):
 		return "imgrecv shows another code by now; one code is good for one try"
 	case errors.Is(err, peer.ErrUnreachable):
