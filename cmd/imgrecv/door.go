@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"strings"
@@ -27,14 +25,14 @@ type door struct {
 	yes      bool
 	codes    bool // strangers can be met by a code
 	terminal bool
-	answers  <-chan string // lines typed, once the first question was asked
+	console  *console // asks the user, if terminal
 
 	mu      sync.Mutex
 	allowed map[peer.ID]bool
 }
 
 func newDoor(v *cli.Voice, o options, book *peer.Book) (*door, error) {
-	d := &door{v: v, book: book, allowed: map[peer.ID]bool{}, yes: o.yes,
+	d := &door{v: v, book: book, allowed: map[peer.ID]bool{}, yes: o.yes, console: newConsole(v, os.Stdin),
 		terminal: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))}
 	d.codes = o.code || d.terminal && !o.keep && !o.yes
 	for _, s := range o.allow {
@@ -75,6 +73,9 @@ func (d *door) admit(id peer.ID) {
 // asks reports whether the user will be asked about a peer.
 func (d *door) asks(id peer.ID) bool { return d.terminal && !d.knows(id) }
 
+// letsSomebodyIn reports whether anybody may send while no code is out.
+func (d *door) letsSomebodyIn(keep bool) bool { return d.terminal && !keep || d.knowsAnybody() }
+
 // policy is who gets as far as making an offer. Where nobody can be asked, and
 // somebody is awaited, a stranger is turned away before that.
 func (d *door) policy(keep bool) peer.Policy {
@@ -87,45 +88,32 @@ func (d *door) policy(keep bool) peer.Policy {
 
 var errRefused = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("the offer was refused")}
 
-// accept decides about the offer that has been shown.
-func (d *door) accept(ctx context.Context, from peer.ID) error {
+// accept decides about an offer, which has been shown. decided is false if the
+// sender hung up before the user had answered.
+func (d *door) accept(ctx context.Context, from peer.ID, host string) (decided bool, err error) {
 	if d.knows(from) {
-		return nil
+		return true, nil
 	}
 	if !d.terminal {
-		return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is not on the allow list", from),
+		return true, &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is not on the allow list", from),
 			Hint: "start imgrecv with --allow " + from.String() + ", with --code, with --yes, or on a terminal"}
 	}
-	d.v.Ask("accept? [y/N]")
-	if d.answers == nil {
-		d.answers = readLines(os.Stdin)
+	yes, err := d.console.accepts(ctx, from, host)
+	switch {
+	case err != nil:
+		return false, err
+	case !yes:
+		return true, errRefused
 	}
-	select {
-	case line, ok := <-d.answers:
-		if !ok {
-			d.v.Ask("\n")
-		}
-		if a := strings.ToLower(strings.TrimSpace(line)); a == "y" || a == "yes" {
-			return nil
-		}
-		return errRefused
-	case <-ctx.Done():
-		d.v.Ask("\n")
-		return ctx.Err()
-	}
+	return true, nil
 }
 
-// readLines reads lines in the background, for as long as the program runs: a
-// read from a terminal cannot be interrupted.
-func readLines(r io.Reader) <-chan string {
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(r); s.Scan(); {
-			lines <- s.Text()
-		}
-	}()
-	return lines
+// refusedDryRun is the answer to a stranger's dry run. The user is not asked about
+// it: a stranger could ask as often as it likes, and the user's answer to one
+// question could meet the next.
+func refusedDryRun(from peer.ID) error {
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("a dry run takes a host that is known here, which %s is not", from),
+		Hint: "meet by a code first, or start imgrecv with --allow " + from.String()}
 }
 
 // matchesAny reports whether an image name matches one of the patterns of

@@ -22,7 +22,8 @@ verifies it, gives it its names, and exits with the result of the transfer.
 
 Saved peers are let in. A new host is met by the code that is shown on a
 terminal (imgsend IMAGE --to CODE), which saves both at each other; one that
-comes by this host's address is asked about.
+comes by this host's address is asked about. Five wrong codes end the showing of
+codes, and not imgrecv, as long as anybody else may send.
 
 With -i it loads an archive instead: one of imgsend -o, docker save or podman
 save, an OCI archive, or a root file system as docker export writes it, each
@@ -201,9 +202,14 @@ func serve(ctx context.Context, r *receiver, host *peer.Host) error {
 	if r.door.codes {
 		i := &inviter{receiver: r, host: host, announce: announcer, remember: !r.o.noRemember, forever: r.o.keep}
 		g.Go(func() error {
-			if err := i.run(inviting); inviting.Err() == nil {
+			err := i.run(inviting)
+			if err == nil || inviting.Err() != nil {
+				return nil
+			}
+			if !r.door.letsSomebodyIn(r.o.keep) {
 				return err
 			}
+			r.v.Warnf("no more codes are shown: %v; those who are known can still send. To meet a new host, start imgrecv again", err)
 			return nil
 		})
 	}

@@ -21,8 +21,11 @@ type receiver struct {
 }
 
 // wait serves visitors until a transfer has ended, well or not, or for ever with
-// --keep. A visitor that goes before it has offered anything, and a dry run, do
-// not count.
+// --keep. These do not count as a transfer:
+//
+//   - a visitor that goes before it has offered anything;
+//   - a dry run;
+//   - a stranger that goes before the user has answered.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
 	l := openLobby(inside, r.v, r.o, r.into, host)
@@ -82,7 +85,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	})
 	s.stopMeter()
 	if err != nil {
-		return s.offered, err
+		return s.counts, err
 	}
 	if err := r.book.Seen(vis.stream.Peer(), nil, time.Now()); err != nil {
 		r.v.Warnf("warning: %v", err)
@@ -108,12 +111,12 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 // its end.
 type serving struct {
 	*receiver
-	vis     *visitor
-	there   transfer.Hello
-	meter   *cli.Meter
-	title   string
-	start   time.Time
-	offered bool // something real was offered
+	vis    *visitor
+	there  transfer.Hello
+	meter  *cli.Meter
+	title  string
+	start  time.Time
+	counts bool // this is a transfer, see receiver.wait
 }
 
 func (s *serving) stopMeter() {
@@ -123,16 +126,22 @@ func (s *serving) stopMeter() {
 }
 
 func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
-	s.offered = !o.DryRun
+	from := s.vis.stream.Peer()
 	s.title = cli.Titles(o)
-	s.v.Event(cli.OfferEvent{Event: "offer", From: s.vis.stream.Peer().String(), Host: s.there.Host, Images: cli.Plans(o, nil)})
-	if !s.o.keep || s.door.asks(s.vis.stream.Peer()) {
+	s.v.Event(cli.OfferEvent{Event: "offer", From: from.String(), Host: s.there.Host, Images: cli.Plans(o, nil)})
+	if o.DryRun && !s.door.knows(from) {
+		return refusedDryRun(from)
+	}
+	asks := s.door.asks(from)
+	s.counts = !o.DryRun && !asks
+	if !s.o.keep || asks {
 		s.show(o)
 	}
 	if err := allowedNames(s.o.allowNames, o); err != nil {
 		return err
 	}
-	err := s.door.accept(ctx, s.vis.stream.Peer())
+	decided, err := s.door.accept(ctx, from, s.there.Host)
+	s.counts = !o.DryRun && decided
 	s.start = time.Now()
 	return err
 }

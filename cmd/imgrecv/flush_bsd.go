@@ -1,0 +1,15 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package main
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// flushInput drops what was typed on a terminal and not read yet.
+func flushInput(f *os.File) {
+	const read = 1 // FREAD of sys/fcntl.h
+	_ = unix.IoctlSetPointerInt(int(f.Fd()), unix.TIOCFLUSH, read)
+}
