@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("IMGSEND_HOME", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("IMAGE", "cmd-"+strings.TrimPrefix(filepath.Base(e.WorkDir), "script-"))
 			e.Values[jobsKey{}] = map[string]*job{}
+			e.Values[floodKey{}] = &flood{}
 			e.Values[decoysKey{}] = new([]*peer.Pairing)
 			e.Values[ownKey{}] = new(*throwaway.Engine)
 			e.Values[holdKey{}] = new(*holder)
@@ -78,6 +79,8 @@ func TestScripts(t *testing.T) {
 			"archive":   cmdArchive,
 			"decoys":    func(ts *testscript.TestScript, _ bool, args []string) { cmdDecoys(t, ts, args) },
 			"guessed":   cmdGuessed,
+			"flood":     cmdFlood,
+			"flooded":   cmdFlooded,
 			"restart":   func(ts *testscript.TestScript, _ bool, _ []string) { restart(ts) },
 		},
 	})

@@ -4,13 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
+	"net"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/libp2p/go-libp2p/core/crypto"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -66,5 +72,77 @@ func cmdGuessed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if strconv.Itoa(count) != args[0] {
 		ts.Fatalf("%d decoys could test a guess, not %s", count, args[0])
+	}
+}
+
+type floodKey struct{}
+
+// A flood is what dials to the addresses of a forged announcement lead to.
+type flood struct {
+	mu               sync.Mutex
+	total, now, most int // connections
+}
+
+// flood COUNT PEERID announces that many addresses for a peer, at each of which
+// somebody accepts connections and says nothing.
+func cmdFlood(ts *testscript.TestScript, _ bool, args []string) {
+	count, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	id, err := peer.ParseID(args[1])
+	ts.Check(err)
+	f := ts.Value(floodKey{}).(*flood)
+	var addrs []ma.Multiaddr
+	for range count {
+		l, err := net.Listen("tcp", "10.77.0.2:0")
+		ts.Check(err)
+		ts.Defer(func() { l.Close() })
+		go f.accept(l)
+		addr, err := manet.FromNetAddr(l.Addr())
+		ts.Check(err)
+		addrs = append(addrs, addr)
+	}
+	const atOnce = 8 // addresses of one announcement
+	for some := range slices.Chunk(addrs, atOnce) {
+		announcer, err := peer.Announce(id, peer.Announcement{Name: "buildbox", Addrs: func() []ma.Multiaddr { return some }})
+		ts.Check(err)
+		ts.Defer(func() { announcer.Close() })
+	}
+}
+
+func (f *flood) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		f.count(1)
+		go func() {
+			defer f.count(-1)
+			defer c.Close()
+			_, _ = io.Copy(io.Discard, c) // until the dialer gives up
+		}()
+	}
+}
+
+func (f *flood) count(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.total += max(n, 0)
+	f.now += n
+	f.most = max(f.most, f.now)
+}
+
+// flooded TOTAL ATONCE checks that at least one and at most that many addresses of
+// a flood were dialed.
+func cmdFlooded(ts *testscript.TestScript, _ bool, args []string) {
+	total, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	atOnce, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	f := ts.Value(floodKey{}).(*flood)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.total == 0 || f.total > total || f.most > atOnce {
+		ts.Fatalf("%d addresses were dialed, %d at a time; want at most %d and %d", f.total, f.most, total, atOnce)
 	}
 }

@@ -15,6 +15,7 @@ const (
 	RecordTTL     = recordTTL
 	MaxSeen       = maxSeen
 	MaxSeenSource = maxSeenSource
+	MaxSeenID     = maxSeenID
 	MaxAddrs      = maxAddrs
 	MaxRecords    = maxRecords
 )

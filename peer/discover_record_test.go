@@ -143,6 +143,14 @@ func TestBrowseBoundsWhatIsRemembered(t *testing.T) {
 	r := testRecord(t, "/ip4/10.73.0.66/tcp/7420")
 	for i := range 1000 {
 		r.Label = fmt.Sprint("l", i)
+		seen.Add(r, netip.AddrFrom4([4]byte{10, 73, 2, byte(i)}), now)
+	}
+	if got := len(seen.Found()); got != peer.MaxSeenID {
+		t.Errorf("%d announcements of one key are remembered, want %d", got, peer.MaxSeenID)
+	}
+	seen = peer.NewSeen()
+	for i := range 100 {
+		r.Label, r.ID = fmt.Sprint("l", i), idOf(t, newKey(t))
 		seen.Add(r, from, now)
 	}
 	if got := len(seen.Found()); got != peer.MaxSeenSource {
@@ -153,7 +161,7 @@ func TestBrowseBoundsWhatIsRemembered(t *testing.T) {
 		t.Error("one host crowds another out")
 	}
 	for i := range 1000 {
-		r.Label = fmt.Sprint("m", i)
+		r.Label, r.ID = fmt.Sprint("m", i), idOf(t, newKey(t))
 		seen.Add(r, netip.AddrFrom4([4]byte{10, 73, 1, byte(i / 4)}), now)
 	}
 	if got := len(seen.Found()); got != peer.MaxSeen {

@@ -15,6 +15,7 @@ import (
 const (
 	maxSeen       = 256
 	maxSeenSource = 16 // from one address on one link, so that one host cannot crowd out the rest
+	maxSeenID     = 8  // of one key, which a user's programs on one host share
 )
 
 // seen remembers who is announced.
@@ -76,7 +77,7 @@ func (s *seen) add(r record, on link, from netip.Addr, now time.Time) bool {
 		return false
 	}
 	if e == nil {
-		if len(s.entries) >= maxSeen || s.countFrom(index, from) >= maxSeenSource {
+		if len(s.entries) >= maxSeen || s.countFrom(index, from) >= maxSeenSource || s.countOf(r.id) >= maxSeenID {
 			return false
 		}
 		e = &seenEntry{key: key, heard: map[channel]heard{}}
@@ -116,6 +117,17 @@ func (s *seen) countFrom(index int, from netip.Addr) int {
 	n := 0
 	for _, e := range s.entries {
 		if h, ok := e.heard[channel{index, from.Is6()}]; ok && h.from == from {
+			n++
+		}
+	}
+	return n
+}
+
+// countOf returns how many announcements have one ID.
+func (s *seen) countOf(id ID) int {
+	n := 0
+	for key := range s.entries {
+		if key.id == id {
 			n++
 		}
 	}

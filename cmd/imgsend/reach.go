@@ -76,148 +76,9 @@ func (r *reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error
 	return r.search(ctx, p)
 }
 
-// An attempt is one address that was dialed.
-type attempt struct {
-	addr   ma.Multiaddr
-	stream *peer.Stream
-	err    error
-}
-
-func (r *reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
-	defer cancel()
-	s := &search{reacher: r, id: p.ID, results: make(chan attempt), tried: map[string]error{}}
-	defer s.drop()
-	defer cancel()
-	for _, a := range p.Addrs {
-		s.try(ctx, a)
-	}
-	heard, browser := s.browse(ctx)
-	if browser != nil {
-		defer browser.Close()
-	}
-	say := time.NewTimer(sayAfter)
-	defer say.Stop()
-	for {
-		select {
-		case f := <-heard:
-			for _, a := range f.Addrs {
-				s.try(ctx, withoutID(a))
-			}
-		case got := <-s.results:
-			s.pending--
-			if got.err == nil {
-				return got.stream, nil
-			}
-			s.tried[got.addr.String()] = got.err
-			if errors.Is(got.err, peer.ErrRefused) || errors.Is(got.err, peer.ErrBusy) || errors.Is(got.err, peer.ErrVersion) {
-				return nil, got.err
-			}
-		case <-say.C:
-			r.v.Sayf("looking for %s: %s", p.Name, s.words(browser))
-		case <-ctx.Done():
-			return nil, s.failure(ctx, p.Name, browser)
-		}
-	}
-}
-
-// A search is the attempts at one peer.
-type search struct {
-	*reacher
-	id      peer.ID
-	results chan attempt
-	pending int
-	tried   map[string]error
-}
-
-// try dials an address that was not dialed before.
-func (s *search) try(ctx context.Context, a ma.Multiaddr) {
-	if _, done := s.tried[a.String()]; done {
-		return
-	}
-	s.tried[a.String()] = nil
-	s.pending++
-	go func() {
-		stream, err := s.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: s.id, Addr: a})
-		s.results <- attempt{a, stream, err}
-	}()
-}
-
-// drop waits for the attempts that are still under way.
-func (s *search) drop() {
-	for ; s.pending > 0; s.pending-- {
-		if got := <-s.results; got.stream != nil {
-			_ = got.stream.Reset()
-		}
-	}
-}
-
-// browse listens for the peer's announcements.
-func (s *search) browse(ctx context.Context) (<-chan peer.Found, *peer.Browser) {
-	b, err := peer.Browse()
-	if err != nil {
-		return nil, nil
-	}
-	heard := make(chan peer.Found)
-	go func() {
-		for f := range b.Find(ctx, peer.ByID(s.id)) {
-			select {
-			case heard <- f:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return heard, b
-}
-
-// words says what is being tried.
-func (s *search) words(b *peer.Browser) string {
-	var parts []string
-	for a, err := range s.tried {
-		if err == nil {
-			parts = append(parts, "dialing "+a)
-		}
-	}
-	if b != nil && len(b.Interfaces()) > 0 {
-		parts = append(parts, "asking on "+strings.Join(b.Interfaces(), ", "))
-	} else {
-		parts = append(parts, "there is no local network to ask on")
-	}
-	return strings.Join(parts, "; ")
-}
-
-// failure is why a peer was not reached. That somebody else answered where it
-// was is the one thing that must not be missed.
-func (s *search) failure(ctx context.Context, name string, b *peer.Browser) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
-	}
-	var why []string
-	for a, err := range s.tried {
-		if errors.Is(err, peer.ErrWrongKey) {
-			return err
-		}
-		var de *peer.DialError
-		if errors.As(err, &de) {
-			why = append(why, a+": "+de.Reason)
-		}
-	}
-	why = append(why, s.words(b))
-	return notFound(fmt.Errorf("%s was not found (%s)", name, strings.Join(why, "; ")))
-}
-
 func notFound(err error) error {
 	return &cli.NotFoundError{Err: err,
 		Hint: "is imgrecv running there? Without multicast on the network, name its address: NAME@192.168.1.20 or " + peer.TargetForm}
-}
-
-func withoutID(a ma.Multiaddr) ma.Multiaddr {
-	addr, last := ma.SplitLast(a)
-	if last != nil && last.Protocol().Code == ma.P_P2P {
-		return addr
-	}
-	return a
 }
 
 // meet pairs with the host that has the code out, and connects to it.
@@ -264,8 +125,13 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 	})
 	defer say.Stop()
 	last := notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
+	tried := 0
 	for f := range b.Find(ctx, peer.ByNameplate(strconv.Itoa(code.Number()))) {
 		for _, a := range f.Addrs {
+			if tried++; tried > maxTried {
+				return peer.Paired{}, notFound(fmt.Errorf("none of the first %d addresses that are announced with code %d is that of its host; the last one: %w",
+					maxTried, code.Number(), last))
+			}
 			met, err := r.pair(ctx, peer.Target{Kind: peer.TargetCode, ID: f.ID, Addr: withoutID(a), Code: code})
 			if err == nil {
 				return met, nil

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imgsend/imgsend/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// Anybody on a local network can announce addresses under any name, so these
+// bound what announcements can make this program do.
+const (
+	maxTried   = 32 // addresses that are dialed, announced ones and saved ones together
+	maxDialing = 8  // of them at the same time
+	maxShown   = 4  // of them in one message
+)
+
+// A search is the attempts to reach one saved peer.
+type search struct {
+	*reacher
+	peer    peer.Peer
+	browser *peer.Browser // nil if there is no multicast DNS here
+	results chan attempt
+	known   []string       // addresses, queued, dialed or done
+	queue   []ma.Multiaddr // to be dialed when fewer than maxDialing are
+	dialing []string
+	failed  []attempt
+}
+
+// An attempt is one address that was dialed.
+type attempt struct {
+	addr   ma.Multiaddr
+	stream *peer.Stream
+	err    error
+}
+
+// search connects to a saved peer where it was last, and where it announces
+// itself.
+func (r *reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
+	defer cancel()
+	s := &search{reacher: r, peer: p, results: make(chan attempt)}
+	defer s.drop()
+	defer cancel()
+	s.add(ctx, p.Addrs)
+	heard := s.browse(ctx)
+	if s.browser != nil {
+		defer s.browser.Close()
+	}
+	say := time.NewTimer(sayAfter)
+	defer say.Stop()
+	for {
+		select {
+		case f := <-heard:
+			s.add(ctx, f.Addrs)
+		case got := <-s.results:
+			s.dialing = slices.DeleteFunc(s.dialing, func(a string) bool { return a == got.addr.String() })
+			if got.err == nil {
+				return got.stream, nil
+			}
+			s.failed = append(s.failed, got)
+			if errors.Is(got.err, peer.ErrRefused) || errors.Is(got.err, peer.ErrBusy) || errors.Is(got.err, peer.ErrVersion) {
+				return nil, got.err
+			}
+			s.dialNext(ctx)
+		case <-say.C:
+			r.v.Sayf("looking for %s: %s", p.Name, s.words())
+		case <-ctx.Done():
+			return nil, s.failure(ctx)
+		}
+	}
+}
+
+// add queues addresses that are new, up to maxTried.
+func (s *search) add(ctx context.Context, addrs []ma.Multiaddr) {
+	for _, a := range addrs {
+		a = withoutID(a)
+		if len(s.known) < maxTried && !slices.Contains(s.known, a.String()) {
+			s.known = append(s.known, a.String())
+			s.queue = append(s.queue, a)
+		}
+	}
+	s.dialNext(ctx)
+}
+
+// dialNext dials what is queued, up to maxDialing at a time.
+func (s *search) dialNext(ctx context.Context) {
+	for len(s.queue) > 0 && len(s.dialing) < maxDialing {
+		a := s.queue[0]
+		s.queue = s.queue[1:]
+		s.dialing = append(s.dialing, a.String())
+		go func() {
+			stream, err := s.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: s.peer.ID, Addr: a})
+			s.results <- attempt{a, stream, err}
+		}()
+	}
+}
+
+// drop waits for the attempts that are still under way.
+func (s *search) drop() {
+	for range s.dialing {
+		if got := <-s.results; got.stream != nil {
+			_ = got.stream.Reset()
+		}
+	}
+}
+
+// browse listens for the peer's announcements.
+func (s *search) browse(ctx context.Context) <-chan peer.Found {
+	b, err := peer.Browse()
+	if err != nil {
+		return nil
+	}
+	s.browser = b
+	heard := make(chan peer.Found)
+	go func() {
+		for f := range b.Find(ctx, peer.ByID(s.peer.ID)) {
+			select {
+			case heard <- f:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return heard
+}
+
+// words says what is being tried.
+func (s *search) words() string {
+	var parts []string
+	if len(s.dialing) > 0 {
+		parts = append(parts, "dialing "+few(s.dialing, ", "))
+	}
+	if s.browser != nil && len(s.browser.Interfaces()) > 0 {
+		parts = append(parts, "asking on "+strings.Join(s.browser.Interfaces(), ", "))
+	} else {
+		parts = append(parts, "there is no local network to ask on")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// few joins the first of some addresses and the number of the others.
+func few(parts []string, separator string) string {
+	if more := len(parts) - maxShown; more > 0 {
+		parts = append(slices.Clip(parts[:maxShown]), fmt.Sprintf("%d more addresses", more))
+	}
+	return strings.Join(parts, separator)
+}
+
+// failure is why a peer was not reached. That another host answered where it
+// was is the one thing that must not be missed.
+func (s *search) failure(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	var why []string
+	for _, a := range s.failed {
+		if errors.Is(a.err, peer.ErrWrongKey) {
+			return a.err
+		}
+		var de *peer.DialError
+		if errors.As(a.err, &de) {
+			why = append(why, a.addr.String()+": "+de.Reason)
+		}
+	}
+	var parts []string
+	if len(why) > 0 {
+		parts = append(parts, few(why, "; "))
+	}
+	parts = append(parts, s.words())
+	return notFound(fmt.Errorf("%s was not found (%s)", s.peer.Name, strings.Join(parts, "; ")))
+}
+
+func withoutID(a ma.Multiaddr) ma.Multiaddr {
+	addr, last := ma.SplitLast(a)
+	if last != nil && last.Protocol().Code == ma.P_P2P {
+		return addr
+	}
+	return a
+}
