@@ -3,11 +3,9 @@ package peer
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -66,8 +64,8 @@ func (d Damage) String() string { return fmt.Sprintf("line %d: %v", d.Line, d.Er
 // are kept as they are when the file is written.
 //
 // A line that cannot be read, or that has a name or an ID for the second time,
-// is no peer; the rest still is. A file that others can write, or that is not
-// there or cannot be read, has no peers.
+// is no peer; the rest still is. A file that others own or can write, that is in
+// such a folder, or that is not there or cannot be read, has no peers.
 type Book struct {
 	path string
 
@@ -130,6 +128,9 @@ func (b *Book) Known(id ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	info, err := os.Stat(b.path)
+	if err == nil {
+		err = checkFolder(filepath.Dir(b.path))
+	}
 	if err != nil {
 		b.info, b.ids = nil, nil
 		return false
@@ -234,28 +235,12 @@ func addAddrs(fresh, old []ma.Multiaddr) []ma.Multiaddr {
 
 // load reads the file. One that does not exist is empty.
 func (b *Book) load() (*page, error) {
-	file, err := os.Open(b.path)
+	data, err := readPrivate(b.path, "the saved peers", 0o022, maxBook)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &page{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the saved peers: %w", err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("read the saved peers: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read the saved peers: %s is not a regular file", b.path)
-	}
-	// Windows has no permission bits to judge by.
-	if mode := info.Mode().Perm(); mode&0o022 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("refuse the saved peers: others can change %s (mode %04o); look it over, then run: chmod 600 %[1]s", b.path, mode)
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxBook+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the saved peers: %w", err)
+		return nil, err
 	}
 	if len(data) > maxBook {
 		return nil, fmt.Errorf("read the saved peers: %s is larger than %d bytes", b.path, maxBook)
@@ -266,8 +251,7 @@ func (b *Book) load() (*page, error) {
 // change lets edit change the file while no other program does. Nothing is
 // written if edit returns false.
 func (b *Book) change(edit func(*page) bool) error {
-	home := filepath.Dir(b.path)
-	if err := os.MkdirAll(home, 0o700); err != nil {
+	if err := makeFolder(filepath.Dir(b.path)); err != nil {
 		return err
 	}
 	unlock, err := lockFile(b.path + ".lock")
@@ -285,22 +269,19 @@ func (b *Book) change(edit func(*page) bool) error {
 	return replaceFile(b.path, page.String())
 }
 
-// replaceFile puts text into the file at path, whole or not at all.
+// replaceFile puts text into the file at path, whole or not at all. The caller
+// holds the lock.
 func replaceFile(path, text string) error {
 	if len(text) > maxBook {
 		return fmt.Errorf("%s would be larger than %d bytes", path, maxBook)
 	}
-	// os.CreateTemp makes files of mode 0600.
-	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	sweepTemp(path, 0) // whoever holds the lock is the only writer
+	temp, err := writeTemp(path, text)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name())
-	_, err = temp.WriteString(text)
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
+	if err := os.Rename(temp, path); err != nil {
+		os.Remove(temp)
 		return err
 	}
 	// What matters happened. Some systems cannot sync a folder.

@@ -7,11 +7,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
@@ -28,6 +27,10 @@ const (
 	// identityHeader starts the one line of the key file. After it comes the
 	// standard base64 of the 32 byte Ed25519 seed (RFC 8032), then a newline.
 	identityHeader = "imgsend-ed25519-seed "
+
+	// tempStale is the age at which a temporary file belongs to no process that
+	// is just creating a key.
+	tempStale = time.Minute
 
 	// maxIdentityFile bounds what is read of a file that should hold one line.
 	maxIdentityFile = 4096
@@ -52,7 +55,8 @@ func Home() (string, error) {
 // the same time end with the same key.
 //
 // The file holds one line: "imgsend-ed25519-seed" and the base64 of the seed. A
-// file that holds anything else, or that others can read, is an error and is
+// file that holds anything else, that others can read, that belongs to another
+// user, or that is in a folder which others own or can write, is an error and is
 // left as it is: a key silently replaced would make this host a stranger to
 // everyone who knows it.
 func LoadIdentity(home string) (crypto.PrivKey, error) {
@@ -68,25 +72,9 @@ func LoadIdentity(home string) (crypto.PrivKey, error) {
 }
 
 func readIdentity(path string) (crypto.PrivKey, error) {
-	file, err := os.Open(path)
+	data, err := readPrivate(path, "the identity of this host", 0o077, maxIdentityFile)
 	if err != nil {
-		return nil, fmt.Errorf("read the identity of this host: %w", err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("read the identity of this host: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read the identity of this host: %s is not a regular file", path)
-	}
-	// Windows has no permission bits to judge by.
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("refuse the identity %s: others can read or change it (mode %04o); run: chmod 600 %s", path, mode, path)
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxIdentityFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the identity of this host: %w", err)
+		return nil, err
 	}
 	key, err := parseIdentity(data)
 	if err != nil {
@@ -120,27 +108,21 @@ func parseIdentity(data []byte) (crypto.PrivKey, error) {
 }
 
 // createIdentity puts a new key at path unless there is a file by now.
-func createIdentity(path string) (err error) {
-	home := filepath.Dir(path)
-	if err := os.MkdirAll(home, 0o700); err != nil {
+func createIdentity(path string) error {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := rand.Read(seed); err != nil {
 		return err
 	}
-	// os.CreateTemp makes files of mode 0600.
-	temp, err := os.CreateTemp(home, identityFile+".*.tmp")
+	sweepTemp(path, tempStale)
+	temp, err := writeTemp(path, identityHeader+base64.StdEncoding.EncodeToString(seed)+"\n")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name())
-	_, err = fmt.Fprintf(temp, "%s%s\n", identityHeader, base64.StdEncoding.EncodeToString(seed))
-	err = errors.Join(err, temp.Sync(), temp.Close())
-	if err != nil {
-		return err
-	}
-	return publish(temp.Name(), path)
+	defer os.Remove(temp)
+	return publish(temp, path)
 }
 
 // publish gives the finished file temp its name, unless the name is taken:

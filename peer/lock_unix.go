@@ -5,7 +5,6 @@ package peer
 import (
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 )
@@ -15,7 +14,7 @@ import (
 // program ends in whatever way. The file stays: removing it would let two
 // programs lock two files of one name.
 func lockFile(path string) (unlock func(), err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := openLock(path)
 	if err != nil {
 		return nil, err
 	}

@@ -11,15 +11,22 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// memoryLimit is what the garbage collector aims at. A transfer itself needs
-// less; it bounds the garbage.
+// memoryLimit is the size of the heap that the garbage collector aims at, in
+// bytes, unless GOMEMLIMIT sets another one. A transfer needs less; the limit
+// bounds the garbage.
 const memoryLimit = 64 << 20
+
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
 
 // Run is the main function of both programs: it parses the command line, runs
 // the program until it ends or is interrupted, and exits with its status.
 // A second interrupt ends it at once.
 func Run(v *Voice, flags *pflag.FlagSet, usage string, body func(ctx context.Context) error) {
-	debug.SetMemoryLimit(memoryLimit)
+	limitMemory()
 	help := flags.BoolP("help", "h", false, "")
 	version := flags.Bool("version", false, "")
 	flags.Usage = func() {}
