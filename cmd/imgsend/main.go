@@ -19,10 +19,12 @@ writes them into an archive, for imgrecv -i, docker load or podman load.
 IMAGE is a name (webapp means webapp:latest) or an image ID; an image given by
 its ID arrives without a name unless --as gives it one.
 
-  -t, --to PEER         a code that imgrecv shows (7-crystal-tulip), the name of
-                        a saved peer, either of them @HOST[:PORT], HOST[:PORT],
-                        or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo...; - asks for
-                        it; without --to IMGSEND_CODE is read, or you are asked
+  -t, --to PEER         - asks for a code that imgrecv shows, or another PEER;
+                        without --to IMGSEND_CODE is read, or you are asked. Use
+                        these where others use this host: they can read arguments.
+                        Or the code itself (7-crystal-tulip), the name of a saved
+                        peer, either of them @HOST[:PORT], HOST[:PORT], or
+                        /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo...
       --no-remember     do not save who was met by a code
       --peers           list saved peers and those that wait nearby
       --forget NAME     forget a saved peer
@@ -56,7 +58,7 @@ its ID arrives without a name unless --as gives it one.
   -h, --help            print this
 
 Examples:
-  imgsend webapp:1.0 nginx:1.22 --to 7-crystal-tulip    the first time
+  imgsend webapp:1.0 nginx:1.22 --to -                   the first time; type the code
   imgsend webapp:1.1 --to buildbox                       from then on
   imgsend -n webapp:2.0 --to buildbox@192.168.1.20       what would be sent?
   imgsend 0bc42f7ff218 --as webapp:1.0 --to buildbox
