@@ -58,7 +58,7 @@ func parseListen(text string) ([]ma.Multiaddr, error) {
 		return fail("expected a form such as :%d, 192.168.1.20:%[1]d or [::1]:%[1]d; names are not looked up", DefaultPort)
 	}
 	if addr.Addr().Zone() != "" {
-		return fail("addresses with an interface are not spoken")
+		return fail("addresses with a zone (fe80::1%%eth0) are not supported")
 	}
 	return []ma.Multiaddr{tcpAddr(addr.Addr().Unmap(), int(addr.Port()))}, nil
 }
@@ -140,7 +140,7 @@ func noFamily(err error) bool {
 }
 
 func chosenBySystem(addr ma.Multiaddr) bool {
-	port, err := addr.ValueForProtocol(portProtocol(addr))
+	port, err := addr.ValueForProtocol(ma.P_TCP)
 	return err == nil && port == "0"
 }
 

@@ -42,41 +42,31 @@ type Code struct {
 	first, second string
 }
 
-// NewCode returns a code that nobody can guess, with none of the given numbers,
-// which may be those that other hosts are known to use.
-func NewCode(taken ...int) (Code, error) {
-	var free []int
-	for n := 1; n <= newCodeNumbers; n++ {
-		if !slices.Contains(taken, n) {
-			free = append(free, n)
-		}
+// NewCode returns a code that nobody can guess.
+func NewCode() (Code, error) {
+	number, err := rand.Int(rand.Reader, big.NewInt(newCodeNumbers))
+	if err != nil {
+		return Code{}, fmt.Errorf("make a code: %w", err)
 	}
-	if len(free) == 0 {
-		return Code{}, errors.New("all numbers for codes are taken")
-	}
-	number, err := choose(free)
+	first, err := chooseWord()
 	if err != nil {
 		return Code{}, err
 	}
-	first, err := choose(wordList())
+	second, err := chooseWord()
 	if err != nil {
 		return Code{}, err
 	}
-	second, err := choose(wordList())
-	if err != nil {
-		return Code{}, err
-	}
-	return Code{number, first, second}, nil
+	return Code{1 + int(number.Int64()), first, second}, nil
 }
 
-// choose returns one of all, each as likely as the other.
-func choose[T any](all []T) (T, error) {
-	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(all))))
+// chooseWord returns a word of the list, each as likely as the other.
+func chooseWord() (string, error) {
+	words := wordList()
+	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(words))))
 	if err != nil {
-		var none T
-		return none, fmt.Errorf("make a code: %w", err)
+		return "", fmt.Errorf("make a code: %w", err)
 	}
-	return all[i.Int64()], nil
+	return words[i.Int64()], nil
 }
 
 // ParseCode reads a code as people type it: in any case, with spaces, hyphens

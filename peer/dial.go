@@ -53,7 +53,7 @@ func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialCon
 	if err != nil {
 		return nil, err
 	}
-	n, err := newNode(key, nil, isQUIC(target.Addr), timeout)
+	n, err := newNode(key, nil, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("prepare to dial %s: %w", target, err)
 	}
@@ -91,12 +91,6 @@ func (n *node) open(ctx context.Context, target Target, proto protocol.ID) (netw
 		return fail(err)
 	}
 	stream, err := negotiate(ctx, conn, proto)
-	var unsupported multistream.ErrNotSupported[protocol.ID]
-	if errors.As(err, &unsupported) {
-		e := dialError(target, n.swarm.LocalPeer(), err)
-		e.Reason = fmt.Sprintf("this host speaks %s, the other %s", proto, spoken(ctx, conn))
-		return nil, e
-	}
 	if err != nil {
 		return fail(err)
 	}

@@ -237,7 +237,7 @@ func (r record) port() uint16 {
 	if len(r.addrs) == 0 {
 		return 0
 	}
-	text, err := r.addrs[0].ValueForProtocol(portProtocol(r.addrs[0]))
+	text, err := r.addrs[0].ValueForProtocol(ma.P_TCP)
 	if err != nil {
 		return 0
 	}

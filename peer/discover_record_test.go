@@ -37,7 +37,7 @@ func TestAnnounceRecordRoundTrip(t *testing.T) {
 	long.Name = strings.Repeat("n", peer.MaxNameLen)
 	long.Nameplate = strings.Repeat("9", peer.MaxNameplateLen)
 	for i := range peer.MaxAddrs {
-		long.Addrs = append(long.Addrs, ma.StringCast(fmt.Sprintf("/ip6/fd00:1111:2222:3333:4444:5555:6666:777%d/udp/65535/quic-v1", i)))
+		long.Addrs = append(long.Addrs, ma.StringCast(fmt.Sprintf("/ip6/fd00:1111:2222:3333:4444:5555:6666:777%d/tcp/65535", i)))
 	}
 	none := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
 	none.Nameplate = ""
@@ -341,7 +341,7 @@ func TestAnnounceKeepsToRealInterfaces(t *testing.T) {
 
 // Whatever comes, what is accepted is within the limits and says itself again.
 func FuzzBrowseRecords(f *testing.F) {
-	r := testRecord(f, "/ip4/10.73.0.1/tcp/7420", "/ip6/fd73::1/udp/7420/quic-v1")
+	r := testRecord(f, "/ip4/10.73.0.1/tcp/7420", "/ip6/fd73::1/tcp/7420")
 	f.Add(pack(f, r))
 	r.TTL = 0
 	f.Add(pack(f, r))

@@ -8,8 +8,7 @@
 //
 // # The stack
 //
-// TCP, TLS 1.3 (Noise with those who lack it), yamux, one multistream
-// negotiation; QUIC only where an address asks for it. These are libp2p's own
+// TCP, TLS 1.3, yamux, one multistream negotiation. These are libp2p's own
 // parts put together by hand, not the all-in libp2p host, so that nothing that
 // talks on its own account is even linked in: no relay, no AutoNAT, no hole
 // punching, no port mapping, no DHT, no identify, no ping service, no metrics.

@@ -15,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/multiformats/go-multistream"
-	"github.com/quic-go/quic-go"
 )
 
 // The ways in which [Dial] fails, to be told apart with errors.Is. The error
@@ -82,7 +81,6 @@ func dialError(target Target, self ID, err error) *DialError {
 // unreachable puts the usual causes into words.
 func unreachable(err error) string {
 	var timeout net.Error
-	var version *quic.VersionNegotiationError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused, nothing listens on that port"
@@ -91,8 +89,6 @@ func unreachable(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
 		return "timed out"
-	case errors.As(err, &version):
-		return "it speaks another version of QUIC"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, network.ErrReset),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "it closed the connection while that was being set up, as if it were no imgrecv"

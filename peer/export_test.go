@@ -18,7 +18,7 @@ const (
 // ListenNear is Listen with an empty Addr, but for the first port to try and
 // the addresses.
 func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip.Addr) (*Host, error) {
-	h, err := newHost(key, Policy{}, false)
+	h, err := newHost(key, Policy{})
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip
 // NewSwarm returns a libp2p network with our transports and nobody in charge,
 // to play other programs with, and what closes it.
 func NewSwarm(key crypto.PrivKey) (*swarm.Swarm, func() error, error) {
-	n, err := newNode(key, nil, false, DefaultDialTimeout)
+	n, err := newNode(key, nil, DefaultDialTimeout)
 	if err != nil {
 		return nil, nil, err
 	}

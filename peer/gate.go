@@ -31,7 +31,6 @@ type gate struct {
 	stranger network.Conn // the last stranger let in
 	pairOnly bool         // it may do nothing but pair
 	pairing  *Pairing     // the code that is out, or nil
-	admitted map[ID]bool  // see Host.Admit
 }
 
 var _ connmgr.ConnectionGater = (*gate)(nil)
@@ -73,12 +72,7 @@ func (g *gate) enter(conn network.Conn) bool {
 
 // knows reports whether a peer needs no code and nobody's leave.
 func (g *gate) knows(id ID) bool {
-	if g.policy.Allow != nil && g.policy.Allow(id) {
-		return true
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.admitted[id]
+	return g.policy.Allow != nil && g.policy.Allow(id)
 }
 
 // mayTransfer reports whether conn may have a stream to transfer on. It asks
@@ -88,15 +82,6 @@ func (g *gate) mayTransfer(conn network.Conn) bool {
 	stranger := g.stranger == conn && !g.pairOnly
 	g.mu.Unlock()
 	return stranger || g.knows(conn.RemotePeer())
-}
-
-func (g *gate) admit(id ID) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.admitted == nil {
-		g.admitted = map[ID]bool{}
-	}
-	g.admitted[id] = true
 }
 
 // offer puts a code out, unless there is one.

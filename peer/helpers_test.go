@@ -3,6 +3,7 @@ package peer_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -113,7 +114,8 @@ func accept(t testing.TB, host *peer.Host) *peer.Stream {
 
 func setDeadline(t testing.TB, s *peer.Stream) {
 	t.Helper()
-	if err := s.SetDeadline(time.Now().Add(patience)); err != nil {
+	deadline := time.Now().Add(patience)
+	if err := errors.Join(s.SetReadDeadline(deadline), s.SetWriteDeadline(deadline)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -46,7 +46,7 @@ type Invitation struct {
 func (h *Host) Invite(ctx context.Context, invitation Invitation) (Paired, error) {
 	newCode := invitation.Code
 	if newCode == nil {
-		newCode = func() (Code, error) { return NewCode() }
+		newCode = NewCode
 	}
 	pause := invitation.pause
 	if pause == 0 {

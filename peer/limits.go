@@ -72,7 +72,7 @@ const (
 // newResourceManager returns libp2p's bookkeeping of connections, streams and
 // memory, with fixed limits.
 func newResourceManager() (network.ResourceManager, error) {
-	const conns = 2*maxConns + 8 // two sockets, and QUIC's, which has no backlog
+	const conns = 2*maxConns + 8 // two sockets
 	all := rcmgr.ResourceLimits{
 		Streams: 2 * conns, StreamsInbound: 2 * conns, StreamsOutbound: 8,
 		Conns: conns, ConnsInbound: conns, ConnsOutbound: 8, FD: conns,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // ListenConfig says where a host listens and whom it lets in.
 type ListenConfig struct {
 	// Addr is where to listen: ":7420", "192.168.1.20:7420", "[::1]:0", or a
-	// multiaddr, which can ask for QUIC. Empty is [DefaultPort] on all
+	// multiaddr. Empty is [DefaultPort] on all
 	// addresses, or, if that port is taken, the next one that is free.
 	Addr string
 	// Policy decides who gets in.
@@ -51,7 +52,7 @@ func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHost(key, config.Policy, isQUIC(addrs[0]))
+	h, err := newHost(key, config.Policy)
 	if err != nil {
 		return nil, fmt.Errorf("prepare to listen: %w", err)
 	}
@@ -68,14 +69,14 @@ func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host
 }
 
 // newHost returns a host that does not listen anywhere yet.
-func newHost(key crypto.PrivKey, policy Policy, quic bool) (*Host, error) {
+func newHost(key crypto.PrivKey, policy Policy) (*Host, error) {
 	h := &Host{
 		gate:   &gate{policy: policy},
 		ready:  make(chan struct{}, 1),
 		closed: make(chan struct{}),
 	}
 	var err error
-	if h.node, err = newNode(key, h.gate, quic, DefaultDialTimeout); err != nil {
+	if h.node, err = newNode(key, h.gate, DefaultDialTimeout); err != nil {
 		return nil, err
 	}
 	h.node.swarm.SetStreamHandler(h.handle)
@@ -223,7 +224,7 @@ func (h *Host) next() *Stream {
 			if len(h.waiting) > 0 {
 				h.signal()
 			}
-			return &Stream{stream: w.stream, stranger: h.gate.isStranger(w.stream.Conn())}
+			return &Stream{stream: w.stream}
 		}
 	}
 	return nil
@@ -257,4 +258,19 @@ func (h *Host) signal() {
 	case h.ready <- struct{}{}:
 	default:
 	}
+}
+
+// isTransfer reports whether p is some version of our protocol, known or not,
+// and fit to be shown: the other side chose its text.
+func isTransfer(p protocol.ID) bool {
+	version, ok := strings.CutPrefix(string(p), ProtocolFamily)
+	if !ok || version == "" || len(p) > maxProtocolID {
+		return false
+	}
+	for _, r := range version {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '.' && r != '-' {
+			return false
+		}
+	}
+	return true
 }

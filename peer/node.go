@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -22,7 +21,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
-	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -31,15 +29,14 @@ type node struct {
 	swarm  *swarm.Swarm
 	store  peerstore.Peerstore
 	limits network.ResourceManager
-	quic   io.Closer // nil without QUIC
 
 	closing sync.Once
 	closed  error
 }
 
 // newNode builds a network that neither listens nor dials yet. gater may be
-// nil. QUIC is there only if asked for, dialTimeout bounds one dial.
-func newNode(key crypto.PrivKey, gater connmgr.ConnectionGater, quic bool, dialTimeout time.Duration) (_ *node, err error) {
+// nil. dialTimeout bounds one dial.
+func newNode(key crypto.PrivKey, gater connmgr.ConnectionGater, dialTimeout time.Duration) (_ *node, err error) {
 	silence()
 	id, err := lpeer.IDFromPrivateKey(key)
 	if err != nil {
@@ -76,33 +73,18 @@ func newNode(key crypto.PrivKey, gater connmgr.ConnectionGater, quic bool, dialT
 	if err != nil {
 		return nil, err
 	}
-	if err := n.swarm.AddTransport(&tcpTransport{upgrader: up, limits: n.limits}); err != nil {
-		return nil, err
-	}
-	if !quic {
-		return n, nil
-	}
-	quicTransport, closer, err := newQUIC(key, gater, n.limits)
-	if err != nil {
-		return nil, err
-	}
-	n.quic = closer
-	return n, n.swarm.AddTransport(quicTransport)
+	return n, n.swarm.AddTransport(&tcpTransport{upgrader: up, limits: n.limits})
 }
 
 // newUpgrader returns what makes a TCP connection secure and able to carry
-// streams: TLS 1.3 first, Noise second, then yamux.
+// streams: TLS 1.3, then yamux.
 func newUpgrader(key crypto.PrivKey, gater connmgr.ConnectionGater, limits network.ResourceManager) (transport.Upgrader, error) {
 	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: newMuxer()}}
-	first, err := newTLS(key, yamux.ID)
+	security, err := newTLS(key, yamux.ID)
 	if err != nil {
 		return nil, err
 	}
-	second, err := noise.New(noise.ID, key, muxers)
-	if err != nil {
-		return nil, err
-	}
-	return upgrader.New([]sec.SecureTransport{first, second}, muxers, nil, limits, gater,
+	return upgrader.New([]sec.SecureTransport{security}, muxers, nil, limits, gater,
 		upgrader.WithAcceptTimeout(handshakeTimeout))
 }
 
@@ -137,9 +119,6 @@ func (n *node) close() error {
 		var errs []error
 		if n.swarm != nil {
 			errs = append(errs, n.swarm.Close())
-		}
-		if n.quic != nil {
-			errs = append(errs, n.quic.Close())
 		}
 		if n.store != nil {
 			errs = append(errs, n.store.Close())

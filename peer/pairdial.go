@@ -77,7 +77,7 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 	if target.ID.MatchesPrivateKey(key) {
 		return Paired{}, fmt.Errorf("pair: %w", ErrSelf)
 	}
-	n, err := newNode(key, nil, isQUIC(target.Addr), DefaultDialTimeout)
+	n, err := newNode(key, nil, DefaultDialTimeout)
 	if err != nil {
 		return Paired{}, fmt.Errorf("prepare to dial %s: %w", target, err)
 	}
@@ -127,7 +127,7 @@ func Identify(ctx context.Context, target Target) (ID, error) {
 	if err := probe.check(); err != nil {
 		return "", fmt.Errorf("dial: %w: %w", ErrBadTarget, err)
 	}
-	n, err := newNode(key, nil, isQUIC(target.Addr), DefaultDialTimeout)
+	n, err := newNode(key, nil, DefaultDialTimeout)
 	if err != nil {
 		return "", fmt.Errorf("prepare to dial %s: %w", target.Addr, err)
 	}

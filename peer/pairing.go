@@ -78,10 +78,6 @@ func (h *Host) Pair(config PairingConfig) (*Pairing, error) {
 	return p, nil
 }
 
-// Admit lets a peer in for as long as the host runs, whatever the policy: one
-// that was paired and is not to be remembered.
-func (h *Host) Admit(id ID) { h.gate.admit(id) }
-
 // Done returns a channel that is closed when the pairing has ended.
 func (p *Pairing) Done() <-chan struct{} { return p.done }
 

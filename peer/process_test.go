@@ -54,7 +54,7 @@ func TestNothingElseOfLibp2pIsLinkedIn(t *testing.T) {
 		t.Fatalf("only %d packages were listed", len(deps))
 	}
 	banned := regexp.MustCompile(`go-libp2p$|go-libp2p/config|autonat|autorelay|circuitv2|holepunch|p2p/net/nat|go-nat-pmp|goupnp|kad-dht|host/basic|` +
-		`protocol/ping|protocol/identify$|discovery|mdns|pion/|webtransport|websocket|` +
+		`protocol/ping|protocol/identify|quic|security/noise|discovery|mdns|pion/|webtransport|websocket|` +
 		`imgsend/imgsend/(engine|transfer|cmd)`)
 	for _, dep := range deps {
 		if banned.MatchString(dep) {

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	goyamux "github.com/libp2p/go-yamux/v5"
 	ma "github.com/multiformats/go-multiaddr"
-	"github.com/quic-go/quic-go"
 )
 
 // ProtocolFamily starts the ID of every protocol that a [Host] accepts; what
@@ -21,9 +19,8 @@ const ProtocolFamily = "/imgsend/transfer/"
 // proven its key. There is one stream to a connection. One goroutine
 // may read while another writes; any may Reset.
 type Stream struct {
-	stream   network.Stream
-	stranger bool
-	free     func() // what belongs to the stream alone; called once, may be nil
+	stream network.Stream
+	free   func() // what belongs to the stream alone; called once, may be nil
 
 	sawEOF   atomic.Bool // the peer closed its side
 	finFirst atomic.Bool // this side closed for writing before the peer did
@@ -33,10 +30,6 @@ type Stream struct {
 // Peer returns who is at the other end.
 func (s *Stream) Peer() ID { return s.stream.Conn().RemotePeer() }
 
-// Stranger reports whether the peer was let in by [Policy.Strangers] and not
-// because it is known. It is false for a dialed stream.
-func (s *Stream) Stranger() bool { return s.stranger }
-
 // RemoteAddr returns where the peer is connected from or was dialed at.
 func (s *Stream) RemoteAddr() ma.Multiaddr { return s.stream.Conn().RemoteMultiaddr() }
 
@@ -44,10 +37,6 @@ func (s *Stream) RemoteAddr() ma.Multiaddr { return s.stream.Conn().RemoteMultia
 // an accepted stream the dialer chose it: it starts with [ProtocolFamily], the
 // version after that may be any.
 func (s *Stream) Protocol() string { return string(s.stream.Protocol()) }
-
-// Version returns what follows [ProtocolFamily] in the protocol ID, such as
-// "1".
-func (s *Stream) Version() string { return strings.TrimPrefix(s.Protocol(), ProtocolFamily) }
 
 // Read returns io.EOF only if the peer closed the stream for writing; a lost
 // connection or a reset is another error.
@@ -72,11 +61,8 @@ func (s *Stream) CloseWrite() error {
 	return s.stream.CloseWrite()
 }
 
-// SetDeadline sets both deadlines, as in net.Conn: the error of a missed one is
-// a net.Error whose Timeout is true, and the stream stays good.
-func (s *Stream) SetDeadline(t time.Time) error { return s.stream.SetDeadline(t) }
-
-// SetReadDeadline sets the deadline of reads, as in net.Conn.
+// SetReadDeadline sets the deadline of reads, as in net.Conn: the error of a
+// missed one is a net.Error whose Timeout is true, and the stream stays good.
 func (s *Stream) SetReadDeadline(t time.Time) error { return s.stream.SetReadDeadline(t) }
 
 // SetWriteDeadline sets the deadline of writes, as in net.Conn.
@@ -133,10 +119,6 @@ func hungUp(conn network.Conn) <-chan struct{} {
 	var session *goyamux.Session
 	if conn.As(&session) {
 		return session.CloseChan()
-	}
-	var connection *quic.Conn
-	if conn.As(&connection) {
-		return connection.Context().Done()
 	}
 	closed := make(chan struct{})
 	close(closed)

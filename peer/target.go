@@ -46,7 +46,7 @@ type Target struct {
 	Kind TargetKind
 	// ID is the peer that must answer.
 	ID ID
-	// Addr is where: an IP address and a TCP or QUIC port, without the ID.
+	// Addr is where: an IP address and a TCP port, without the ID.
 	Addr ma.Multiaddr
 	// Name is that of a saved peer.
 	Name string
@@ -84,7 +84,7 @@ func (t Target) hostPort() string {
 		return ""
 	}
 	_, address, err := manet.DialArgs(t.Addr)
-	if err != nil || isQUIC(t.Addr) {
+	if err != nil {
 		return t.Addr.String()
 	}
 	return address
@@ -95,7 +95,7 @@ func (t Target) hostPort() string {
 //	NAME, NAME@HOST[:PORT]    a saved peer, where it was or at an address
 //	CODE, CODE@HOST[:PORT]    a new peer, see [ParseCode]
 //	HOST[:PORT]               whoever is there
-//	ADDRESS/p2p/ID            /ip4 or /ip6, then /tcp/PORT or /udp/PORT/quic-v1
+//	ADDRESS/p2p/ID            /ip4/IP/tcp/PORT or /ip6/IP/tcp/PORT
 //
 // HOST is an IP address, in brackets if it is an IPv6 one with a port; the port
 // is [DefaultPort] if it is left out. Names are not looked up: there is no DNS
@@ -173,7 +173,7 @@ func parseHost(text string) (addr ma.Multiaddr, ok bool, err error) {
 		at = netip.AddrPortFrom(ip, DefaultPort)
 	}
 	if at.Addr().Zone() != "" {
-		return nil, true, fmt.Errorf("%q: addresses with an interface are not spoken", text)
+		return nil, true, fmt.Errorf("%q: addresses with a zone (fe80::1%%eth0) are not supported", text)
 	}
 	addr = tcpAddr(at.Addr().Unmap(), int(at.Port()))
 	if err := checkAddr(addr); err != nil {
@@ -215,7 +215,7 @@ func checkAddr(addr ma.Multiaddr) error {
 	if err := checkTransport(addr); err != nil {
 		return err
 	}
-	port, err := addr.ValueForProtocol(portProtocol(addr))
+	port, err := addr.ValueForProtocol(ma.P_TCP)
 	switch {
 	case err != nil:
 		return err
@@ -240,30 +240,13 @@ func dnsName(addr ma.Multiaddr) (string, bool) {
 	return "", false
 }
 
-// checkTransport accepts IP/tcp and IP/udp/quic-v1 and nothing more.
+// checkTransport accepts IP/tcp and nothing more.
 func checkTransport(addr ma.Multiaddr) error {
-	var codes []int
-	for _, c := range addr {
-		codes = append(codes, c.Protocol().Code)
-	}
-	if len(codes) < 2 || (codes[0] != ma.P_IP4 && codes[0] != ma.P_IP6) {
+	if len(addr) < 2 || (addr[0].Code() != ma.P_IP4 && addr[0].Code() != ma.P_IP6) {
 		return errors.New("it does not start with /ip4 or /ip6 and a port")
 	}
-	switch {
-	case len(codes) == 2 && codes[1] == ma.P_TCP:
-		return nil
-	case len(codes) == 3 && codes[1] == ma.P_UDP && codes[2] == ma.P_QUIC_V1:
-		return nil
+	if len(addr) > 2 || addr[1].Code() != ma.P_TCP {
+		return errors.New("only /tcp/PORT is supported")
 	}
-	return errors.New("only /tcp/PORT and /udp/PORT/quic-v1 are spoken")
-}
-
-// isQUIC reports whether addr, which passed checkTransport, is a QUIC address.
-func isQUIC(addr ma.Multiaddr) bool { return len(addr) == 3 }
-
-func portProtocol(addr ma.Multiaddr) int {
-	if isQUIC(addr) {
-		return ma.P_UDP
-	}
-	return ma.P_TCP
+	return nil
 }

@@ -15,8 +15,6 @@ var goodTargets = []string{
 	"/ip4/127.0.0.1/tcp/1/p2p/" + someID,
 	"/ip6/::1/tcp/65535/p2p/" + someID,
 	"/ip6/2001:db8::7/tcp/7420/p2p/" + someID,
-	"/ip4/10.0.0.1/udp/7420/quic-v1/p2p/" + someID,
-	"/ip6/fd00::1/udp/7420/quic-v1/p2p/" + someID,
 }
 
 // badTargets maps what is given to what the error must mention.
@@ -37,7 +35,7 @@ var badTargets = map[string]string{
 	"10.0.0.1:0":                      "port 0",
 	"10.0.0.1:70000":                  "IP address",
 	"fe80::1":                         "link-local",
-	"[fe80::1%lo]:7420":               "interface",
+	"[fe80::1%lo]:7420":               "zone",
 	"a@b@10.0.0.1":                    "IP address",
 	"/p2p/" + someID:                  "/ip4",
 	"/ip4/192.168.1.20/tcp/7420":      "/p2p/ID",
@@ -55,8 +53,8 @@ var badTargets = map[string]string{
 	"/dns6/example.com/tcp/7420/p2p/" + someID:                                     "names are not looked up",
 	"/dnsaddr/example.com/p2p/" + someID:                                           "names are not looked up",
 	"/ip4/192.168.1.20/tcp/7420/ws/p2p/" + someID:                                  "/tcp/PORT",
-	"/ip4/192.168.1.20/udp/7420/p2p/" + someID:                                     "quic-v1",
-	"/ip4/192.168.1.20/udp/7420/quic-v1/webtransport/p2p/" + someID:                "quic-v1",
+	"/ip4/192.168.1.20/udp/7420/p2p/" + someID:                                     "only /tcp/PORT",
+	"/ip4/192.168.1.20/udp/7420/quic-v1/p2p/" + someID:                             "only /tcp/PORT",
 	"/ip4/192.168.1.20/tcp/7420/p2p/" + someID + "/p2p-circuit/p2p/" + someID:      "/tcp/PORT",
 	"/ip4/192.168.1.20/tcp/7420/p2p/" + someID + "/tcp/1":                          "/p2p/ID",
 	"/unix/tmp/socket/p2p/" + someID:                                               "/ip4",

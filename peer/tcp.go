@@ -71,7 +71,7 @@ func (t *tcpTransport) Listen(addr ma.Multiaddr) (transport.Listener, error) {
 }
 
 func (t *tcpTransport) CanDial(addr ma.Multiaddr) bool {
-	return checkTransport(addr) == nil && !isQUIC(addr)
+	return checkTransport(addr) == nil
 }
 
 func (t *tcpTransport) Protocols() []int { return []int{ma.P_TCP} }
