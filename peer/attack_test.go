@@ -2,6 +2,7 @@ package peer_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -103,6 +104,15 @@ func TestReflection(t *testing.T) {
 			t.Errorf("%s: error %v, want ErrPairing", what, err)
 		}
 	}
+}
+
+func unhex(t testing.TB, text string) []byte {
+	t.Helper()
+	data, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // readMessage reads one message whole.

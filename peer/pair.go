@@ -12,6 +12,7 @@ import (
 	"hash"
 	"io"
 
+	"github.com/imgsend/imgsend/peer/internal/cpace"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -255,32 +256,32 @@ func newNonce() ([]byte, error) {
 
 // exchange runs CPace, after which MACs can be made.
 func (t *talk) exchange(code Code) error {
-	context := lvCat([]byte(PairProtocol), binary.BigEndian.AppendUint16(nil, uint16(t.number)), []byte(t.dialerID), []byte(t.hostID))
-	own, err := newCPace([]byte(code.secret()), context, t.nonces)
+	context := cpace.Concat([]byte(PairProtocol), binary.BigEndian.AppendUint16(nil, uint16(t.number)), []byte(t.dialerID), []byte(t.hostID))
+	own, err := cpace.New([]byte(code.secret()), context, t.nonces)
 	if err != nil {
 		return err
 	}
 	var dialer, host, theirs []byte
 	if t.listener {
-		if theirs, err = t.receive(kindDialerShare, cpaceShare, cpaceShare); err != nil {
+		if theirs, err = t.receive(kindDialerShare, cpace.ShareSize, cpace.ShareSize); err != nil {
 			return err
 		}
-		dialer, host = theirs, own.share
-		err = t.send(kindListenerShare, own.share)
+		dialer, host = theirs, own.Share()
+		err = t.send(kindListenerShare, own.Share())
 	} else {
-		if err = t.send(kindDialerShare, own.share); err != nil {
+		if err = t.send(kindDialerShare, own.Share()); err != nil {
 			return err
 		}
-		theirs, err = t.receive(kindListenerShare, cpaceShare, cpaceShare)
-		dialer, host = own.share, theirs
+		theirs, err = t.receive(kindListenerShare, cpace.ShareSize, cpace.ShareSize)
+		dialer, host = own.Share(), theirs
 	}
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(own.share, theirs) == 1 {
+	if subtle.ConstantTimeCompare(own.Share(), theirs) == 1 {
 		return fmt.Errorf("%w: own message came back", ErrPairing)
 	}
-	t.isk, err = own.key(theirs, dialer, []byte(t.dialerID), host, []byte(t.hostID))
+	t.isk, err = own.Key(theirs, cpace.Side{Share: dialer, Data: []byte(t.dialerID)}, cpace.Side{Share: host, Data: []byte(t.hostID)})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPairing, err)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"time"
-
-	"github.com/gtank/ristretto255"
 )
 
 // PairAsDialer runs the dialer's side of a handshake over rw.
@@ -68,39 +66,3 @@ var (
 	LockFile      = lockFile
 	LockExclusive = lockExclusive
 )
-
-// CPaceResult holds what the draft's test vectors show.
-type CPaceResult struct {
-	Generator, ShareA, ShareB, KeyA, KeyB []byte
-}
-
-// CPace runs both sides with the given inputs.
-func CPace(secret, context, sid, scalarA, scalarB, dataA, dataB []byte) (r CPaceResult, err error) {
-	r.Generator = cpaceGeneratorString(secret, context, sid)
-	var sides [2]*cpace
-	for i, bytes := range [][]byte{scalarA, scalarB} {
-		scalar, err := ristretto255.NewScalar().SetCanonicalBytes(bytes)
-		if err != nil {
-			return r, err
-		}
-		if sides[i], err = newCPaceWith(secret, context, sid, scalar); err != nil {
-			return r, err
-		}
-	}
-	r.ShareA, r.ShareB = sides[0].share, sides[1].share
-	if r.KeyA, err = sides[0].key(r.ShareB, r.ShareA, dataA, r.ShareB, dataB); err != nil {
-		return r, err
-	}
-	r.KeyB, err = sides[1].key(r.ShareA, r.ShareA, dataA, r.ShareB, dataB)
-	return r, err
-}
-
-// CPaceKey tries a share that somebody sent.
-func CPaceKey(share []byte) error {
-	c, err := newCPace([]byte("secret"), nil, nil)
-	if err != nil {
-		return err
-	}
-	_, err = c.key(share, c.share, nil, share, nil)
-	return err
-}
