@@ -92,7 +92,7 @@ func BenchmarkFrameDecode(b *testing.B) {
 		if err != nil || len(f.raw) != MaxBlock {
 			b.Fatal(err)
 		}
-		r.release(f)
+		r.release(context.Background(), f)
 	}
 	dec.close()
 }

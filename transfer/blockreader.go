@@ -47,7 +47,7 @@ func newBlockReader(c *conn, dec *decoder) *blockReader {
 	}
 	go r.read()
 	// That it cannot be written is seen by who reads.
-	_ = c.write(creditFrame(window))
+	_ = c.write(context.Background(), creditFrame(window))
 	return r
 }
 
@@ -67,7 +67,7 @@ func (r *blockReader) read() {
 	defer r.c.wg.Done()
 	defer close(r.c.drained)
 	defer close(r.work)
-	for {
+	for r.c.live() {
 		f, err := r.frame()
 		if err == nil {
 			select {
@@ -81,17 +81,11 @@ func (r *blockReader) read() {
 		} else if f.ready != atOnce {
 			r.work <- f
 		}
-		select {
-		case <-r.c.failed:
-			r.c.drain()
-			return
-		default:
-		}
-		if f.t == frameBye {
-			r.c.drain()
-			return
+		if err == nil && f.t == frameBye {
+			break
 		}
 	}
+	r.c.drain()
 }
 
 func (r *blockReader) frame() (*inFrame, error) {
@@ -121,7 +115,7 @@ func (r *blockReader) frame() (*inFrame, error) {
 
 func (r *blockReader) block(n int) (*inFrame, error) {
 	f := &inFrame{t: frameBlock, buf: r.bufs.get(), n: n, ready: atOnce}
-	if err := r.c.payload(f.buf[:n]); err != nil {
+	if err := r.c.payload(frameBlock, f.buf[:n]); err != nil {
 		return nil, err
 	}
 	if n > 0 && f.buf[0] == codecNone {
@@ -137,17 +131,17 @@ func (r *blockReader) control(t frameType, n int) (any, error) {
 	switch t {
 	case frameOffer:
 		o := new(Offer)
-		return o, r.c.json(n, o)
+		return o, r.c.json(t, n, o)
 	case frameIndex:
 		x := new(Index)
-		return x, r.c.json(n, x)
+		return x, r.c.json(t, n, x)
 	case frameBye:
 		return bye{}, nil
 	case frameBlobEnd:
 		return nil, nil
 	case frameBlob, frameEnd:
 		b := make([]byte, n)
-		if err := r.c.payload(b); err != nil {
+		if err := r.c.payload(t, b); err != nil {
 			return nil, err
 		}
 		if t == frameEnd {
@@ -181,24 +175,24 @@ func (r *blockReader) next(ctx context.Context) (*inFrame, error) {
 	}
 	switch f.t {
 	case frameBlob, frameBlobEnd, frameIndex, frameEnd:
-		r.grant(1)
+		r.grant(ctx, 1)
 	}
 	return f, f.err
 }
 
 // release gives a data block back.
-func (r *blockReader) release(f *inFrame) {
+func (r *blockReader) release(ctx context.Context, f *inFrame) {
 	if f != nil {
 		r.bufs.put(f.buf)
 		f.buf, f.raw = nil, nil
-		r.grant(1)
+		r.grant(ctx, 1)
 	}
 }
 
 // grant counts n frames as used up, asking for more in their place.
-func (r *blockReader) grant(n int) {
+func (r *blockReader) grant(ctx context.Context, n int) {
 	if n = r.used(n); n > 0 {
-		_ = r.c.write(creditFrame(n))
+		_ = r.c.write(ctx, creditFrame(n))
 	}
 }
 

@@ -69,7 +69,7 @@ func (w *blockWriter) send() {
 		ready := time.Now()
 		paid, ok := w.pay(b.cost)
 		if ok && b.err == nil {
-			b.err = w.c.write(b.frame)
+			b.err = w.c.write(context.Background(), b.frame)
 		}
 		if b.err != nil {
 			w.c.fail(b.err)
@@ -148,21 +148,61 @@ func (w *blockWriter) copy(ctx context.Context, r io.Reader, compressed bool) (i
 		if b.data == nil {
 			b.data = make([]byte, blockHead+MaxBlock)
 		}
-		n, err := io.ReadFull(r, b.data[blockHead:])
+		n, err := fill(r, b.data[blockHead:])
 		total += int64(n)
 		if n == 0 {
 			w.free <- b
 		} else {
 			w.block(b, n, compressed)
 		}
-		switch err {
-		case nil:
-		case io.EOF, io.ErrUnexpectedEOF:
+		if err == io.EOF {
 			return total, nil
-		default:
+		}
+		if err != nil {
 			return total, err
 		}
 	}
+}
+
+// partialAfter is the age at which a block goes out though it is not full: the
+// receiver has to see that a slow source moves.
+const partialAfter = 10 * time.Second
+
+// fill reads into b until it is full, r has ended or failed, or the first byte
+// in b is older than partialAfter.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	var first time.Time
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+		switch now := time.Now(); {
+		case n == 0:
+		case first.IsZero():
+			first = now
+		case now.Sub(first) > partialAfter:
+			return n, err
+		}
+	}
+	return n, err
+}
+
+// flush waits until all that is queued has been written.
+func (w *blockWriter) flush(ctx context.Context) error {
+	taken := make([]*block, 0, cap(w.free))
+	defer func() {
+		for _, b := range taken {
+			w.free <- b
+		}
+	}()
+	for range cap(w.free) {
+		b, err := w.take(ctx)
+		if err != nil {
+			return err
+		}
+		taken = append(taken, b)
+	}
+	return nil
 }
 
 // block queues the n bytes of data in b.

@@ -17,13 +17,18 @@ const maxBlobs = MaxImages * MaxLayers
 type checkedWriter struct {
 	dst   BlobWriter
 	prog  *Progress
+	dog   *watchdog
 	seen  map[digest.Digest]bool
 	bytes int64
 }
 
 func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	w.prog.Enter(Moving)
-	v, err := verify(&countingReader{r, w.prog}, desc)
+	name := desc.Digest.String()
+	w.dog.blob.Store(&name)
+	w.dog.turn(owesRoom)
+	defer w.dog.turn(owesBlob)
+	v, err := verify(&countingReader{r, w.prog, w.dog}, desc)
 	if err != nil {
 		return err
 	}
@@ -90,13 +95,18 @@ func (w *checkedWriter) skipped(x *Index) int64 {
 	return n
 }
 
+// A countingReader reads what the source gives of a blob. While it does, the
+// source has to act; else the sink that reads it.
 type countingReader struct {
 	r    io.Reader
 	prog *Progress
+	dog  *watchdog
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
+	c.dog.turn(owesRest)
 	n, err := c.r.Read(p)
+	c.dog.turn(owesRoom)
 	c.prog.Done.Add(int64(n))
 	return n, err
 }

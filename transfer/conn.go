@@ -36,52 +36,98 @@ const (
 
 func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 
+// life is how far a conn has come. It only grows.
+//
+//	state     entered by                  what is read                what is written
+//	greeting  newConn                     the hello                   the hello
+//	open      hello                       frames, each within idle    frames
+//	failed    fail: err says why          nothing but to drain        what is under way, and an error
+//	parting   farewell: all is said       frames or drain             nothing
+//	closed    shut                        nothing                     nothing
+//
+// An end that has not failed skips failed; one whose hello failed skips open.
+// Failed (the channel) is closed on entering failed, or else closed.
+type life int
+
+const (
+	greeting life = iota
+	open
+	failed
+	parting
+	closed
+)
+
 // A conn is what both ends of a stream have in common: whole frames out, one
 // reading goroutine that never stops reading, so that it notices at once when
 // the other side fails or falls silent, and a goroutine that says that this
 // side is alive.
+//
+// That the other side is alive is judged here: it must be heard within idle.
+// Whether it makes progress is judged by [Copy], from Moved and Waiting.
 type conn struct {
 	s        Stream
 	r        *bufio.Reader
-	patience time.Duration // of the next read; the reading goroutine's
 	idle     time.Duration
 	progress *Progress
+	features []string // what both sides know
 
-	wmu     sync.Mutex
-	wbroken bool // a frame was cut short: nothing can follow it
+	pen chan struct{} // holds one while nobody writes
+	cut bool          // a frame was cut short: nothing can follow it; whoever has the pen
 
-	failOnce sync.Once
-	failed   chan struct{} // closed when err is set
-	err      error
+	mu       sync.Mutex // guards what follows, and the stream's read deadline
+	life     life
+	err      error // why it failed; errClosed if it did not
+	draining bool  // the reading goroutine waits for the end of the stream only
 
-	cut     atomic.Bool   // reads end at once
-	over    atomic.Bool   // nothing more is expected of the other side
-	quit    chan struct{} // closed by shut
-	ending  sync.Once
-	wg      sync.WaitGroup
+	failed  chan struct{} // closed when err is set
 	drained chan struct{} // closed when the other side has ended the stream
+	wg      sync.WaitGroup
 	peer    Hello
-	phase   atomic.Value // string: what the other side last said that it does
+	moved   movement
+	said    atomic.Pointer[alive] // the other side's last sign of life
 }
 
 func newConn(s Stream, o StreamOptions) *conn {
-	c := &conn{s: s, idle: o.Idle, progress: o.Progress,
-		failed: make(chan struct{}), quit: make(chan struct{}), drained: make(chan struct{})}
+	c := &conn{s: s, idle: o.Idle, progress: o.Progress, pen: make(chan struct{}, 1),
+		failed: make(chan struct{}), drained: make(chan struct{})}
+	c.pen <- struct{}{}
 	if c.idle <= 0 {
 		c.idle = defaultIdle
 	}
-	c.patience = c.idle
 	c.r = bufio.NewReaderSize(timedReader{c}, 64<<10)
 	return c
 }
 
-// A timedReader reads the stream, giving up after its conn's patience without a
-// byte.
+// enter moves the conn on to a later state. It reports false if that or a later
+// one was entered before.
+func (c *conn) enter(to life) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life >= to {
+		return false
+	}
+	c.life = to
+	if to == closed {
+		c.endReads()
+	}
+	return true
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
+
+// endReads ends the read that is under way. Those that follow fail if they do
+// not drain.
+func (c *conn) endReads() { _ = c.s.SetReadDeadline(past) }
+
+// A timedReader reads the stream, giving up after a time without a byte: the
+// conn's idle, or lingerTime where it only waits for the end.
 type timedReader struct{ c *conn }
 
 func (t timedReader) Read(b []byte) (int, error) {
-	grace := t.c.patience / 4
-	n, err := t.read(b, t.c.patience-grace)
+	patience := t.c.patience()
+	grace := patience / 4
+	n, err := t.read(b, patience-grace)
 	if n == 0 && isTimeout(err) {
 		// The time may have passed because this host slept: then what was said
 		// meanwhile is there now.
@@ -92,18 +138,33 @@ func (t timedReader) Read(b []byte) (int, error) {
 
 func (t timedReader) read(b []byte, patience time.Duration) (int, error) {
 	c := t.c
-	if err := c.s.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.setPatience(patience); err != nil {
 		return 0, err
-	}
-	// Whoever sets cut moves the deadline after it.
-	if c.cut.Load() {
-		return 0, errClosed
 	}
 	n, err := c.s.Read(b)
 	if c.progress != nil {
 		c.progress.Wire.Add(int64(n))
 	}
 	return n, err
+}
+
+func (c *conn) patience() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining {
+		return lingerTime
+	}
+	return c.idle
+}
+
+// setPatience sets the deadline of the next read, if one may follow.
+func (c *conn) setPatience(d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life == closed || c.err != nil && !c.draining {
+		return errClosed
+	}
+	return c.s.SetReadDeadline(time.Now().Add(d))
 }
 
 // Failed is closed when the stream or the other side has failed; Err says how.
@@ -119,14 +180,28 @@ func (c *conn) Err() error {
 	}
 }
 
-// fail ends the stream's use. What is being written has a last moment to get
-// out.
+// fail ends the stream's use; the first error counts. What is being written has
+// a last moment to get out.
 func (c *conn) fail(err error) {
-	c.failOnce.Do(func() {
-		c.err = err
-		close(c.failed)
-		_ = c.s.SetWriteDeadline(time.Now().Add(lingerTime))
-	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	c.life = max(c.life, failed)
+	close(c.failed)
+	if !c.draining {
+		c.endReads()
+	}
+	_ = c.s.SetWriteDeadline(time.Now().Add(lingerTime))
+}
+
+// live reports whether frames of the other side are still of interest.
+func (c *conn) live() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life < failed
 }
 
 // Peer returns the other side's hello.
@@ -135,14 +210,19 @@ func (c *conn) Peer() Hello { return c.peer }
 // PeerPhase returns what the other side last said that it does: the name of a
 // [Phase], or whatever it claims; empty if it has not said anything yet.
 func (c *conn) PeerPhase() string {
-	s, _ := c.phase.Load().(string)
-	return s
+	if a := c.said.Load(); a != nil {
+		return a.Phase
+	}
+	return ""
 }
 
 // write sends one whole frame, or several. The other side always reads, so
-// that only a dead or hostile one can block it; fail bounds for how long.
-func (c *conn) write(frame []byte) error {
-	err := c.writeLocked(frame)
+// that only a dead or hostile one can block it; the end of ctx and fail bound
+// for how long.
+func (c *conn) write(ctx context.Context, frame []byte) error {
+	stop := context.AfterFunc(ctx, func() { _ = c.s.SetWriteDeadline(time.Now().Add(lingerTime)) })
+	defer stop()
+	err := c.writeWhole(frame)
 	if err == nil || err == errClosed {
 		return err
 	}
@@ -154,21 +234,38 @@ func (c *conn) write(frame []byte) error {
 	case <-time.After(lingerTime):
 	}
 	c.fail(streamError("write", err))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	return c.err
 }
 
-func (c *conn) writeLocked(frame []byte) error {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	if c.wbroken {
+// writePiece is how much goes to the stream at once, so that a slow one shows
+// that it moves.
+const writePiece = 64 << 10
+
+func (c *conn) writeWhole(frame []byte) error {
+	<-c.pen
+	defer func() { c.pen <- struct{}{} }()
+	if c.cut {
 		return errClosed
 	}
-	n, err := c.s.Write(frame)
-	if c.progress != nil {
-		c.progress.Wire.Add(int64(n))
+	content := frameType(frame[0]).content()
+	for len(frame) > 0 {
+		n, err := c.s.Write(frame[:min(len(frame), writePiece)])
+		if c.progress != nil {
+			c.progress.Wire.Add(int64(n))
+		}
+		if content {
+			c.moved.sent.Add(int64(n))
+		}
+		if err != nil {
+			c.cut = true
+			return err
+		}
+		frame = frame[n:]
 	}
-	c.wbroken = err != nil
-	return err
+	return nil
 }
 
 // writeJSON sends one control frame.
@@ -177,15 +274,7 @@ func (c *conn) writeJSON(ctx context.Context, t frameType, v any) error {
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.s.SetWriteDeadline(time.Now().Add(lingerTime)) })
-	defer stop()
-	if err := c.write(b); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return err
-	}
-	return nil
+	return c.write(ctx, b)
 }
 
 func isTimeout(err error) bool {
@@ -216,13 +305,14 @@ func (c *conn) header() (frameType, int, error) {
 		}
 		switch t {
 		case frameAlive:
-			var a alive
-			if err = c.json(n, &a); err == nil {
-				c.phase.Store(clip(Printable(a.Phase), 40))
+			a := new(alive)
+			if err = c.json(t, n, a); err == nil {
+				a.Phase = clip(Printable(a.Phase), 40)
+				c.said.Store(a)
 			}
 		case frameError:
 			var f failure
-			if err = c.json(n, &f); err == nil {
+			if err = c.json(t, n, &f); err == nil {
 				err = f.err()
 			}
 		default:
@@ -242,9 +332,9 @@ func (c *conn) readError(err error) error {
 }
 
 // json reads a payload of n bytes into v.
-func (c *conn) json(n int, v any) error {
+func (c *conn) json(t frameType, n int, v any) error {
 	b := make([]byte, n)
-	if err := c.payload(b); err != nil {
+	if err := c.payload(t, b); err != nil {
 		return err
 	}
 	if err := unmarshalJSON(b, v); err != nil {
@@ -253,8 +343,13 @@ func (c *conn) json(n int, v any) error {
 	return nil
 }
 
-func (c *conn) payload(b []byte) error {
-	if err := readPayload(c.r, b); err != nil {
+// payload fills b with the payload of a frame of type t.
+func (c *conn) payload(t frameType, b []byte) error {
+	var r io.Reader = c.r
+	if t.content() {
+		r = countedReader{c.r, &c.moved.received}
+	}
+	if err := readPayload(r, b); err != nil {
 		return c.readError(err)
 	}
 	return nil
@@ -268,17 +363,20 @@ func (c *conn) beat() {
 	for {
 		select {
 		case <-tick.C:
-			phase := ""
-			if c.progress != nil {
-				phase = c.progress.Phase().String()
-			}
-			if c.writeJSON(context.Background(), frameAlive, alive{Phase: phase}) != nil {
+			if c.writeJSON(context.Background(), frameAlive, c.sign()) != nil {
 				return
 			}
-		case <-c.quit:
-			return
 		case <-c.failed:
 			return
 		}
 	}
+}
+
+// sign returns what this side says of itself.
+func (c *conn) sign() alive {
+	a := alive{Received: c.moved.received.Load()}
+	if c.progress != nil {
+		a.Phase = c.progress.Phase().String()
+	}
+	return a
 }

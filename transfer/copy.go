@@ -55,6 +55,7 @@ type BlobWriter interface {
 type Options struct {
 	Progress *Progress                           // counted into, if not nil
 	DryRun   bool                                // stop after the plan
+	Patience Patience                            // with ends that make no progress
 	Accept   func(context.Context, *Offer) error // asked before the first plan; its error refuses
 	OnPlan   func(*Offer, *Plan)                 // a plan was made
 	OnRetry  func(reason string)                 // the round is repeated with every layer
@@ -62,6 +63,10 @@ type Options struct {
 	// the source is told, and also when a commit failed and could not take its
 	// names back.
 	OnArrival func(m *Image, a Arrival, whole bool)
+
+	// PatientSink lets the sink take what is put in its own time: it is a pipe
+	// to another program of the user.
+	PatientSink bool
 }
 
 // A Report says what a finished [Copy] did.
@@ -77,20 +82,23 @@ type Report struct {
 
 // Copy copies every image of src to dst. Each blob's size and digest are
 // checked on the way, and that every layer the plan needs went by. Copy closes
-// both ends, whatever happens.
+// both ends, whatever happens. It ends the copy when one of them makes no
+// progress for longer than opts.Patience; then its ctx ends, which every method
+// of a [Source] or a [Sink] must heed.
 //
 // Once every image of an offer has arrived the copy has succeeded. If the source
 // cannot be told, the report says so in Untold, and Copy returns no error.
 //
 // Errors of either end come back as they are; see [Error] for whose they are.
 func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report, err error) {
-	ctx, stop := watch(ctx, src, dst)
-	c := &copier{src: src, dst: dst, opts: opts, report: new(Report)}
-	if c.opts.Progress == nil {
-		c.opts.Progress = new(Progress)
+	if opts.Progress == nil {
+		opts.Progress = new(Progress)
 	}
+	dog := watch(ctx, src, dst, opts)
+	ctx = dog.ctx
+	c := &copier{src: src, dst: dst, opts: opts, dog: dog, report: new(Report)}
 	defer func() {
-		err = stop(err)
+		err = dog.stop(err)
 		if c.arrived {
 			c.report.Untold, err = err, nil
 		}
@@ -106,7 +114,8 @@ func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report,
 		}
 	}()
 	for first := true; ; first = false {
-		c.opts.Progress.Enter(Describing)
+		opts.Progress.Enter(Describing)
+		dog.begin(owesOffer)
 		offer, err := src.Next(ctx)
 		if err == io.EOF {
 			return c.report, nil
@@ -115,7 +124,9 @@ func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report,
 			return c.report, err
 		}
 		c.arrived = false
+		dog.begin(nobody)
 		if first && opts.Accept != nil {
+			opts.Progress.Enter(Deciding)
 			if err := opts.Accept(ctx, offer); err != nil {
 				return c.report, refusal(err)
 			}

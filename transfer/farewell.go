@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -9,15 +10,16 @@ import (
 // other side what happened, unless it was told by it. It waits a moment for the
 // other side to have heard, then closes and waits for all goroutines.
 func (c *conn) farewell(err error) {
+	c.enter(parting)
 	_ = c.s.SetWriteDeadline(time.Now().Add(lingerTime))
 	var e *Error
 	switch {
 	case err == nil:
-		_ = c.write(bareFrame(frameBye))
+		_ = c.write(context.Background(), bareFrame(frameBye))
 	case errors.As(err, &e) && e.Remote:
 	default:
 		if b, err := marshalFrame(frameError, toFailure(err)); err == nil {
-			_ = c.write(b)
+			_ = c.write(context.Background(), b)
 		}
 		c.fail(err)
 	}
@@ -44,10 +46,7 @@ func (c *conn) reject(err error) {
 
 // shut closes the stream and waits for its goroutines.
 func (c *conn) shut() {
-	close(c.quit)
-	c.cut.Store(true)
-	past := time.Unix(1, 0)
-	_ = c.s.SetReadDeadline(past)
+	c.enter(closed)
 	_ = c.s.SetWriteDeadline(past)
 	_ = c.s.Close()
 	c.fail(errClosed)
@@ -57,7 +56,9 @@ func (c *conn) shut() {
 // drain reads on, for the sake of a peer that must not be cut off before it
 // has read the last frame, until the stream ends.
 func (c *conn) drain() {
-	c.patience = lingerTime
+	c.mu.Lock()
+	c.draining = true
+	c.mu.Unlock()
 	buf := make([]byte, 32<<10)
 	for {
 		if _, err := c.r.Read(buf); err != nil {

@@ -92,7 +92,7 @@ func readHeader(r *bufio.Reader) (frameType, int, error) {
 }
 
 // readPayload fills b with the payload of the frame whose header was read.
-func readPayload(r *bufio.Reader, b []byte) error {
+func readPayload(r io.Reader, b []byte) error {
 	if _, err := io.ReadFull(r, b); err != nil {
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			return broken("stream ended inside a frame")

@@ -65,7 +65,7 @@ func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
 		return nil, err
 	}
 	control := func(v any, check func() error) ([]byte, error) {
-		if err := c.json(n, v); err != nil {
+		if err := c.json(ft, n, v); err != nil {
 			return nil, err
 		}
 		if err := check(); err != nil {
@@ -93,7 +93,7 @@ func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
 		return control(new(alive), fine)
 	}
 	payload := make([]byte, n)
-	if err := c.payload(payload); err != nil {
+	if err := c.payload(ft, payload); err != nil {
 		return nil, err
 	}
 	switch ft {

@@ -3,22 +3,28 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // hello exchanges the first frames. The version is refused in words, so that
-// both users learn who has to update.
+// both users learn who has to update. It takes no longer than twice the idle
+// time, whatever the other side sends.
 func (c *conn) hello(ctx context.Context, mine Hello) error {
+	limited, cancel := context.WithTimeout(ctx, 2*c.idle)
+	defer cancel()
 	_ = c.s.SetWriteDeadline(time.Now().Add(c.idle))
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		c.cut.Store(true)
-		past := time.Unix(1, 0)
-		_ = c.s.SetReadDeadline(past)
+	ended := make(chan struct{})
+	stop := context.AfterFunc(limited, func() {
+		defer close(ended)
+		if ctx.Err() != nil {
+			c.fail(&Error{Kind: KindInterrupted, Err: errInterrupted})
+		} else {
+			c.fail(broken("the other side has not said hello for %v", 2*c.idle))
+		}
 		_ = c.s.SetWriteDeadline(past)
 	})
-	mine.Protocol = Protocol
+	mine.Protocol, mine.Features = Protocol, features
 	// Neither side needs the other to read first.
 	wrote := make(chan error, 1)
 	go func() { wrote <- c.writeJSON(context.Background(), frameHello, mine) }()
@@ -30,19 +36,25 @@ func (c *conn) hello(ctx context.Context, mine Hello) error {
 		err = werr
 	}
 	if !stop() {
-		<-done
-		c.cut.Store(false)
-		return &Error{Kind: KindInterrupted, Err: errInterrupted}
+		<-ended
+		return c.err
+	}
+	if err == errClosed {
+		err = c.err
 	}
 	if err == nil && c.peer.Protocol != Protocol {
 		err = &Error{Kind: KindRefused, Err: fmt.Errorf("%s speaks version %d of the protocol, %s version %d",
 			c.peer.Program, c.peer.Protocol, mine.Program, Protocol), Hint: "use the same release on both hosts"}
 	}
 	if err == nil {
+		c.enter(open)
 		_ = c.s.SetWriteDeadline(time.Time{})
 	}
 	return err
 }
+
+// has reports whether both sides have a feature.
+func (c *conn) has(feature string) bool { return slices.Contains(c.features, feature) }
 
 func (c *conn) readHello() error {
 	t, n, err := c.header()
@@ -52,9 +64,10 @@ func (c *conn) readHello() error {
 	if t != frameHello {
 		return broken("frame type %d where a hello belongs", t)
 	}
-	if err := c.json(n, &c.peer); err != nil {
+	if err := c.json(t, n, &c.peer); err != nil {
 		return err
 	}
 	c.peer.clean()
+	c.features = c.peer.common()
 	return nil
 }

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"errors"
+	"slices"
 	"unicode"
 )
 
@@ -16,6 +17,34 @@ type Hello struct {
 	Host     string `json:"host,omitempty"`     // what the host calls itself
 	Engine   string `json:"engine,omitempty"`   // "Docker 28.5.2, containerd store"
 	Platform string `json:"platform,omitempty"` // "linux/amd64", of that engine's host
+	// Features are words for what this side can do beyond the version. A side
+	// uses what both have. This package sets them.
+	Features []string `json:"features,omitempty"`
+}
+
+// Features that this package knows.
+const (
+	// featureDeciding: its signs of life say so while a person is asked.
+	featureDeciding = "deciding"
+)
+
+var features = []string{featureDeciding}
+
+// Limits of a hello's features; what is beyond them is ignored.
+const (
+	maxFeatures = 32
+	maxFeature  = 32 // bytes
+)
+
+// common returns the features that h shares with this package.
+func (h *Hello) common() []string {
+	var both []string
+	for _, f := range features {
+		if slices.Contains(h.Features, f) {
+			both = append(both, f)
+		}
+	}
+	return both
 }
 
 // failure is an [Error] on the wire.
@@ -71,9 +100,13 @@ func (h *Hello) clean() {
 	for _, s := range []*string{&h.Program, &h.Host, &h.Engine, &h.Platform} {
 		*s = clip(Printable(*s), 200)
 	}
+	h.Features = h.Features[:min(len(h.Features), maxFeatures)]
+	h.Features = slices.DeleteFunc(h.Features, func(f string) bool { return len(f) > maxFeature || !isPlain(f) })
 }
 
 // alive is sent when there is nothing else to say.
 type alive struct {
 	Phase string `json:"phase,omitempty"`
+	// Received is how many bytes of content came in, as [movement] counts them.
+	Received int64 `json:"received,omitempty"`
 }

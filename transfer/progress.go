@@ -10,13 +10,14 @@ const (
 	Connecting Phase = iota
 	Queued           // the receiving side is busy with another transfer
 	Describing       // asking the source what the images are
+	Deciding         // asking the user whether to accept them
 	Asking           // waiting for the sink to say what it has, or to accept
 	Exporting        // waiting for the source's first blob
 	Moving           // blobs are on their way
 	Loading          // everything is sent; the sink takes it in and verifies it
 )
 
-var phaseNames = [...]string{"connecting", "queued", "describing", "asking", "exporting", "moving", "loading"}
+var phaseNames = [...]string{"connecting", "queued", "describing", "deciding", "asking", "exporting", "moving", "loading"}
 
 func (p Phase) String() string {
 	if p < 0 || int(p) >= len(phaseNames) {

@@ -37,16 +37,8 @@ func NewReceiver(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*R
 }
 
 // Next returns the sender's next offer.
-//
-// Signs of life do not count: a sender that has nothing to offer for twice
-// the idle time is given up, so that it does not keep others waiting.
 func (r *Receiver) Next(ctx context.Context) (*Offer, error) {
-	limited, cancel := context.WithTimeout(ctx, 2*r.idle)
-	defer cancel()
-	f, err := r.in.next(limited)
-	if limited.Err() != nil && ctx.Err() == nil {
-		return nil, broken("the sender offers nothing")
-	}
+	f, err := r.in.next(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,13 +111,13 @@ func (r *Receiver) Settle(ctx context.Context, out *Outcome) error {
 
 // Close ends the stream.
 func (r *Receiver) Close(err error) error {
-	r.ending.Do(func() {
-		if err != nil {
-			r.fail(err)
-		}
+	if err != nil {
+		r.fail(err)
+	}
+	if r.enter(parting) {
 		r.farewell(err)
 		r.in.close()
-	})
+	}
 	return nil
 }
 
@@ -142,7 +134,7 @@ type blobReader struct {
 
 func (b *blobReader) Read(p []byte) (int, error) {
 	for len(b.rest) == 0 {
-		b.in.release(b.cur)
+		b.in.release(b.ctx, b.cur)
 		b.cur = nil
 		if b.ended {
 			return 0, io.EOF

@@ -10,6 +10,7 @@ type copier struct {
 	src    Source
 	dst    Sink
 	opts   Options
+	dog    *watchdog
 	report *Report
 	// arrived is whether every image of the last offer has arrived: what fails
 	// from here on does not undo it.
@@ -20,10 +21,12 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	prog := c.opts.Progress
 	o.DryRun = o.DryRun || c.opts.DryRun
 	prog.Enter(Asking)
+	c.dog.begin(owesPlan)
 	plan, err := c.dst.Plan(ctx, o)
 	if err != nil {
 		return err
 	}
+	c.dog.begin(nobody)
 	if err := plan.Validate(o); err != nil {
 		return broken("plan: %w", err)
 	}
@@ -36,7 +39,9 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	prog.Total.Store(prog.Done.Load() + total)
 
 	prog.Enter(Exporting)
-	w := &checkedWriter{dst: c.dst, prog: prog, seen: map[digest.Digest]bool{}}
+	c.dog.size.Store(exportSize(o, plan))
+	w := &checkedWriter{dst: c.dst, prog: prog, dog: c.dog, seen: map[digest.Digest]bool{}}
+	c.dog.begin(owesBlob)
 	index, err := c.src.Export(ctx, o, plan, w)
 	if err != nil {
 		return err
@@ -52,7 +57,15 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 		return err
 	}
 	prog.Total.Store(prog.Done.Load())
+	if f, ok := c.dst.(flusher); ok {
+		c.dog.turn(owesRoom)
+		if err := f.Flush(ctx); err != nil {
+			return err
+		}
+	}
 	prog.Enter(Loading)
+	c.dog.size.Store(w.bytes)
+	c.dog.begin(owesVerdict)
 	out, err := c.dst.Commit(ctx, index)
 	if err != nil {
 		c.remained(o, plan, out)
@@ -66,7 +79,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 		return err
 	}
 	if out.Retry != "" {
-		if err := c.src.Settle(ctx, out); err != nil {
+		if err := c.settle(ctx, out); err != nil {
 			return err
 		}
 		if c.opts.OnRetry != nil {
@@ -88,6 +101,13 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 			c.opts.OnArrival(&o.Images[i], *a, plan.Images[i].Status == Whole)
 		}
 	}
+	return c.settle(ctx, out)
+}
+
+// settle tells the source what has become of its offer.
+func (c *copier) settle(ctx context.Context, out *Outcome) error {
+	c.dog.begin(owesAck)
+	defer c.dog.begin(nobody)
 	return c.src.Settle(ctx, out)
 }
 
@@ -104,6 +124,22 @@ func (c *copier) remained(o *Offer, p *Plan, out *Outcome) {
 			}
 		}
 	}
+}
+
+// A flusher is a sink whose Put does not wait until it has taken a blob. Flush
+// waits until it has taken them all.
+type flusher interface{ Flush(context.Context) error }
+
+// exportSize returns the bytes of the images that the plan takes, layers that
+// the sink has included: an engine may export them all.
+func exportSize(o *Offer, p *Plan) int64 {
+	var n int64
+	for i, ip := range p.Images {
+		if ip.Status == Take {
+			n += o.Images[i].Size()
+		}
+	}
+	return n
 }
 
 // arrivals returns the arrival of each image of the offer: nil for those of a

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 
@@ -14,9 +15,11 @@ type Sender struct {
 	*conn
 	out     *blockWriter
 	replies chan reply
-	expect  atomic.Uint32 // the frame type that is the receiver's turn to send, or 0
-	dry     atomic.Bool   // the round ends with the plan
-	round   endMark       // what this round has sent
+	dryRun  atomic.Bool // the offer wants the plan only
+	round   endMark     // what this round has sent
+	// turn is the type of the frame that is the receiver's turn to send, or 0:
+	// an answer to an offer, a result for an end, a bye after a dry run's answer.
+	turn atomic.Uint32
 }
 
 // A reply is the body of one control frame of the receiver: *Plan or *Outcome.
@@ -41,22 +44,20 @@ func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sen
 func (s *Sender) read() {
 	defer s.wg.Done()
 	defer close(s.drained)
-	for {
-		if err := s.frame(); err != nil {
+	for s.live() {
+		err := s.frame()
+		if err == errBye {
+			break
+		}
+		if err != nil {
 			s.fail(err)
 		}
-		select {
-		case <-s.failed:
-			s.drain()
-			return
-		default:
-		}
-		if s.over.Load() {
-			s.drain()
-			return
-		}
 	}
+	s.drain()
 }
+
+// errBye says that the receiver has said bye when it might.
+var errBye = errors.New("bye")
 
 // frame receives one frame.
 func (s *Sender) frame() error {
@@ -68,7 +69,7 @@ func (s *Sender) frame() error {
 	switch t {
 	case frameCredit:
 		b := make([]byte, n)
-		if err := s.payload(b); err != nil {
+		if err := s.payload(t, b); err != nil {
 			return err
 		}
 		n, err := unmarshalCredit(b)
@@ -81,21 +82,21 @@ func (s *Sender) frame() error {
 	case frameResult:
 		body = new(Outcome)
 	case frameBye:
-		if !s.over.Swap(true) && !s.dry.Load() {
+		if s.live() && s.turn.Load() != uint32(frameBye) {
 			return broken("the receiver ended the transfer early")
 		}
-		return nil
+		return errBye
 	default:
 		return broken("frame type %d does not come from a receiver", t)
 	}
-	if !s.expect.CompareAndSwap(uint32(t), 0) {
+	if !s.turn.CompareAndSwap(uint32(t), 0) {
 		return broken("frame type %d out of turn", t)
 	}
-	if err := s.json(n, body); err != nil {
+	if err := s.json(t, n, body); err != nil {
 		return err
 	}
-	if p, ok := body.(*Plan); ok && p.DryRun {
-		s.dry.Store(true)
+	if p, ok := body.(*Plan); ok && (p.DryRun || s.dryRun.Load()) {
+		s.turn.Store(uint32(frameBye))
 	}
 	s.replies <- body // there is room: nothing else was expected
 	return nil
@@ -124,8 +125,8 @@ func (s *Sender) await(ctx context.Context) (reply, error) {
 // Plan sends the offer and returns the receiver's answer.
 func (s *Sender) Plan(ctx context.Context, o *Offer) (*Plan, error) {
 	s.round = endMark{}
-	s.dry.Store(o.DryRun)
-	s.expect.Store(uint32(frameAnswer))
+	s.dryRun.Store(o.DryRun)
+	s.turn.Store(uint32(frameAnswer))
 	if err := s.writeJSON(ctx, frameOffer, o); err != nil {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ func (s *Sender) Commit(ctx context.Context, x *Index) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.expect.Store(uint32(frameResult))
+	s.turn.Store(uint32(frameResult))
 	if err := s.out.control(ctx, append(index, s.round.marshal()...), 2); err != nil {
 		return nil, err
 	}
@@ -175,15 +176,17 @@ func (s *Sender) Commit(ctx context.Context, x *Index) (*Outcome, error) {
 	return out, nil
 }
 
+// Flush waits until everything that was put is written to the stream.
+func (s *Sender) Flush(ctx context.Context) error { return s.out.flush(ctx) }
+
 // Close ends the stream.
 func (s *Sender) Close(err error) error {
-	s.ending.Do(func() {
-		if err != nil {
-			s.fail(err)
-		}
-		s.over.Store(true)
+	if err != nil {
+		s.fail(err)
+	}
+	if s.enter(parting) {
 		s.out.stop()
 		s.farewell(err)
-	})
+	}
 	return nil
 }

@@ -62,19 +62,13 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		s.there.Host = "unknown host"
 	}
 	defer s.stopMeter()
-	into := r.into
-	if r.o.keep {
-		// It may have been restarted, or be another version by now.
-		if into, err = r.o.open(ctx); err != nil {
-			_ = vis.Close(err)
-			return true, err
-		}
-		defer into.close()
-	}
-	sink, err := into.sink(ctx, r.o.noClobber)
+	into, sink, err := r.open(ctx)
 	if err != nil {
 		_ = vis.Close(err)
 		return true, err
+	}
+	if into != r.into {
+		defer into.close()
 	}
 	rep, err := transfer.Copy(ctx, vis, sink, transfer.Options{
 		Progress:  vis.prog,
@@ -105,6 +99,30 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	}
 	r.v.Sayf("%s", line)
 	return true, nil
+}
+
+// openTime is how long the engine may take until it is ready for a transfer.
+const openTime = time.Minute
+
+// open returns what a transfer is copied to, and the place that it is in: with
+// --keep one that is opened anew, as the engine may have been restarted, or be
+// another version by now.
+func (r *receiver) open(ctx context.Context) (into place, sink transfer.Sink, err error) {
+	limited, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	into = r.into
+	if r.o.keep {
+		into, err = r.o.open(limited)
+	}
+	if err == nil {
+		if sink, err = into.sink(limited, r.o.noClobber); err != nil && into != r.into {
+			into.close()
+		}
+	}
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		err = &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("the engine has not answered for %s", cli.Duration(openTime))}
+	}
+	return into, sink, err
 }
 
 // serving is one transfer as the user sees it. With --keep that is one line at

@@ -85,6 +85,7 @@ type sending struct {
 	there       transfer.Hello // Host is also the name of an archive
 	act         string         // "send"
 	verb, doing string         // "sent", "sending"
+	patient     bool           // wait for as long as it likes
 	title       string
 }
 
@@ -99,6 +100,8 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 		OnPlan:    s.planned,
 		OnRetry:   func(reason string) { s.v.Warnf("once more with every layer: %s", reason) },
 		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(s.v, a, whole, "there") },
+
+		PatientSink: s.patient,
 	})
 	meter.Stop()
 	if err != nil {

@@ -65,6 +65,8 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 		return err
 	}
 	s := &sending{v: v, there: transfer.Hello{Host: where}, act: "write", verb: "written to " + where, doing: "writing"}
+	// A pipe's reader may take its time.
+	s.patient = true
 	return s.run(ctx, j, from, file, &transfer.Progress{}, start)
 }
 
