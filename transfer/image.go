@@ -3,6 +3,7 @@ package transfer
 import (
 	"fmt"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -208,10 +209,13 @@ func (o *Offer) clean() {
 	}
 }
 
-// validate reports what is wrong with an outcome that came from elsewhere, and
-// makes its text fit to be shown.
+// validate reports what is wrong with an outcome that came from elsewhere,
+// whatever was offered, and makes its text fit to be shown.
 func (out *Outcome) validate() error {
 	out.Retry = clip(Printable(out.Retry), 8<<10)
+	if len(out.Images) > MaxImages {
+		return fmt.Errorf("%d images, over the limit of %d", len(out.Images), MaxImages)
+	}
 	for i := range out.Images {
 		a := &out.Images[i]
 		if err := validDigest("image id", a.ID); err != nil {
@@ -220,15 +224,65 @@ func (out *Outcome) validate() error {
 		if err := validDigest("new image id", a.New); err != nil {
 			return err
 		}
-		for j := range a.Names {
-			n := &a.Names[j]
-			n.Ref = Printable(n.Ref)
+		for _, n := range a.Names {
+			if err := validName(n.Ref); err != nil {
+				return err
+			}
 			if n.Replaced == "" {
 				continue
 			}
 			if err := validDigest("replaced image id", n.Replaced); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// validName reports whether ref is a name with a tag that an image can have.
+func validName(ref string) error {
+	n, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return fmt.Errorf("%.300q is not an image name: %w", ref, err)
+	}
+	if _, ok := n.(reference.NamedTagged); !ok {
+		return fmt.Errorf("%.300q has no tag", ref)
+	}
+	return nil
+}
+
+// Validate reports whether out can be the outcome of what p takes of o: every
+// image that is not for later arrived once, and no other; each has names if it
+// was offered with some, and no more than these and one. Which names they are
+// is up to the sink, whose user may have renamed the image.
+func (out *Outcome) Validate(o *Offer, p *Plan) error {
+	if out.Retry != "" {
+		if len(out.Images) > 0 {
+			return fmt.Errorf("%d images and a retry", len(out.Images))
+		}
+		return nil
+	}
+	due := map[digest.Digest][]*Image{}
+	for i := range o.Images {
+		if m := &o.Images[i]; p.Images[i].Status != Later {
+			due[m.ID] = append(due[m.ID], m)
+		}
+	}
+	for i := range out.Images {
+		a := &out.Images[i]
+		same := due[a.ID]
+		if len(same) == 0 {
+			return fmt.Errorf("image %s was not offered for this round, or arrived twice", a.ID)
+		}
+		m := same[0]
+		due[a.ID] = same[1:]
+		if len(a.Names) == 0 && len(m.Refs) > 0 || len(a.Names) > len(m.Refs)+1 {
+			return fmt.Errorf("%s was offered with %d names and has %d", m.Name(), len(m.Refs), len(a.Names))
+		}
+	}
+	for _, left := range due {
+		if len(left) > 0 {
+			return fmt.Errorf("no word of %s", left[0].Name())
 		}
 	}
 	return nil

@@ -74,9 +74,8 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if out.Retry != "" && o.Full {
 		return broken("asked for a second retry: %s", out.Retry)
 	}
-	arrived, err := arrivals(o, plan, out)
-	if err != nil {
-		return err
+	if err := out.Validate(o, plan); err != nil {
+		return broken("result: %w", err)
 	}
 	if out.Retry != "" {
 		if err := c.settle(ctx, out); err != nil {
@@ -91,7 +90,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	c.report.Bytes += w.bytes
 	c.report.Skipped += w.skipped(index) + whole
 	c.arrived = true
-	for i, a := range arrived {
+	for i, a := range arrivals(o, out) {
 		if a == nil {
 			c.arrived = false
 			continue
@@ -142,27 +141,18 @@ func exportSize(o *Offer, p *Plan) int64 {
 	return n
 }
 
-// arrivals returns the arrival of each image of the offer: nil for those of a
-// later round, or for all if the round is to be repeated. The outcome must have
-// the images that the plan promised.
-func arrivals(o *Offer, p *Plan, out *Outcome) ([]*Arrival, error) {
-	list := make([]*Arrival, len(o.Images))
-	if out.Retry != "" {
-		return list, nil
-	}
+// arrivals returns the arrival of each image of the offer, nil for those of a
+// later round.
+func arrivals(o *Offer, out *Outcome) []*Arrival {
 	byID := make(map[digest.Digest]*Arrival, len(out.Images))
 	for i := range out.Images {
 		byID[out.Images[i].ID] = &out.Images[i]
 	}
+	list := make([]*Arrival, len(o.Images))
 	for i := range o.Images {
-		if p.Images[i].Status == Later {
-			continue
-		}
-		if list[i] = byID[o.Images[i].ID]; list[i] == nil {
-			return nil, broken("no word of %s", o.Images[i].Name())
-		}
+		list[i] = byID[o.Images[i].ID]
 	}
-	return list, nil
+	return list
 }
 
 // estimate returns the bytes that the plan is about to move, and those of the

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/klauspost/compress/s2"
@@ -59,6 +61,11 @@ func replaced(old, new string) func(wireFrame) []byte {
 		return bytes.Replace(b, []byte(old), []byte(new), 1)
 	})
 }
+
+// tamperedID is that of the image that is tampered with.
+var tamperedID = tamperedImage().ID.String()
+
+func tamperedImage() *memImage { return newImage("a:1", false, text(1, 300_000), random(2, 5000)) }
 
 func faults() []fault {
 	twice := func(f wireFrame) []byte { return append(f.bytes(), f.bytes()...) }
@@ -128,6 +135,17 @@ func faults() []fault {
 		{"result for an answer", fromReceiver, onFirst(tAnswer, instead(wireFrame{tResult, []byte("{}")}.bytes()...)), "out of turn"},
 		{"result of no image", fromReceiver, onFirst(tResult, instead(wireFrame{tResult, []byte(`{}`)}.bytes()...)), "no word of a:1"},
 		{"result of bad digests", fromReceiver, onFirst(tResult, replaced(`"new":"sha256:`, `"new":"`)), "result"},
+		{"result of another image", fromReceiver, onFirst(tResult, replaced(`"id":"sha256:`, `"id":"sha256:0000000000000000000000000000000000000000000000000000000000000000","was":"`)), "was not offered"},
+		{"result of an image twice", fromReceiver, onFirst(tResult, replaced(`"images":[`, `"images":[{"id":"`+tamperedID+`","new":"`+tamperedID+`","names":[{"ref":"a:1"}]},`)), "arrived twice"},
+		{"result of 1001 images", fromReceiver, onFirst(tResult, replaced(`"images":[`, `"images":[`+strings.Repeat(`{"id":"`+tamperedID+`","new":"`+tamperedID+`","names":[{"ref":"a:1"}]},`, 1000))), "over the limit"},
+		{"result of 1001 names", fromReceiver, onFirst(tResult, replaced(`"names":[`, `"names":[`+strings.Repeat(`{"ref":"evil:1"},`, 1000))), "was offered with 1 names and has 1001"},
+		{"result of two more names", fromReceiver, onFirst(tResult, replaced(`"names":[`, `"names":[{"ref":"evil:1"},{"ref":"evil:2"},`)), "was offered with 1 names and has 3"},
+		{"result of no name", fromReceiver, onFirst(tResult, replaced(`"names":[`, `"names":[],"were":[`)), "was offered with 1 names and has 0"},
+		{"result of a name of two words", fromReceiver, onFirst(tResult, replaced(`"ref":"a:1"`, `"ref":"a:1 sha256:00"`)), "not an image name"},
+		{"result of a name with control bytes", fromReceiver, onFirst(tResult, replaced(`"ref":"a:1"`, `"ref":"a:1\u001b[2J\n"`)), "not an image name"},
+		{"result of a name without a tag", fromReceiver, onFirst(tResult, replaced(`"ref":"a:1"`, `"ref":"a"`)), "has no tag"},
+		{"result of a bad replaced image", fromReceiver, onFirst(tResult, replaced(`"ref":"a:1"`, `"ref":"a:1","replaced":"\u001b[2J"`)), "replaced image id"},
+		{"result of a retry and an image", fromReceiver, onFirst(tResult, replaced(`"images":`, `"retry":"gone","images":`)), "and a retry"},
 		{"bye for an answer", fromReceiver, onFirst(tAnswer, instead(header(tBye, 0)...)), "ended the transfer early"},
 		{"bye for a result", fromReceiver, onFirst(tResult, instead(header(tBye, 0)...)), "ended the transfer early"},
 		{"offer from the receiver", fromReceiver, onFirst(tAnswer, instead(header(tOffer, 0)...)), "does not come from a receiver"},
@@ -157,7 +175,7 @@ func dropLayer(f wireFrame) []byte {
 // Whoever receives something false says so, on both sides, and nothing arrives.
 func TestTampered(t *testing.T) {
 	checkLeaks(t)
-	m := newImage("a:1", false, text(1, 300_000), random(2, 5000))
+	m := tamperedImage()
 	for _, f := range faults() {
 		t.Run(string(f.dir)+"/"+f.name, func(t *testing.T) {
 			var sender, receiver edit
@@ -171,9 +189,14 @@ func TestTampered(t *testing.T) {
 			r := transferRun{src: newSource(m), dst: dst, out: p.out, in: p.in, compression: transfer.CompressNone}
 			r.do(t)
 			wantErr(t, "sender", r.sendErr, transfer.KindBroken, f.dir == fromSender, f.text)
+			for _, err := range []error{r.sendErr, r.recvErr} {
+				if err != nil && strings.ContainsFunc(err.Error(), unicode.IsControl) {
+					t.Errorf("control characters in %q", err)
+				}
+			}
 			recvErr := r.recvErr
 			switch {
-			case f.name == "result of no image", f.name == "result of bad digests", f.name == "bye for a result":
+			case strings.HasPrefix(f.name, "result of"), f.name == "bye for a result":
 				// By then everything has arrived.
 				if recvErr != nil {
 					t.Errorf("receiver: %v", recvErr)

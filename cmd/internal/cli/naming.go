@@ -88,6 +88,17 @@ func (n *Naming) Unused() error {
 	return nil
 }
 
+// unique returns each of the names once, in their order.
+func unique(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // Apply renames described images: OLD is one of an image's names, or at least
 // four digits of its ID.
 func (n *Naming) Apply(images []transfer.Image) error {
@@ -111,14 +122,19 @@ func (n *Naming) Apply(images []transfer.Image) error {
 				refs[j] = name
 			}
 		}
+		byID := false
 		for j, p := range n.pairs {
 			id := strings.TrimPrefix(p.old, "sha256:")
 			if len(id) >= 4 && strings.HasPrefix(m.ID.Encoded(), id) {
+				if byID {
+					return &UsageError{fmt.Errorf("--as names the image %s twice by its ID", Short(m.ID))}
+				}
+				byID = true
 				n.pairs[j].used = true
 				refs = append(refs, p.name)
 			}
 		}
-		m.Refs = refs
+		m.Refs = unique(refs)
 	}
 	return nil
 }

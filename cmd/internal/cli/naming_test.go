@@ -32,6 +32,7 @@ func TestNamingApply(t *testing.T) {
 		{[]string{"a=c:1"}, [][]string{{"a:latest", "b:1"}}, [][]string{{"c:1", "b:1"}}},
 		{[]string{"docker.io/library/a:1=c:1", "b:1=d"}, [][]string{{"a:1"}, {"b:1"}}, [][]string{{"c:1"}, {"d:latest"}}},
 		{[]string{id.Encoded()[:12] + "=c:1"}, [][]string{nil}, [][]string{{"c:1"}}},
+		{[]string{"a:1=c:1", "b:1=c:1"}, [][]string{{"a:1", "b:1"}}, [][]string{{"c:1"}}},
 	} {
 		n, err := cli.ParseNaming(c.as)
 		if err != nil {
@@ -55,8 +56,9 @@ func TestNamingApply(t *testing.T) {
 
 func TestNamingApplyBad(t *testing.T) {
 	two := []transfer.Image{{ID: digest.FromString("x"), Refs: []string{"a:1"}}, {ID: digest.FromString("y"), Refs: []string{"b:1"}}}
-	for _, as := range []string{"webapp:1", "c:1=webapp:1"} {
-		n, err := cli.ParseNaming([]string{as})
+	id := two[0].ID.Encoded()
+	for _, as := range [][]string{{"webapp:1"}, {"c:1=webapp:1"}, {id[:12] + "=c:1", id[:8] + "=c:2"}} {
+		n, err := cli.ParseNaming(as)
 		if err != nil {
 			t.Fatal(err)
 		}
