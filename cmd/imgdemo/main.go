@@ -17,7 +17,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -103,7 +103,7 @@ func receiver(ctx context.Context) (side, func() error, error) {
 
 // sender finds this machine's engine, or starts one.
 func sender(ctx context.Context) (side, func() error, error) {
-	e, err := engine.Find(ctx, "")
+	e, err := docker.Find(ctx, "")
 	if err == nil {
 		say("sender: %s at %s, this machine's own; the demo's image is removed from it at the end", e, e.Endpoint().Host)
 		return &host{addr: e.Endpoint().Host}, e.Close, nil

@@ -5,12 +5,12 @@ import (
 	"os"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 )
 
 // listHave prints what the engine has.
 func listHave(ctx context.Context, v *cli.Voice, o options) error {
-	eng, err := engine.Find(ctx, o.host)
+	eng, err := docker.Find(ctx, o.host)
 	if err != nil {
 		return err
 	}

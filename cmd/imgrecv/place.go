@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -26,14 +26,14 @@ func (o *options) open(ctx context.Context) (place, error) {
 	if o.store != "" {
 		return folderPlace(o.store), nil
 	}
-	eng, err := engine.Find(ctx, o.host)
+	eng, err := docker.Find(ctx, o.host)
 	if err != nil {
 		return nil, err
 	}
 	return enginePlace{eng}, nil
 }
 
-type enginePlace struct{ *engine.Engine }
+type enginePlace struct{ *docker.Engine }
 
 func (p enginePlace) where() string {
 	return fmt.Sprintf("%s at %s (%s)", p, p.Endpoint().Host, p.Endpoint().From)
@@ -42,7 +42,7 @@ func (p enginePlace) where() string {
 func (p enginePlace) platform() ocispec.Platform { return p.Platform() }
 
 func (p enginePlace) sink(_ context.Context, noClobber bool) (transfer.Sink, error) {
-	s := engine.NewSink(p.Engine)
+	s := docker.NewSink(p.Engine)
 	s.NoClobber = noClobber
 	return s, nil
 }

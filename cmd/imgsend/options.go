@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -28,7 +28,7 @@ const (
 
 // A job is a command line that makes sense.
 type job struct {
-	requests    []engine.Request
+	requests    []docker.Request
 	container   *containerJob // nil: images
 	store       string        // an OCI layout folder; empty: an engine
 	platform    *ocispec.Platform
@@ -45,7 +45,7 @@ type job struct {
 type containerJob struct {
 	name    string
 	as      string // the image's name on arrival, or none
-	commit  engine.CommitOptions
+	commit  docker.CommitOptions
 	flatten string // empty: commit
 	keep    bool   // keep the image here
 }
@@ -86,7 +86,7 @@ func (o options) job(images []string) (*job, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.requests = append(j.requests, engine.Request{Image: image, As: as, Platform: j.platform})
+		j.requests = append(j.requests, docker.Request{Image: image, As: as, Platform: j.platform})
 	}
 	return j, names.Unused()
 }
@@ -129,7 +129,7 @@ func (j *job) setContainer(o options, names *cli.Naming) error {
 		return err
 	}
 	j.container = &containerJob{name: o.container, as: as, flatten: o.flatten, keep: o.keepImage,
-		commit: engine.CommitOptions{Message: o.message, Author: o.author, Changes: o.changes, NoPause: o.noPause}}
+		commit: docker.CommitOptions{Message: o.message, Author: o.author, Changes: o.changes, NoPause: o.noPause}}
 	return names.Unused()
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -36,7 +36,7 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 		}
 		return &origin{Source: src, name: "an OCI layout folder", close: func(context.Context) error { return nil }}, nil
 	}
-	eng, err := engine.Find(ctx, j.host)
+	eng, err := docker.Find(ctx, j.host)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 }
 
 // open makes the image of a container.
-func (o *origin) open(ctx context.Context, v *cli.Voice, eng *engine.Engine, j *containerJob) error {
+func (o *origin) open(ctx context.Context, v *cli.Voice, eng *docker.Engine, j *containerJob) error {
 	c, err := eng.Container(ctx, j.name)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, eng *engine.Engine, j *
 	}
 	if j.flatten != "" {
 		v.Sayf("reading the file system of %s", c.Name)
-		o.Source, err = c.Flatten(ctx, engine.FlattenOptions{As: j.as, Bare: j.flatten == flattenBare,
+		o.Source, err = c.Flatten(ctx, docker.FlattenOptions{As: j.as, Bare: j.flatten == flattenBare,
 			Message: j.commit.Message, Author: j.commit.Author, NoPause: j.commit.NoPause})
 		if err != nil {
 			return err
@@ -86,12 +86,12 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, eng *engine.Engine, j *
 	if j.keep {
 		o.sent = func(ctx context.Context) error { return image.Keep(ctx, j.as) }
 	}
-	return o.images(ctx, v, eng, []engine.Request{image.Request(j.as)})
+	return o.images(ctx, v, eng, []docker.Request{image.Request(j.as)})
 }
 
 // images opens images of the engine.
-func (o *origin) images(ctx context.Context, v *cli.Voice, eng *engine.Engine, reqs []engine.Request) error {
-	src, err := engine.NewSource(ctx, eng, reqs)
+func (o *origin) images(ctx context.Context, v *cli.Voice, eng *docker.Engine, reqs []docker.Request) error {
+	src, err := docker.NewSource(ctx, eng, reqs)
 	if err != nil {
 		return err
 	}

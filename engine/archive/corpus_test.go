@@ -12,7 +12,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
@@ -31,7 +31,7 @@ func TestCorpus(t *testing.T) {
 	corpus := map[string][]byte{}
 	specs := throwawaytest.Specs(t)
 	clients := map[string]*client.Client{}
-	engines := map[string]*engine.Engine{}
+	engines := map[string]*docker.Engine{}
 	byName := map[string]throwaway.Spec{}
 	for _, spec := range specs {
 		e := throwawaytest.Start(t, spec)
@@ -59,7 +59,7 @@ func TestCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := transfer.Copy(t.Context(), src, engine.NewSink(engines[spec.Name]), transfer.Options{}); err != nil {
+			if _, err := transfer.Copy(t.Context(), src, docker.NewSink(engines[spec.Name]), transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			got := names(t, c)

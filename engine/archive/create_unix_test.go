@@ -26,7 +26,7 @@ func writeTo(ctx context.Context, t *testing.T, path string) error {
 	if err != nil {
 		return err
 	}
-	src, err := open(t, docker(t, testImage(2, "webapp:1.0")), true)
+	src, err := open(t, dockerArchive(t, testImage(2, "webapp:1.0")), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestCreateMeanwhile(t *testing.T) {
 	if err := errors.Join(os.WriteFile(precious, []byte("precious"), 0o600), os.Symlink(precious, path), os.Lchown(path, somebody, somebody)); err != nil {
 		t.Fatal(err)
 	}
-	src, err := open(t, docker(t, testImage(2, "webapp:1.0")), true)
+	src, err := open(t, dockerArchive(t, testImage(2, "webapp:1.0")), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestCreatePipe(t *testing.T) {
 		}
 		m := testImage(2, "webapp:1.0")
 		m.Layers[0].Size = 1 << 20 // more than a pipe holds
-		src, err := open(t, docker(t, m), true)
+		src, err := open(t, dockerArchive(t, m), true)
 		if err != nil {
 			t.Fatal(err)
 		}

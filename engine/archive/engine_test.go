@@ -10,8 +10,8 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
@@ -64,11 +64,11 @@ func TestEngines(t *testing.T) {
 				t.Fatal(err)
 			}
 			remove(t, c, one.Ref, two.Ref)
-			out, err := folder.NewSource(t.Context(), dir, []engine.Request{{Image: got[0].Refs[0], As: one.Ref}, {Image: two.Ref}}, nil)
+			out, err := folder.NewSource(t.Context(), dir, []docker.Request{{Image: got[0].Refs[0], As: one.Ref}, {Image: two.Ref}}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := transfer.Copy(t.Context(), out, engine.NewSink(h), transfer.Options{}); err != nil {
+			if _, err := transfer.Copy(t.Context(), out, docker.NewSink(h), transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			inspect(t, c, one, two)
@@ -77,7 +77,7 @@ func TestEngines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := transfer.Copy(t.Context(), src, engine.NewSink(h), transfer.Options{}); err != nil {
+			if _, err := transfer.Copy(t.Context(), src, docker.NewSink(h), transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			inspect(t, c, one, two)
@@ -85,9 +85,9 @@ func TestEngines(t *testing.T) {
 	}
 }
 
-func find(t *testing.T, e *throwaway.Engine) *engine.Engine {
+func find(t *testing.T, e *throwaway.Engine) *docker.Engine {
 	t.Helper()
-	h, err := engine.Find(t.Context(), e.Host())
+	h, err := docker.Find(t.Context(), e.Host())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,13 +109,13 @@ func save(t *testing.T, c *client.Client, refs ...string) []byte {
 	return b
 }
 
-func fromEngine(t *testing.T, h *engine.Engine, refs ...string) []byte {
+func fromEngine(t *testing.T, h *docker.Engine, refs ...string) []byte {
 	t.Helper()
-	var reqs []engine.Request
+	var reqs []docker.Request
 	for _, r := range refs {
-		reqs = append(reqs, engine.Request{Image: r})
+		reqs = append(reqs, docker.Request{Image: r})
 	}
-	src, err := engine.NewSource(t.Context(), h, reqs)
+	src, err := docker.NewSource(t.Context(), h, reqs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func testImage(n int, ref string) throwaway.Image {
 	return m
 }
 
-func docker(t testing.TB, m ...throwaway.Image) []byte {
+func dockerArchive(t testing.TB, m ...throwaway.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := throwaway.WriteDockerArchive(&b, m...); err != nil {
@@ -126,7 +126,7 @@ func copied(t testing.TB, b []byte, file bool, o archive.SinkOptions) ([]byte, e
 func dockerLayer(t testing.TB, m throwaway.Image) string {
 	t.Helper()
 	var name string
-	rewrite(t, docker(t, m), func(h *tar.Header, b []byte) []byte {
+	rewrite(t, dockerArchive(t, m), func(h *tar.Header, b []byte) []byte {
 		if digest.FromBytes(b).String() == m.DiffIDs()[len(m.Layers)-1] {
 			name = h.Name
 		}
@@ -169,7 +169,7 @@ func TestRoundTrip(t *testing.T) {
 		m := testImage(n, "webapp:1.0")
 		m.Layers = append(m.Layers, m.Layers[0]) // a repeated layer
 		other := testImage(1, "registry.example:5000/team/other:2")
-		for name, b := range map[string][]byte{"docker": docker(t, m, other), "oci": oci(t, m, other)} {
+		for name, b := range map[string][]byte{"docker": dockerArchive(t, m, other), "oci": oci(t, m, other)} {
 			for _, file := range []bool{false, true} {
 				out, err := copied(t, b, file, archive.SinkOptions{})
 				if err != nil {
@@ -221,7 +221,7 @@ func TestCompressed(t *testing.T) {
 	m := testImage(3, "webapp:1.0")
 	for _, name := range []string{"gzip", "zstd", "xz", "bzip2"} {
 		t.Run(name, func(t *testing.T) {
-			b := compressed(t, name, docker(t, m))
+			b := compressed(t, name, dockerArchive(t, m))
 			checkImages(t, describe(t, b), m)
 			for n := 0; n < len(b); n += 1 + len(b)/200 {
 				if src, err := open(t, b[:n], n%2 == 0); err == nil {
@@ -238,7 +238,7 @@ func TestCompressed(t *testing.T) {
 func TestDelta(t *testing.T) {
 	m := testImage(3, "webapp:1.0")
 	have := func(transfer.Image) []bool { return []bool{true, true, false} }
-	out, err := copied(t, docker(t, m), true, archive.SinkOptions{Have: have, For: "buildbox"})
+	out, err := copied(t, dockerArchive(t, m), true, archive.SinkOptions{Have: have, For: "buildbox"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestDelta(t *testing.T) {
 
 func TestBadArchives(t *testing.T) {
 	m := testImage(2, "webapp:1.0")
-	d, o := docker(t, m), oci(t, m)
+	d, o := dockerArchive(t, m), oci(t, m)
 	drop := func(b []byte, name string) []byte {
 		return rewrite(t, b, func(h *tar.Header, body []byte) []byte {
 			if strings.Contains(h.Name, name) {
@@ -302,7 +302,7 @@ func TestBadArchives(t *testing.T) {
 		return b.Bytes() // nobody gets to the body
 	}
 	two := oci(t, m, testImage(1, "webapp:1.0"))
-	dockerTwo := docker(t, m, testImage(1, "webapp:1.0"))
+	dockerTwo := dockerArchive(t, m, testImage(1, "webapp:1.0"))
 	for _, c := range []struct {
 		name    string
 		archive []byte
@@ -350,7 +350,7 @@ func TestBadArchives(t *testing.T) {
 }
 
 func TestTruncated(t *testing.T) {
-	for name, b := range map[string][]byte{"docker": docker(t, testImage(2, "a:1")), "oci": oci(t, testImage(2, "a:1"))} {
+	for name, b := range map[string][]byte{"docker": dockerArchive(t, testImage(2, "a:1")), "oci": oci(t, testImage(2, "a:1"))} {
 		for n := 0; n < len(b)-512; n += 97 {
 			src, err := open(t, b[:n], n%2 == 0)
 			if err == nil {
@@ -367,7 +367,7 @@ func TestTruncated(t *testing.T) {
 }
 
 func TestBomb(t *testing.T) {
-	b := compressed(t, "gzip", docker(t, testImage(2, "a:1")))
+	b := compressed(t, "gzip", dockerArchive(t, testImage(2, "a:1")))
 	_, err := archive.Open(t.Context(), bytes.NewReader(b), archive.Options{MaxSpool: 4096, Temp: t.TempDir()})
 	if transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), "decompresses to more than 4096 bytes") {
 		t.Error(err)
@@ -381,7 +381,7 @@ func TestXZWindow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write(docker(t, testImage(1, "a:1"))); err != nil {
+	if _, err := w.Write(dockerArchive(t, testImage(1, "a:1"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -466,7 +466,7 @@ func TestCreate(t *testing.T) {
 		return names
 	}
 	layer := dockerLayer(t, m)
-	bad := rewrite(t, docker(t, m), func(h *tar.Header, b []byte) []byte {
+	bad := rewrite(t, dockerArchive(t, m), func(h *tar.Header, b []byte) []byte {
 		if strings.Contains(h.Name, layer) {
 			b[0] ^= 1
 		}
@@ -475,7 +475,7 @@ func TestCreate(t *testing.T) {
 	if err := try(t.Context(), bad); err == nil || len(files()) > 0 {
 		t.Fatalf("a failure left %v, %v", files(), err)
 	}
-	if err := try(t.Context(), docker(t, m)); err != nil {
+	if err := try(t.Context(), dockerArchive(t, m)); err != nil {
 		t.Fatal(err)
 	}
 	if got := files(); !slices.Equal(got, []string{"out.tar.zst"}) {
@@ -494,7 +494,7 @@ func TestCreate(t *testing.T) {
 // FuzzOpen reads archives: what is taken is either copied whole or fails.
 func FuzzOpen(f *testing.F) {
 	m := testImage(2, "a:1")
-	for _, b := range [][]byte{docker(f, m), oci(f, m), compressed(f, "gzip", docker(f, m)), compressed(f, "xz", oci(f, m))} {
+	for _, b := range [][]byte{dockerArchive(f, m), oci(f, m), compressed(f, "gzip", dockerArchive(f, m)), compressed(f, "xz", oci(f, m))} {
 		src, err := archive.Open(context.Background(), bytes.NewReader(b), archive.Options{})
 		if err != nil || len(src.Images()) != 1 {
 			f.Fatalf("a seed is not understood: %v", err)

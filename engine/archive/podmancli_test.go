@@ -21,8 +21,8 @@ func TestPodmanLoad(t *testing.T) {
 	one, two := testImage(3, "webapp:1.0"), testImage(2, "registry.example:5000/team/tool:2")
 	one.Layers = append(one.Layers, throwaway.Layer{Size: 10, Seed: 99}, one.Layers[0])
 	for name, b := range map[string][]byte{
-		"docker one": docker(t, one), "oci one": oci(t, one),
-		"docker two": docker(t, one, two), "oci two": oci(t, one, two),
+		"docker one": dockerArchive(t, one), "oci one": oci(t, one),
+		"docker two": dockerArchive(t, one, two), "oci two": oci(t, one, two),
 	} {
 		want := []throwaway.Image{one, two}[:strings.Count(name, "two")+1]
 		t.Run(name, func(t *testing.T) {

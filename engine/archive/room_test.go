@@ -20,7 +20,7 @@ import (
 // words about the room, before the disk is full, and leaves nothing.
 func TestNoRoom(t *testing.T) {
 	archiveOf := func(size int64) []byte {
-		return docker(t, throwaway.Image{Ref: "webapp:1.0", Layers: []throwaway.Layer{{Size: size, Seed: 1, Kind: throwaway.Text}}})
+		return dockerArchive(t, throwaway.Image{Ref: "webapp:1.0", Layers: []throwaway.Layer{{Size: size, Seed: 1, Kind: throwaway.Text}}})
 	}
 	for name, test := range map[string]struct {
 		size int64
@@ -64,7 +64,7 @@ func TestRoomTaken(t *testing.T) {
 	disk := throwawaytest.Disk(t, 8<<20)
 	free := throwawaytest.Free(t, disk)
 	other := filepath.Join(disk, "other")
-	b := docker(t, throwaway.Image{Ref: "webapp:1.0", Layers: []throwaway.Layer{{Size: 5 << 20, Seed: 1, Kind: throwaway.Text}}})
+	b := dockerArchive(t, throwaway.Image{Ref: "webapp:1.0", Layers: []throwaway.Layer{{Size: 5 << 20, Seed: 1, Kind: throwaway.Text}}})
 	fill := readerFunc(func([]byte) (int, error) {
 		if err := os.WriteFile(other, make([]byte, 5<<20), 0o600); err != nil {
 			t.Error(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/transfertest"
@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 // another file.
 func testThrough(t *testing.T, made fileEnd, e end, p picture) {
 	t.Helper()
-	if e, ok := e.(*engineEnd); ok && e.Store() == engine.Classic && len(p.layers) > classicDepth {
+	if e, ok := e.(*engineEnd); ok && e.Store() == docker.Classic && len(p.layers) > classicDepth {
 		testTooDeep(t, made, e, p)
 		return
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
@@ -114,7 +114,7 @@ func (e folderEnd) clear(t *testing.T) {
 
 // An engineEnd is an engine with nothing but the images of the suite.
 type engineEnd struct {
-	*engine.Engine
+	*docker.Engine
 	api *client.Client
 }
 
@@ -127,31 +127,31 @@ func startEngine(t *testing.T, spec throwaway.Spec) *engineEnd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.api.Close() })
-	if e.Engine, err = engine.Find(t.Context(), running.Host()); err != nil {
+	if e.Engine, err = docker.Find(t.Context(), running.Host()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
 	return e
 }
 
-func requests(refs []string) []engine.Request {
-	var reqs []engine.Request
+func requests(refs []string) []docker.Request {
+	var reqs []docker.Request
 	for _, r := range refs {
-		reqs = append(reqs, engine.Request{Image: r})
+		reqs = append(reqs, docker.Request{Image: r})
 	}
 	return reqs
 }
 
 func (e *engineEnd) source(t *testing.T, refs ...string) transfer.Source {
 	t.Helper()
-	src, err := engine.NewSource(t.Context(), e.Engine, requests(refs))
+	src, err := docker.NewSource(t.Context(), e.Engine, requests(refs))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return src
 }
 
-func (e *engineEnd) sink(t *testing.T) transfer.Sink { return engine.NewSink(e.Engine) }
+func (e *engineEnd) sink(t *testing.T) transfer.Sink { return docker.NewSink(e.Engine) }
 
 // files exports a container of the image, which is never started.
 func (e *engineEnd) files(t *testing.T, ref string) tree {

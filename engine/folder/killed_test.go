@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
@@ -59,14 +59,14 @@ func TestKilled(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, ".imgsend.new-1"), []byte("{"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := folder.NewSource(t.Context(), dir, []engine.Request{{Image: killed().Ref}}, nil); transfer.KindOf(err) != transfer.KindEngine {
+			if _, err := folder.NewSource(t.Context(), dir, []docker.Request{{Image: killed().Ref}}, nil); transfer.KindOf(err) != transfer.KindEngine {
 				t.Errorf("what was not completed is there: %v", err)
 			}
 			for _, m := range []throwaway.Image{before, killed()} {
 				if _, err := transfer.Copy(t.Context(), source(t, classic, m), sink(t, dir), transfer.Options{}); err != nil {
 					t.Fatal(err)
 				}
-				src, err := folder.NewSource(t.Context(), dir, []engine.Request{{Image: m.Ref}}, nil)
+				src, err := folder.NewSource(t.Context(), dir, []docker.Request{{Image: m.Ref}}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

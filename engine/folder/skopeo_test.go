@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
@@ -38,7 +38,7 @@ func TestSkopeo(t *testing.T) {
 			for i, from := range []string{"oci:" + store + ":webapp:1.0", "oci-archive:" + file, "oci-archive:" + file + ":webapp:1.0", "docker-archive:" + file, "docker-archive:" + file + ":webapp:1.0"} {
 				copied := filepath.Join(dir, "copied"+string(rune('0'+i)))
 				skopeo(t, from, "oci:"+copied+":webapp:1.0")
-				src, err := folder.NewSource(t.Context(), copied, []engine.Request{{Image: "webapp:1.0"}}, nil)
+				src, err := folder.NewSource(t.Context(), copied, []docker.Request{{Image: "webapp:1.0"}}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

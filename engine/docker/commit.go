@@ -1,0 +1,198 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// commitLoad ends the load and verifies its images. It returns their IDs by the
+// offered ones, and which of them the engine did not have before. When it fails,
+// these are removed again.
+func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
+	if s.load == nil { // every blob was here, even the config
+		s.load = s.e.startLoad(ctx)
+	}
+	l := s.load
+	entries, ids, err := s.entries(l, x)
+	if err != nil {
+		return nil, nil, failed("load", l.failure(ctx, err))
+	}
+	fresh, err := s.fresh(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.load = nil // from here on it is ended here
+	err = l.Finish(entries)
+	if err == nil {
+		err = l.pw.Close()
+	}
+	if err != nil {
+		err = l.failure(ctx, err)
+		l.abort(ctx)
+	} else if err = l.answer(ctx); ctx.Err() != nil {
+		// Too late to stop it: let it end, then take the image away.
+		l.abort(ctx)
+		err = ctx.Err()
+	}
+	l.cancel()
+	if err == nil {
+		err = s.verifyAll(ctx, ids)
+	}
+	if err != nil {
+		s.discard(ctx, fresh)
+		return nil, nil, failed("load", err)
+	}
+	return ids, fresh, nil
+}
+
+// entries returns what the archive lists, without names, and the IDs that the
+// images will have. Manifests that no blob brought are written into the load.
+func (s *Sink) entries(l *load, x *transfer.Index) ([]layout.Entry, map[digest.Digest]digest.Digest, error) {
+	images := s.archived(x)
+	entries := make([]layout.Entry, len(images))
+	ids := map[digest.Digest]digest.Digest{}
+	for i := range images {
+		m := &images[i]
+		e := &entries[i]
+		e.Config, e.Layers = m.Config.Digest, m.Layers
+		if m.Root != nil {
+			e.Root = ocispec.Descriptor{MediaType: m.Root.MediaType, Digest: m.Root.Digest, Size: m.Root.Size}
+		} else {
+			b, d, err := layout.Compose(m)
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := l.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
+				return nil, nil, err
+			}
+			e.Root = d
+		}
+		ids[m.ID] = m.Config.Digest
+		if s.e.store == Containerd {
+			ids[m.ID] = e.Root.Digest
+		}
+	}
+	return entries, ids, nil
+}
+
+// archived returns the images as the archive lists them. Podman gets a manifest
+// of its own, in which a layer that it has goes by its DiffID: under what
+// digest it came is not known here. A containerd store gets its own blobs of
+// layers that came without a manifest.
+func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
+	if s.e.store == Classic {
+		return x.Images
+	}
+	out := make([]transfer.IndexImage, 0, len(x.Images))
+	n := 0
+	for i, ip := range s.plan.Images {
+		if ip.Status != transfer.Take {
+			continue
+		}
+		m := x.Images[n]
+		n++
+		if s.e.store == Podman {
+			m.Root = nil
+		}
+		layers := make([]ocispec.Descriptor, len(m.Layers))
+		for j, d := range m.Layers {
+			layers[j] = d
+			if ip.Have[j] && m.Root == nil {
+				layers[j] = s.here(s.offer.Images[i].Layers[j].DiffID, d)
+			}
+		}
+		m.Layers = layers
+		out = append(out, m)
+	}
+	return out
+}
+
+// here returns what a layer that is here goes by.
+func (s *Sink) here(diffID digest.Digest, offered ocispec.Descriptor) ocispec.Descriptor {
+	if own, ok := s.localBlobs[diffID]; ok {
+		return ocispec.Descriptor{MediaType: own.MediaType, Digest: own.Digest, Size: own.Size}
+	}
+	if s.e.store == Podman {
+		return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffID, Size: offered.Size}
+	}
+	return offered
+}
+
+// fresh returns the images of ids that the engine does not have yet: those that
+// a failed load may leave and that are to be removed then.
+func (s *Sink) fresh(ctx context.Context, ids map[digest.Digest]digest.Digest) ([]digest.Digest, error) {
+	var out []digest.Digest
+	for _, id := range ids {
+		_, err := s.e.find(ctx, id.String())
+		if errdefs.IsNotFound(err) {
+			out = append(out, id)
+		} else if err != nil {
+			return nil, failed("inspect", err)
+		}
+	}
+	return out, nil
+}
+
+// discard removes images that a failed load left, unless they have a name by
+// now: then somebody else brought them.
+func (s *Sink) discard(ctx context.Context, ids []digest.Digest) {
+	for _, id := range ids {
+		if !s.discardOne(ctx, id) {
+			return
+		}
+	}
+}
+
+// discardOne reports whether the engine answered in time.
+func (s *Sink) discardOne(ctx context.Context, id digest.Digest) bool {
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	if l, err := s.e.find(ctx, id.String()); err == nil && len(l.inspect.RepoTags) == 0 {
+		_, _ = s.e.api.ImageRemove(ctx, id.String(), image.RemoveOptions{Force: true})
+	}
+	return ctx.Err() == nil
+}
+
+// verifyAll checks that every image that was taken is there, whole, and made of
+// the layers that were offered.
+func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Digest) error {
+	if err := s.list(ctx, slices.Collect(maps.Values(ids))...); err != nil {
+		return err
+	}
+	for i := range s.offer.Images {
+		m := &s.offer.Images[i]
+		if s.plan.Images[i].Status != transfer.Take {
+			continue
+		}
+		l, err := s.e.findPlatform(ctx, ids[m.ID].String(), m.Platform)
+		if errdefs.IsNotFound(err) {
+			return fmt.Errorf("%s: %w", m.Name(), errNotLoaded)
+		}
+		if err != nil {
+			return err
+		}
+		if s.content != nil {
+			if err := s.content.verify(ctx, l.id, m); err != nil {
+				return err
+			}
+			continue
+		}
+		if !sameLayers(l, m) {
+			return otherLayers(m)
+		}
+		if !s.e.complete(ctx, l) {
+			return fmt.Errorf("%s: the engine has loaded it incompletely", m.Name())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/containerd/containerd/v2/core/content/proxy"
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/contentstore"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// dockerd serves the content store of its containerd image store read-only
+// (seen on 26.1.5, 28.5.2 and 29; in moby's sources since 24.0.0). A classic
+// store has none, and proxies in front of the API socket may hide it.
+
+// contentListing lists the content store and the images. also are images that the
+// engine has and may not list: Docker 29 lists none of another platform without a
+// name. It fails where there is no content store, or none is served.
+func (e *Engine) contentListing(ctx context.Context, also ...digest.Digest) (*imageContent, error) {
+	if e.store != Containerd {
+		return nil, errors.New("not a containerd store")
+	}
+	conn, err := e.grpc(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, grpcTimeout)
+	defer cancel()
+	// The images first: one that is added meanwhile is missed, and one that is
+	// removed meanwhile has no blobs. The reverse would miss blobs.
+	list, err := e.api.ImageList(ctx, image.ListOptions{All: true})
+	if err != nil {
+		return nil, err
+	}
+	all, err := contentstore.List(ctx, proxy.NewContentStore(conn))
+	if err != nil {
+		return nil, fmt.Errorf("list the content store: %w", err)
+	}
+	c := &imageContent{roots: also}
+	for _, s := range list {
+		c.roots = append(c.roots, digest.Digest(s.ID))
+	}
+	c.Listing = all.Reachable(c.roots...)
+	return c, nil
+}
+
+// imageContent is what the images of a containerd store consist of. Blobs that no
+// image reaches are not in it: they may be removed within seconds.
+type imageContent struct {
+	*contentstore.Listing
+	roots []digest.Digest // the images: their manifests and indexes
+}
+
+// Open opens a blob. What fails from here on is the engine's fault.
+func (c *imageContent) Open(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	r, err := c.Listing.Open(ctx, d)
+	if err != nil {
+		return nil, unreadable(ctx, d, err)
+	}
+	size, _ := c.Size(d)
+	return &contentReader{ctx: ctx, ReadCloser: r, d: d, left: size}, nil
+}
+
+// A contentReader reads a blob whose size is known.
+type contentReader struct {
+	io.ReadCloser
+	ctx  context.Context
+	d    digest.Digest
+	left int64
+}
+
+func (r *contentReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.left -= int64(n)
+	if err == io.EOF && r.left > 0 {
+		err = fmt.Errorf("it ends %d bytes early", r.left)
+	}
+	if err != nil && err != io.EOF {
+		err = unreadable(r.ctx, r.d, err)
+	}
+	return n, err
+}
+
+// unreadable is the error for a blob that is listed and cannot be read.
+func unreadable(ctx context.Context, d digest.Digest, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	out := &transfer.Error{Kind: transfer.KindEngine, Op: "read blob " + d.String() + " of the engine", Err: errorText(err)}
+	if !isConnectionError(err) {
+		out.Hint = "the engine's store is damaged: remove the image there and pull, load or build it again"
+	}
+	return out
+}
+
+func isConnectionError(err error) bool {
+	return errdefs.IsUnavailable(err) || errdefs.IsCanceled(err) || errdefs.IsDeadlineExceeded(err)
+}
+
+// image reads the manifests and configs of an image. platform picks one of
+// several; nil: all that are there, described by that of the architecture arch if
+// it is one of them.
+func (c *imageContent) image(ctx context.Context, root digest.Digest, platform *ocispec.Platform, arch string) (*layout.Item, error) {
+	item, err := (&layout.Reader{Blobs: c, Platform: platform, Arch: arch}).Image(ctx, ocispec.Descriptor{Digest: root})
+	var known *transfer.Error
+	if errors.As(err, &known) && known.Kind == transfer.KindBroken {
+		return nil, &transfer.Error{Kind: transfer.KindEngine, Err: known.Err,
+			Hint: "the image is incomplete in the engine: pull, load or build it again"}
+	}
+	return item, err
+}
+
+// of reads the image root as the one of several platforms that m is.
+func (c *imageContent) of(ctx context.Context, root digest.Digest, m *transfer.Image) (*layout.Item, error) {
+	item, err := c.image(ctx, root, nil, m.Platform.Architecture)
+	if err == nil && !matches(item.Platform, m.Platform) {
+		return c.image(ctx, root, &m.Platform, "")
+	}
+	return item, err
+}
+
+// find returns the image here that is m, or "": one with its manifest, or, as
+// images of other stores have none, one with its config.
+func (c *imageContent) find(ctx context.Context, m *transfer.Image) digest.Digest {
+	same := func(root digest.Digest) bool {
+		item, err := c.of(ctx, root, m)
+		return err == nil && (m.Config == "" || item.Config == m.Config) && sameDiffIDs(item.Layers, m.Layers)
+	}
+	if slices.Contains(c.roots, m.Root) && same(m.Root) {
+		return m.Root
+	}
+	if m.Config == "" {
+		return ""
+	}
+	for _, root := range c.roots {
+		if _, ok := c.Reachable(root).Size(m.Config); ok && same(root) {
+			return root
+		}
+	}
+	return ""
+}
+
+// verify reports why the image root, which has been loaded, is not all of m.
+func (c *imageContent) verify(ctx context.Context, root digest.Digest, m *transfer.Image) error {
+	item, err := c.of(ctx, root, m)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: the engine has loaded it incompletely: %w", m.Name(), err)
+	}
+	if !sameDiffIDs(item.Layers, m.Layers) {
+		return otherLayers(m)
+	}
+	return nil
+}
+
+// otherLayers is the error for an image that arrived otherwise than offered.
+func otherLayers(m *transfer.Image) error {
+	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf("%s arrived with other layers than were offered", m.Name())}
+}
+
+func sameDiffIDs(a, b []transfer.Layer) bool {
+	return slices.EqualFunc(a, b, func(a, b transfer.Layer) bool { return a.DiffID == b.DiffID })
+}

@@ -1,0 +1,140 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Store is how an engine keeps images, which decides how it is asked for them.
+type Store int
+
+// The stores.
+const (
+	// Classic is Docker's graph-driver store. It knows layers by chain ID and
+	// images by config digest.
+	Classic Store = iota
+	// Containerd is Docker's containerd image store. It knows blobs by digest
+	// and images by manifest or index digest.
+	Containerd
+	// Podman is containers/storage. It knows layers by DiffID, whatever is
+	// below them, and images by config digest.
+	Podman
+)
+
+func (s Store) String() string {
+	return [...]string{"classic store", "containerd store", "containers/storage"}[s]
+}
+
+// An Engine is a connection to a container engine.
+type Engine struct {
+	api      *client.Client
+	endpoint Endpoint
+	name     string
+	store    Store
+	platform ocispec.Platform
+	version  string // of the API, as negotiated
+
+	link grpcLink
+}
+
+// open connects to the engine at ep and asks what it is.
+func open(ctx context.Context, ep Endpoint) (*Engine, error) {
+	opts, err := ep.options()
+	if err != nil {
+		return nil, err
+	}
+	api, err := client.NewClientWithOpts(append(opts, client.WithAPIVersionNegotiation())...)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{api: api, endpoint: ep}
+	if err := e.identify(ctx); err != nil {
+		_ = api.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) identify(ctx context.Context) error {
+	v, err := e.api.ServerVersion(ctx)
+	if err != nil {
+		return err
+	}
+	e.version = e.api.ClientVersion()
+	e.platform = ocispec.Platform{OS: v.Os, Architecture: v.Arch}
+	e.name = "Docker " + strings.SplitN(v.Version, "+", 2)[0]
+	for _, c := range v.Components {
+		if c.Name == "Podman Engine" {
+			e.name, e.store = "Podman "+c.Version, Podman
+			return nil
+		}
+	}
+	info, err := e.api.Info(ctx)
+	if err != nil {
+		return err
+	}
+	for _, kv := range info.DriverStatus {
+		if kv == [2]string{"driver-type", "io.containerd.snapshotter.v1"} {
+			e.store = Containerd
+		}
+	}
+	return nil
+}
+
+// String describes the engine: "Docker 28.5.2, containerd store".
+func (e *Engine) String() string {
+	if e.store == Podman {
+		return e.name
+	}
+	return e.name + ", " + e.store.String()
+}
+
+// Endpoint returns where the engine was found.
+func (e *Engine) Endpoint() Endpoint { return e.endpoint }
+
+// Store returns how the engine keeps images.
+func (e *Engine) Store() Store { return e.store }
+
+// Platform returns what the engine's host runs.
+func (e *Engine) Platform() ocispec.Platform { return e.platform }
+
+// Close ends the connection.
+func (e *Engine) Close() error {
+	e.link.close()
+	return e.api.Close()
+}
+
+// failed makes an error of the engine's one that says whose it is.
+func failed(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *transfer.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	out := &transfer.Error{Kind: transfer.KindEngine, Op: op, Err: errorText(err)}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w", op, context.Canceled)
+	case strings.Contains(err.Error(), "no space left on device"):
+		out.Hint = "free some space for that engine, then repeat: nothing half done was left"
+	case client.IsErrConnectionFailed(err), strings.HasSuffix(err.Error(), "EOF"), strings.Contains(err.Error(), "connection reset"):
+		out.Err = fmt.Errorf("the engine went away: %s", cleanMessage(err.Error()))
+	}
+	return out
+}
+
+// errorText is err as a text alone, without what the client puts in front.
+func errorText(err error) error { return errors.New(cleanMessage(err.Error())) }
+
+// cleanMessage drops what the client puts in front of what the engine said.
+func cleanMessage(s string) string {
+	return strings.TrimSpace(strings.TrimPrefix(s, "Error response from daemon: "))
+}

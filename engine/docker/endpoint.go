@@ -1,0 +1,233 @@
+package docker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/connhelper"
+	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// An Endpoint is the address of an engine's API.
+type Endpoint struct {
+	Host string // "unix:///var/run/docker.sock", "tcp://…", "ssh://…"
+	From string // what named it: "-H", "DOCKER_HOST", "docker context buildbox", "usual socket"
+
+	certs string // folder with ca.pem, cert.pem and key.pem, or empty
+}
+
+// Whoever runs the command by mistake on a host without an engine should not
+// wait for the answer, so a connection must come at once. One that is there may
+// be busy, and gets longer to say what it is.
+const (
+	connectTimeout  = 1500 * time.Millisecond
+	identifyTimeout = 15 * time.Second
+)
+
+// Find connects to the engine at host, or if that is empty at DOCKER_HOST, or
+// at the current docker context, or else at the first of the usual sockets that
+// answers: Docker's, rootless Docker's, Docker Desktop's, Podman's. Its error
+// is of [transfer.KindEngine].
+func Find(ctx context.Context, host string) (*Engine, error) {
+	ep, err := configured(host)
+	if err != nil {
+		return nil, &transfer.Error{Kind: transfer.KindEngine, Op: "find the engine", Err: err}
+	}
+	if ep.Host != "" {
+		e, err := tryOpen(ctx, ep)
+		if err != nil {
+			return nil, noEngine(ctx, fmt.Errorf("no engine answers at %s (from %s): %s", ep.Host, ep.From, cleanMessage(err.Error())),
+				"start that engine, or name another with -H")
+		}
+		return e, nil
+	}
+	var first error
+	tried := usualSockets()
+	for _, path := range tried {
+		if _, err := os.Stat(path); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) && first == nil {
+				first = err
+			}
+			continue
+		}
+		e, err := tryOpen(ctx, Endpoint{Host: "unix://" + path, From: "usual socket"})
+		if err == nil {
+			return e, nil
+		}
+		if first == nil {
+			first = fmt.Errorf("%s does not answer: %s", path, cleanMessage(err.Error()))
+		}
+	}
+	if first == nil {
+		return nil, noEngine(ctx, errors.New("no container engine found"),
+			"install Docker or Podman, or name its socket with -H; looked at "+strings.Join(tried, ", "))
+	}
+	return nil, noEngine(ctx, first, "is the engine running, and may this user use it? -H names another")
+}
+
+func noEngine(ctx context.Context, err error, hint string) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	return &transfer.Error{Kind: transfer.KindEngine, Err: err, Hint: hint}
+}
+
+func tryOpen(ctx context.Context, ep Endpoint) (*Engine, error) {
+	if err := ep.reachable(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
+	defer cancel()
+	return open(ctx, ep)
+}
+
+// reachable reports whether somebody listens at ep, where that is quickly told.
+func (ep Endpoint) reachable(ctx context.Context) error {
+	network, address, ok := strings.Cut(ep.Host, "://")
+	if !ok || network != "unix" && network != "tcp" {
+		return nil
+	}
+	d := net.Dialer{Timeout: connectTimeout}
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// configured returns the endpoint that the user chose, or none.
+func configured(host string) (Endpoint, error) {
+	if host != "" {
+		if strings.HasPrefix(host, "/") {
+			host = "unix://" + host
+		}
+		return Endpoint{Host: host, From: "-H"}, nil
+	}
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		ep := Endpoint{Host: host, From: "DOCKER_HOST"}
+		if os.Getenv("DOCKER_TLS_VERIFY") != "" {
+			if ep.certs = os.Getenv("DOCKER_CERT_PATH"); ep.certs == "" {
+				ep.certs = dockerConfigDir()
+			}
+		}
+		return ep, nil
+	}
+	return contextEndpoint(dockerConfigDir())
+}
+
+func dockerConfigDir() string {
+	if dir := os.Getenv("DOCKER_CONFIG"); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".docker")
+}
+
+// contextEndpoint returns the endpoint of the current docker context, or none
+// if that is the default one. The files are those of docker/cli: config.json
+// has currentContext, contexts/meta/<SHA-256 of the name>/meta.json the host,
+// contexts/tls/<the same>/docker its certificates.
+func contextEndpoint(dir string) (Endpoint, error) {
+	name := os.Getenv("DOCKER_CONTEXT")
+	if name == "" {
+		var config struct{ CurrentContext string }
+		if err := readJSON(filepath.Join(dir, "config.json"), &config); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Endpoint{}, err
+		}
+		name = config.CurrentContext
+	}
+	if name == "" || name == "default" {
+		return Endpoint{}, nil
+	}
+	sum := sha256.Sum256([]byte(name))
+	id := hex.EncodeToString(sum[:])
+	var meta struct {
+		Endpoints map[string]struct{ Host string }
+	}
+	if err := readJSON(filepath.Join(dir, "contexts", "meta", id, "meta.json"), &meta); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return Endpoint{}, fmt.Errorf("the docker context %q does not exist", name)
+		}
+		return Endpoint{}, err
+	}
+	ep := Endpoint{Host: meta.Endpoints["docker"].Host, From: "docker context " + name}
+	if ep.Host == "" {
+		return Endpoint{}, fmt.Errorf("the docker context %q names no docker endpoint", name)
+	}
+	if certs := filepath.Join(dir, "contexts", "tls", id, "docker"); exists(filepath.Join(certs, "ca.pem")) {
+		ep.certs = certs
+	}
+	return ep, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// usualSockets lists where engines listen without being configured.
+func usualSockets() []string {
+	paths := []string{"/var/run/docker.sock"}
+	run := os.Getenv("XDG_RUNTIME_DIR")
+	if run != "" {
+		paths = append(paths, filepath.Join(run, "docker.sock"))
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		paths = append(paths, filepath.Join(home, ".docker/run/docker.sock"), filepath.Join(home, ".docker/desktop/docker.sock"))
+	}
+	if run != "" {
+		paths = append(paths, filepath.Join(run, "podman/podman.sock"))
+	}
+	return append(paths, "/run/podman/podman.sock")
+}
+
+// options returns the client settings that reach ep.
+func (ep Endpoint) options() ([]client.Opt, error) {
+	helper, err := connhelper.GetConnectionHelper(ep.Host)
+	if err != nil {
+		return nil, err
+	}
+	if helper != nil { // ssh://
+		return []client.Opt{
+			client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: helper.Dialer}}),
+			client.WithHost(helper.Host),
+			client.WithDialContext(helper.Dialer),
+		}, nil
+	}
+	opts := []client.Opt{client.WithHost(ep.Host)}
+	if ep.certs != "" {
+		opts = append(opts, client.WithTLSClientConfig(filepath.Join(ep.certs, "ca.pem"),
+			filepath.Join(ep.certs, "cert.pem"), filepath.Join(ep.certs, "key.pem")))
+	}
+	return opts, nil
+}
+
+// Local reports whether the engine can reach a port on this host's loopback
+// interface, as far as its address tells.
+func (ep Endpoint) Local() bool { return strings.HasPrefix(ep.Host, "unix://") }

@@ -1,0 +1,24 @@
+package docker_test
+
+import (
+	"testing"
+
+	"github.com/imgsend/imgsend/engine/throwaway"
+)
+
+// TestFree asks every engine for the room that it has, by its socket.
+func TestFree(t *testing.T) {
+	eachStore(t, func(t *testing.T, _, spec throwaway.Spec) {
+		bytes, known := open(t, pool.get(t, spec, "receiver")).Free(t.Context())
+		if !known || bytes <= 0 {
+			t.Errorf("%d bytes, known: %v", bytes, known)
+		}
+	})
+}
+
+// TestFreeElsewhere asks an engine that is not on this host.
+func TestFreeElsewhere(t *testing.T) {
+	if bytes, known := newFake().open(t).Free(t.Context()); known || bytes != 0 {
+		t.Errorf("%d bytes, known: %v", bytes, known)
+	}
+}

@@ -1,0 +1,102 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/layout"
+)
+
+// cleanupTime bounds what has to be done after a failure or an interrupt.
+const cleanupTime = 10 * time.Second
+
+// cleanupContext returns a context for cleaning up after ctx is done.
+func cleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+}
+
+// A load is one archive on its way into the engine.
+type load struct {
+	*layout.Writer
+	pw     *io.PipeWriter
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the engine has answered
+	err    error         // its answer
+}
+
+// startLoad begins a load. The caller must end it with finish or abort.
+func (e *Engine) startLoad(ctx context.Context) *load {
+	pr, pw := io.Pipe()
+	// Its own context: an interrupt ends a load by ending its body, which
+	// engines take better than a cut connection.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	l := &load{Writer: layout.NewWriter(pw), pw: pw, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		l.err = e.load(ctx, pr)
+		// Nothing reads on; a writer must not wait.
+		if l.err == nil {
+			_ = pr.CloseWithError(errLoadOver)
+		} else {
+			_ = pr.CloseWithError(l.err)
+		}
+	}()
+	return l
+}
+
+var errLoadOver = errors.New("the engine has ended the load")
+
+// load sends an archive and reads the whole answer. Failures come inside it
+// under HTTP 200, on a containerd store also as plain text.
+func (e *Engine) load(ctx context.Context, r io.Reader) error {
+	resp, err := e.api.ImageLoad(ctx, r, client.ImageLoadWithQuiet(true))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var unpack string
+	err = readAnswer(resp.Body, func(m message) {
+		if strings.HasPrefix(m.Stream, "Error unpacking image") {
+			unpack = strings.TrimSpace(m.Stream)
+		}
+	})
+	if err == nil && unpack != "" {
+		err = errors.New(unpack)
+	}
+	return err
+}
+
+// answer waits for the engine's answer.
+func (l *load) answer(ctx context.Context) error {
+	select {
+	case <-l.done:
+		return l.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// failure returns why a write into the load failed: the engine's answer, if it
+// gives one within a moment.
+func (l *load) failure(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
+	defer cancel()
+	if answer := l.answer(ctx); answer != nil && !errors.Is(answer, context.DeadlineExceeded) {
+		return answer
+	}
+	return err
+}
+
+// abort ends a load that must not succeed: its archive ends without metadata.
+func (l *load) abort(ctx context.Context) {
+	_ = l.pw.Close()
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	_ = l.answer(ctx)
+	l.cancel()
+	<-l.done
+}

@@ -1,0 +1,160 @@
+package docker_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// required is the matrix: the oldest and the newest of what is supported.
+var required = []*regexp.Regexp{
+	regexp.MustCompile(`^classic-20\.10$`),
+	regexp.MustCompile(`^classic-26\.1$`),
+	regexp.MustCompile(`^containerd-26\.1$`),
+	regexp.MustCompile(`^classic-28\.`),
+	regexp.MustCompile(`^containerd-28\.`),
+	regexp.MustCompile(`^classic-29\.`),
+	regexp.MustCompile(`^containerd-29\.`),
+	regexp.MustCompile(`^podman-4\.`),
+	regexp.MustCompile(`^podman-[5-9]\.`),
+}
+
+// The tests run on every engine of the matrix that can be started here. They
+// say which ones could not; with IMGSEND_MATRIX=required that is a failure.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	specs, skipped := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
+	code := 0
+	for _, s := range skipped {
+		fmt.Printf("engine %s skipped: %s\n", s.Name, s.Reason)
+	}
+	if os.Getenv("IMGSEND_MATRIX") == "required" {
+		for _, want := range required {
+			if !slices.ContainsFunc(specs, func(s throwaway.Spec) bool { return want.MatchString(s.Name) }) {
+				fmt.Printf("an engine %s is required and cannot run here\n", want)
+				code = 1
+			}
+		}
+	}
+	if code == 0 {
+		code = m.Run()
+	}
+	pool.stop()
+	os.Exit(code)
+}
+
+func specs(t *testing.T) []throwaway.Spec {
+	t.Helper()
+	all, skipped := throwaway.Available(os.Getenv("IMGSEND_ENGINES"))
+	if len(all) == 0 {
+		t.Skipf("no engine can be started here: %v", skipped)
+	}
+	return all
+}
+
+// eachPair runs a test for pairs of engines, those of [throwawaytest.Pairs].
+func eachPair(t *testing.T, test func(t *testing.T, from, to throwaway.Spec)) {
+	all := specs(t)
+	family := func(s throwaway.Spec) string { return throwawaytest.Family(s.Name) }
+	for _, p := range throwawaytest.Pairs(all, all, family) {
+		t.Run(p[0].Name+" to "+p[1].Name, func(t *testing.T) { test(t, p[0], p[1]) })
+	}
+}
+
+// pool keeps engines running from one test to the next. A test makes images
+// of its own, so that it does not matter what else the engine has.
+var pool enginePool
+
+type enginePool struct {
+	mu      sync.Mutex
+	engines map[string]*throwaway.Engine
+}
+
+// get returns the engine of a spec for one of several roles, which do not
+// share one.
+func (p *enginePool) get(t *testing.T, s throwaway.Spec, role string) *throwaway.Engine {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := s.Name + " " + role
+	e := p.engines[key]
+	if e == nil {
+		e = start(t, s)
+		if p.engines == nil {
+			p.engines = map[string]*throwaway.Engine{}
+		}
+		p.engines[key] = e
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			log := e.Log()
+			t.Logf("log of %s:\n%s", key, log[max(0, len(log)-4000):])
+		}
+	})
+	return e
+}
+
+func (p *enginePool) stop() {
+	for _, e := range p.engines {
+		if err := e.Stop(); err != nil {
+			fmt.Println(err)
+		}
+	}
+}
+
+func start(t *testing.T, s throwaway.Spec) *throwaway.Engine {
+	t.Helper()
+	e, err := throwaway.Start(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func open(t *testing.T, e *throwaway.Engine) *docker.Engine {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c, err := docker.Find(ctx, e.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// load puts images into an engine as they would be there after a build or, in
+// a containerd store, a pull.
+func load(t *testing.T, e *throwaway.Engine, imgs ...throwaway.Image) {
+	t.Helper()
+	l := throwaway.Load
+	if e.Spec().Containerd {
+		l = throwaway.LoadPulled
+	}
+	if err := l(t.Context(), e, imgs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var allImages = image.ListOptions{All: true}
+
+func hint(err error) string {
+	var e *transfer.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}

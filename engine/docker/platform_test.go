@@ -1,0 +1,252 @@
+package docker_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A platformImage is an image of several platforms, one layer each.
+type platformImage struct {
+	ref       string
+	root      digest.Digest
+	manifests map[string]digest.Digest // by architecture
+	archive   []byte
+}
+
+// platformsOf makes an image of these architectures of linux, with an
+// attestation, that lists s390x besides.
+func platformsOf(t *testing.T, ref string, seed uint64, archs ...string) *platformImage {
+	t.Helper()
+	m := &platformImage{ref: ref, manifests: map[string]digest.Digest{}}
+	var out bytes.Buffer
+	w := layout.NewWriter(&out)
+	put := func(media string, b []byte) ocispec.Descriptor {
+		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
+		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	object := func(media string, v any) ocispec.Descriptor {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return put(media, b)
+	}
+	index := layout.NewIndex()
+	for i, arch := range append(archs, "unknown") {
+		var tar bytes.Buffer
+		if err := (throwaway.Layer{Size: 100_000, Seed: seed + uint64(i)}).WriteTar(&tar); err != nil {
+			t.Fatal(err)
+		}
+		layer := put(ocispec.MediaTypeImageLayer, tar.Bytes())
+		platform := ocispec.Platform{OS: "linux", Architecture: arch}
+		if arch == "unknown" {
+			platform.OS = arch
+			layer = put("application/vnd.in-toto+json", []byte(`{"of":"`+ref+`"}`))
+		}
+		config := ocispec.Image{Platform: platform, RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}}
+		doc := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: object(ocispec.MediaTypeImageConfig, config), Layers: []ocispec.Descriptor{layer}}
+		doc.SchemaVersion = 2
+		d := object(ocispec.MediaTypeImageManifest, doc)
+		d.Platform = &platform
+		if arch == "unknown" {
+			d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": index.Manifests[0].Digest.String()}
+		}
+		m.manifests[arch] = d.Digest
+		index.Manifests = append(index.Manifests, d)
+	}
+	index.Manifests = append(index.Manifests, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6,
+		Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}})
+	root := object(ocispec.MediaTypeImageIndex, index)
+	m.root = root.Digest
+	root, err := layout.Named(root, ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := layout.NewIndex()
+	top.Manifests = []ocispec.Descriptor{root}
+	if err := w.End(top, nil); err != nil {
+		t.Fatal(err)
+	}
+	m.archive = out.Bytes()
+	return m
+}
+
+// TestPlatforms sends images of several platforms between containerd stores:
+// all that is there, attestations included, and one platform that is picked.
+func TestPlatforms(t *testing.T) {
+	stores(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		seed := uint64(len(spec.Name)) << 20
+		for what, archs := range map[string][]string{"here": {runtime.GOARCH}, "several": {runtime.GOARCH, "riscv64"}, "foreign": {"mips64le", "riscv64"}} {
+			t.Run(what, func(t *testing.T) {
+				seed += 100
+				m := platformsOf(t, fmt.Sprintf("platforms%d:1", seed), seed, archs...)
+				loadBytes(t, from, m.archive)
+				src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.ref}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				notes := strings.Join(src.Notes(), "; ")
+				if notes != m.ref+" lists linux/s390x, which is not here" {
+					t.Errorf("notes %q", notes)
+				}
+				exporter := exportTo(t, src, open(t, to))
+				if exporter != "read" {
+					t.Errorf("left by %q", exporter)
+				}
+				if got := id(t, to, m.ref); got != m.root {
+					t.Errorf("%s arrived as %s", m.root, got)
+				}
+				saved := readBlobs(t, to, m.ref)
+				for name, d := range m.manifests {
+					if !saved[d] {
+						t.Errorf("the manifest for %s did not arrive", name)
+					}
+				}
+				rep, _ := copyImages(t, from, to, m.ref)
+				if rep.Bytes != 0 {
+					t.Errorf("sent again: %d bytes", rep.Bytes)
+				}
+				leftovers(t, from, to)
+			})
+		}
+	})
+}
+
+// TestPickPlatform sends one of several platforms.
+func TestPickPlatform(t *testing.T) {
+	other := &ocispec.Platform{OS: "linux", Architecture: "riscv64"}
+	stores(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		m := platformsOf(t, "pick"+spec.Name+":1", uint64(len(spec.Name))<<32, runtime.GOARCH, "riscv64")
+		loadBytes(t, from, m.archive)
+		src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.ref, As: "picked:1", Platform: other}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := exportTo(t, src, open(t, to)); got != "read" {
+			t.Errorf("left by %q", got)
+		}
+		if got := id(t, to, "picked:1"); got != m.manifests["riscv64"] {
+			t.Errorf("picked:1 arrived as %s, not %s", got, m.manifests["riscv64"])
+		}
+		leftovers(t, from, to)
+		removeImage(t, to, "picked:1")
+		_, err = docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.ref, Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}}})
+		wantError(t, err, transfer.KindUsage, "is not here for linux/s390x")
+		if !strings.Contains(hint(err), "linux/riscv64") {
+			t.Errorf("hint %q", hint(err))
+		}
+	})
+}
+
+// TestPickOnlyPlatform asks engines whose images have one platform for that one
+// and for another.
+func TestPickOnlyPlatform(t *testing.T) {
+	for _, spec := range specs(t) {
+		if spec.Containerd {
+			continue
+		}
+		t.Run(spec.Name, func(t *testing.T) {
+			from := pool.get(t, spec, "sender")
+			v1, _ := versions("only" + spec.Name)
+			load(t, from, v1)
+			for arch, ok := range map[string]bool{runtime.GOARCH: true, "s390x": false} {
+				_, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: v1.Ref, Platform: &ocispec.Platform{OS: "linux", Architecture: arch}}})
+				if ok && err != nil {
+					t.Error(err)
+				}
+				if !ok {
+					wantError(t, err, transfer.KindUsage, "not linux/s390x")
+				}
+			}
+		})
+	}
+}
+
+// exportTo copies and returns by which exporter the only image left.
+func exportTo(t *testing.T, src *docker.Source, to *docker.Engine) string {
+	t.Helper()
+	var ran []string
+	src.OnExport = func(_ *transfer.Image, exporter, why string) {
+		ran = append(ran, exporter)
+		t.Logf("%s: %s", exporter, why)
+	}
+	if _, err := transfer.Copy(t.Context(), src, docker.NewSink(to), transfer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(ran, " ")
+}
+
+func loadBytes(t *testing.T, e *throwaway.Engine, archive []byte) {
+	t.Helper()
+	c, err := e.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	resp, err := c.ImageLoad(t.Context(), bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !bytes.Contains(b, []byte("Loaded image")) {
+		t.Fatalf("load: %s %v", b, err)
+	}
+}
+
+// readBlobs returns the blobs that an image is saved with.
+func readBlobs(t *testing.T, e *throwaway.Engine, ref string) map[digest.Digest]bool {
+	t.Helper()
+	c, err := e.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	body, err := c.ImageSave(t.Context(), []string{ref})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	blobs := map[digest.Digest]bool{}
+	for tr := tar.NewReader(body); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return blobs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs[digest.NewDigestFromEncoded(digest.SHA256, path.Base(h.Name))] = true
+	}
+}
+
+func removeImage(t *testing.T, e *throwaway.Engine, ref string) {
+	t.Helper()
+	c, err := e.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.ImageRemove(t.Context(), ref, image.RemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}

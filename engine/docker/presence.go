@@ -1,0 +1,118 @@
+package docker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A presence says which layers of some images an engine has.
+type presence struct {
+	have [][]bool // by image and layer; nil for an image of which nothing is known
+	// localBlobs maps a DiffID to the blob that the engine stores for that layer.
+	// The sink lists it when it composes a manifest. A containerd store's blob
+	// mostly has another digest than the one that is offered; Podman's is the
+	// uncompressed layer, if its size is known.
+	localBlobs map[digest.Digest]ocispec.Descriptor
+}
+
+// layers looks for the layers of the images. content is what a containerd store
+// consists of, nil if that is not known.
+func (e *Engine) layers(ctx context.Context, content *imageContent, images []*transfer.Image) (*presence, error) {
+	if e.store == Containerd {
+		return content.layers(ctx, images)
+	}
+	p := &presence{have: make([][]bool, len(images))}
+	all, err := e.locals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inv, here := e.inventory(all), map[digest.Digest]bool{}
+	for i, m := range images {
+		p.have[i] = inv.layers(m)
+		for j, have := range p.have[i] {
+			if have {
+				here[m.Layers[j].DiffID] = true
+			}
+		}
+	}
+	if e.store == Podman {
+		p.localBlobs, err = e.podmanLayers(ctx, all, here)
+	}
+	return p, err
+}
+
+// layers looks for the blobs of the images' layers. An image that brings its
+// own manifest needs just the blobs which that lists. The manifest of any other is
+// composed here, of the blobs that are here.
+func (c *imageContent) layers(ctx context.Context, images []*transfer.Image) (*presence, error) {
+	p := &presence{have: make([][]bool, len(images))}
+	if c == nil {
+		return p, nil
+	}
+	var composed []digest.Digest // layers of images without a manifest
+	for _, m := range images {
+		for _, l := range m.Layers {
+			if m.Root == "" {
+				composed = append(composed, l.DiffID)
+			}
+		}
+	}
+	var err error
+	if p.localBlobs, err = c.Layers(ctx, composed); err != nil {
+		return nil, err
+	}
+	for i, m := range images {
+		p.have[i] = make([]bool, len(m.Layers))
+		for j, l := range m.Layers {
+			_, p.have[i][j] = c.Size(l.Digest)
+			if _, ok := p.localBlobs[l.DiffID]; ok && m.Root == "" {
+				p.have[i][j] = true
+			}
+		}
+	}
+	return p, nil
+}
+
+// podmanLayers returns the uncompressed layers that are wanted, by DiffID, as far
+// as Podman tells their sizes. It removes them from wanted.
+func (e *Engine) podmanLayers(ctx context.Context, all []*local, wanted map[digest.Digest]bool) (map[digest.Digest]ocispec.Descriptor, error) {
+	out := map[digest.Digest]ocispec.Descriptor{}
+	for len(wanted) > 0 {
+		// The image that shares most: each is one more question.
+		var best *local
+		most := 0
+		for _, l := range all {
+			n := 0
+			for _, d := range l.diffIDs() {
+				if wanted[d] {
+					n++
+				}
+			}
+			if n > most {
+				best, most = l, n
+			}
+		}
+		if best == nil {
+			break
+		}
+		all = slices.DeleteFunc(slices.Clone(all), func(l *local) bool { return l == best })
+		sizes, exact, err := e.layerSizes(ctx, best)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil || !exact {
+			continue
+		}
+		for i, d := range best.diffIDs() {
+			if wanted[d] {
+				out[d] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: d, Size: sizes[i]}
+				delete(wanted, d)
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,228 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/catalog"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Request names an image to send.
+type Request struct {
+	Image string // a name, with or without a tag or digest, or an image ID
+	As    string // the name on arrival; empty: the same name, or none for an ID
+	// Platform picks one of an image with several; nil: all that are here.
+	Platform *ocispec.Platform
+}
+
+// ParseName returns the full form of a name to give to an image, with a tag:
+// "latest" if it has none. Names with a digest cannot be given.
+func ParseName(s string) (reference.NamedTagged, error) {
+	named, err := reference.ParseNormalizedNamed(s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an image name: %w", s, err)
+	}
+	if _, ok := named.(reference.Digested); ok {
+		return nil, fmt.Errorf("%q has a digest; a name that is given has only a tag", s)
+	}
+	tagged, ok := reference.TagNameOnly(named).(reference.NamedTagged)
+	if !ok {
+		return nil, fmt.Errorf("%q is not an image name", s)
+	}
+	return tagged, nil
+}
+
+// familiar is the short form of a name: what the user would type.
+func familiar(s string) (string, error) {
+	n, err := ParseName(s)
+	if err != nil {
+		return "", &transfer.Error{Kind: transfer.KindUsage, Err: err}
+	}
+	return reference.FamiliarString(n), nil
+}
+
+// A local is an image that the engine has.
+type local struct {
+	inspect  image.InspectResponse
+	id       digest.Digest
+	asked    string            // what the request called it
+	platform *ocispec.Platform // the one to read of an image with several; nil: all
+	sized    bool              // whether the sizes of its layers are exact
+}
+
+func (l *local) diffIDs() []digest.Digest {
+	ids := make([]digest.Digest, len(l.inspect.RootFS.Layers))
+	for i, s := range l.inspect.RootFS.Layers {
+		ids[i] = digest.Digest(s)
+	}
+	return ids
+}
+
+// find returns the image that the engine knows by a name, ID or digest.
+// errdefs.IsNotFound is true of its error if there is none.
+func (e *Engine) find(ctx context.Context, name string) (*local, error) {
+	return e.inspect(ctx, name)
+}
+
+// findPlatform is find with the layers that one platform of the image has; a
+// containerd store shows those of the one that suits its host best otherwise.
+func (e *Engine) findPlatform(ctx context.Context, name string, p ocispec.Platform) (*local, error) {
+	l, err := e.find(ctx, name)
+	if err != nil || e.store != Containerd || versions.LessThan(e.version, inspectPlatformAPI) || p.OS == "" || matches(platformOf(l), p) {
+		return l, err
+	}
+	one, err := e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
+	if err != nil {
+		return nil, err
+	}
+	one.id = l.id
+	return one, nil
+}
+
+// inspectPlatformAPI is the first API version whose inspect takes a platform.
+const inspectPlatformAPI = "1.49"
+
+func (e *Engine) inspect(ctx context.Context, name string, opts ...client.ImageInspectOption) (*local, error) {
+	in, err := e.api.ImageInspect(ctx, name, opts...)
+	if err != nil {
+		return nil, err
+	}
+	id := digest.Digest(in.ID)
+	if !strings.Contains(in.ID, ":") {
+		id = digest.NewDigestFromEncoded(digest.SHA256, in.ID)
+	}
+	if err := id.Validate(); err != nil {
+		return nil, fmt.Errorf("image %s has the ID %q: %w", name, in.ID, err)
+	}
+	return &local{inspect: in, id: id, asked: name}, nil
+}
+
+var idPattern = regexp.MustCompile(`^(sha256:)?[0-9a-f]{4,64}$`)
+
+// resolve finds a requested image and the name it is to have on arrival,
+// empty for none.
+func (e *Engine) resolve(ctx context.Context, r Request) (*local, string, error) {
+	query := r.Image
+	named, parseErr := reference.ParseNormalizedNamed(r.Image)
+	isID := idPattern.MatchString(r.Image)
+	if parseErr != nil && !isID {
+		return nil, "", &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%q is not an image name: %w", r.Image, parseErr)}
+	}
+	if parseErr == nil && reference.IsNameOnly(named) && !isID {
+		query += ":latest"
+	}
+	img, err := e.find(ctx, query)
+	if errdefs.IsNotFound(err) {
+		return nil, "", e.unknown(ctx, r.Image)
+	}
+	if err != nil {
+		return nil, "", failed("inspect "+r.Image, err)
+	}
+	if r.Platform != nil {
+		if err := e.pick(r, img); err != nil {
+			return nil, "", err
+		}
+	}
+	if r.As != "" {
+		name, err := familiar(r.As)
+		return img, name, err
+	}
+	hex := strings.TrimPrefix(r.Image, "sha256:")
+	if isID && strings.HasPrefix(img.id.Encoded(), hex) && !hasTag(img.inspect.RepoTags, named) {
+		return img, "", nil
+	}
+	if _, ok := named.(reference.Digested); ok {
+		return img, "", nil
+	}
+	name, err := familiar(r.Image)
+	return img, name, err
+}
+
+// hasTag reports whether named is one of an image's tags; a short image ID may
+// also be a name.
+func hasTag(tags []string, named reference.Named) bool {
+	if named == nil {
+		return false
+	}
+	want := reference.TagNameOnly(named).String()
+	for _, t := range tags {
+		if n, err := ParseName(t); err == nil && n.String() == want {
+			return true
+		}
+	}
+	return false
+}
+
+// unknown is the error for an image that is not there. It names the near
+// misses.
+func (e *Engine) unknown(ctx context.Context, name string) error {
+	err := &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("no image %s in %s", name, e)}
+	list, lerr := e.api.ImageList(ctx, image.ListOptions{})
+	if lerr != nil {
+		return err
+	}
+	var tags []string
+	for _, s := range list {
+		for _, t := range s.RepoTags {
+			if n, perr := ParseName(t); perr == nil {
+				tags = append(tags, reference.FamiliarString(n))
+			}
+		}
+	}
+	switch near := Nearest(name, tags); {
+	case len(near) > 0:
+		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
+	case len(list) == 0:
+		err.Hint = "that engine has no images at all; -H names another engine"
+	}
+	return err
+}
+
+// Nearest returns up to three of the names that look most like s.
+func Nearest(s string, names []string) []string { return catalog.Nearest(s, names) }
+
+// gather resolves all requests and merges those for the same image.
+func (e *Engine) gather(ctx context.Context, reqs []Request) ([]*local, [][]string, error) {
+	if len(reqs) == 0 {
+		return nil, nil, &transfer.Error{Kind: transfer.KindUsage, Err: errors.New("no image named")}
+	}
+	var images []*local
+	var names [][]string
+	index := map[digest.Digest]int{}
+	owner := map[string]digest.Digest{}
+	for _, r := range reqs {
+		img, name, err := e.resolve(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		i, ok := index[img.id]
+		if !ok {
+			i = len(images)
+			index[img.id] = i
+			images = append(images, img)
+			names = append(names, nil)
+		}
+		if name == "" {
+			continue
+		}
+		switch prev, taken := owner[name]; {
+		case !taken:
+			owner[name] = img.id
+			names[i] = append(names[i], name)
+		case prev != img.id:
+			return nil, nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("two different images cannot both arrive as %s", name)}
+		}
+	}
+	return images, names, nil
+}

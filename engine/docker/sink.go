@@ -1,0 +1,305 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Sink takes images into an engine: blobs go straight into one load, without
+// a name; what was loaded is verified, and only then named.
+type Sink struct {
+	// NoClobber refuses names that stand for another image here.
+	NoClobber bool
+
+	e *Engine
+
+	offer      *transfer.Offer
+	plan       *transfer.Plan
+	whole      map[digest.Digest]digest.Digest      // offered ID → ID here
+	localBlobs map[digest.Digest]ocispec.Descriptor // by DiffID, see [presence]
+	// content is what a containerd store had when the plan was made; nil for
+	// other stores, and where it is not served.
+	content *imageContent
+	guard   *layout.Guard
+	load    *load
+}
+
+var _ transfer.Sink = (*Sink)(nil)
+
+// NewSink returns a sink into e.
+func NewSink(e *Engine) *Sink { return &Sink{e: e} }
+
+// Plan looks which images and layers the engine has.
+func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	s.offer, s.whole, s.guard = o, map[digest.Digest]digest.Digest{}, layout.NewGuard(o)
+	if err := s.list(ctx); err != nil {
+		return nil, err
+	}
+	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
+	var take, later []int // places in the offer
+	for i := range o.Images {
+		m := &o.Images[i]
+		for _, ref := range m.Refs {
+			if _, err := ParseName(ref); err != nil {
+				return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+			}
+		}
+		id, err := s.findWhole(ctx, m)
+		if err != nil {
+			return nil, failed("look for "+m.Name(), err)
+		}
+		if err := s.checkNames(ctx, m, id); err != nil {
+			return nil, err
+		}
+		switch {
+		case id != "":
+			s.whole[m.ID] = id
+			s.plan.Images[i].Status = transfer.Whole
+		case s.e.store == Podman && len(take) > 0:
+			// Podman loads one image from an OCI archive.
+			s.plan.Images[i].Status = transfer.Later
+			later = append(later, i)
+		default:
+			s.plan.Images[i].Status = transfer.Take
+			take = append(take, i)
+		}
+	}
+	if err := s.planLayers(ctx, append(take, later...)); err != nil {
+		return nil, err
+	}
+	return s.plan, nil
+}
+
+// planLayers completes the plan of the images with these places in the offer
+// by the layers that are here.
+func (s *Sink) planLayers(ctx context.Context, places []int) error {
+	images := make([]*transfer.Image, len(places))
+	for n, i := range places {
+		images[n] = &s.offer.Images[i]
+	}
+	have := make([][]bool, len(images))
+	s.localBlobs = nil
+	if !s.offer.Full && len(images) > 0 {
+		found, err := s.e.layers(ctx, s.content, images)
+		if err != nil {
+			return failed("look for layers", err)
+		}
+		have, s.localBlobs = found.have, found.localBlobs
+	}
+	for n, i := range places {
+		ip := &s.plan.Images[i]
+		ip.Have = have[n]
+		if ip.Status == transfer.Take && ip.Have == nil {
+			ip.Have = make([]bool, len(images[n].Layers))
+		}
+	}
+	s.plan.KnowsSizes = s.knowsSizes()
+	return nil
+}
+
+// knowsSizes reports whether no image needs the sizes of layers that are here:
+// a classic store reads none, the others go by their own blobs.
+func (s *Sink) knowsSizes() bool {
+	for i, ip := range s.plan.Images {
+		for j, have := range ip.Have {
+			m := &s.offer.Images[i]
+			made := m.Root == "" || s.e.store == Podman // its manifest
+			if _, ok := s.localBlobs[m.Layers[j].DiffID]; have && made && !ok {
+				return s.e.store == Classic
+			}
+		}
+	}
+	return true
+}
+
+// checkNames refuses m before it is sent if one of its names would move from
+// another image and is not to. whole is m's ID here, if it is here.
+func (s *Sink) checkNames(ctx context.Context, m *transfer.Image, whole digest.Digest) error {
+	if !s.NoClobber {
+		return nil
+	}
+	for _, ref := range m.Refs {
+		l, err := s.e.find(ctx, ref)
+		if errdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return failed("inspect "+ref, err)
+		}
+		if l.id != whole && l.id != m.Config && l.id != m.Root {
+			return clobbers(ref, l.id)
+		}
+	}
+	return nil
+}
+
+// list looks what a containerd store consists of, also the images with these IDs.
+// Where it serves no content nothing is known of it, and everything is asked for.
+func (s *Sink) list(ctx context.Context, also ...digest.Digest) error {
+	s.content = nil
+	if s.e.store != Containerd {
+		return nil
+	}
+	var err error
+	if s.content, err = s.e.contentListing(ctx, also...); err != nil {
+		s.content = nil
+	}
+	return ctx.Err()
+}
+
+// findWhole returns the ID of the image here that is m, or "".
+func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest, error) {
+	if s.content != nil {
+		return s.content.find(ctx, m), ctx.Err()
+	}
+	want := m.Config
+	if s.e.store == Containerd {
+		want = m.Root
+	}
+	if want == "" {
+		return "", nil
+	}
+	l, err := s.e.findPlatform(ctx, want.String(), m.Platform)
+	switch {
+	case errdefs.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", err
+	case l.id == want && sameLayers(l, m) && s.e.complete(ctx, l):
+		return l.id, nil
+	}
+	return "", nil
+}
+
+// manifestsAPI is the first API version whose inspect tells which manifests of
+// an image are complete.
+const manifestsAPI = "1.48"
+
+// complete reports whether an image in a containerd store that does not serve its
+// content has all its blobs, as far as the engine tells. Other stores have no
+// incomplete images.
+func (e *Engine) complete(ctx context.Context, l *local) bool {
+	if e.store != Containerd || versions.LessThan(e.version, manifestsAPI) {
+		return true
+	}
+	in, err := e.api.ImageInspect(ctx, l.id.String(), client.ImageInspectWithManifests(true))
+	if err != nil {
+		return false
+	}
+	for _, m := range in.Manifests {
+		if m.ImageData != nil && m.ImageData.Platform.OS == l.inspect.Os &&
+			m.ImageData.Platform.Architecture == l.inspect.Architecture && m.ImageData.Platform.Variant == l.inspect.Variant {
+			return m.Available
+		}
+	}
+	return true
+}
+
+// Put writes a blob into the load.
+func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	r, err := s.guard.Put(desc, r)
+	if err != nil {
+		return err
+	}
+	if s.load == nil {
+		s.load = s.e.startLoad(ctx)
+	}
+	body := s.load.pw
+	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
+	defer stop()
+	src := &transfer.ErrorReader{R: r}
+	err = s.load.Blob(desc.Digest, desc.Size, src)
+	switch {
+	case err == nil:
+		return nil
+	case src.Err != nil:
+		return src.Err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return failed("load", s.load.failure(ctx, err))
+}
+
+// Commit ends the load, verifies what it made, and names it.
+func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	if err := s.guard.Check(x); err != nil {
+		return nil, err
+	}
+	ids := s.whole
+	var fresh []digest.Digest
+	if len(x.Images) > 0 {
+		loaded, isNew, err := s.commitLoad(ctx, x)
+		if err != nil {
+			if reason := s.vanished(ctx, err); reason != "" {
+				return &transfer.Outcome{Retry: reason}, nil
+			}
+			return nil, err
+		}
+		fresh = isNew
+		for offered, id := range loaded {
+			ids[offered] = id
+		}
+	}
+	out := &transfer.Outcome{}
+	for i := range s.offer.Images {
+		if m := &s.offer.Images[i]; ids[m.ID] != "" {
+			out.Images = append(out.Images, transfer.Arrival{ID: m.ID, New: ids[m.ID]})
+		}
+	}
+	if left, err := s.nameAll(ctx, out); err != nil {
+		s.discard(ctx, fresh)
+		return left, err
+	}
+	return out, nil
+}
+
+// Close ends what a failed round left open.
+func (s *Sink) Close(error) error {
+	if s.load != nil {
+		s.load.abort(context.Background())
+		s.load = nil
+	}
+	return nil
+}
+
+// vanished says which layer that was there when the plan was made is gone, or
+// "" if that is not why err happened.
+func (s *Sink) vanished(ctx context.Context, err error) string {
+	if s.offer.Full || ctx.Err() != nil || transfer.KindOf(err) == transfer.KindBroken {
+		return ""
+	}
+	var take []*transfer.Image
+	var had [][]bool
+	for i, ip := range s.plan.Images {
+		if ip.Status == transfer.Take {
+			take, had = append(take, &s.offer.Images[i]), append(had, ip.Have)
+		}
+	}
+	if err := s.list(ctx); err != nil {
+		return ""
+	}
+	now, err := s.e.layers(ctx, s.content, take)
+	if err != nil {
+		return ""
+	}
+	for i, m := range take {
+		for j := range had[i] {
+			if had[i][j] && (now.have[i] == nil || !now.have[i][j]) {
+				return fmt.Sprintf("layer %d of %s was here and is gone", j+1, m.Name())
+			}
+		}
+	}
+	return ""
+}
+
+var errNotLoaded = errors.New("the engine reports success but does not have the image")

@@ -1,0 +1,172 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// A Source gives images of an engine.
+type Source struct {
+	transfer.Queue
+	// OnExport, if not nil, is told by which exporter an image leaves the
+	// engine, "read", "push" or "save", and why. It runs on Export's goroutine.
+	OnExport func(m *transfer.Image, exporter, why string)
+
+	e     *Engine
+	found map[digest.Digest]*local // by image ID
+	// stored reads the images out of the content store of a containerd store; nil
+	// where there is none, or, as unread says, none is served.
+	stored *layout.Source
+	unread error
+
+	putLayers map[digest.Digest]ocispec.Descriptor // by DiffID: those that were put after a push
+
+	idleTime  time.Duration       // pushIdle, and
+	pushFloor int64               // pushFloor, but in tests
+	onUpload  func(put int) error // for tests: its error refuses an upload
+}
+
+var _ transfer.Source = (*Source)(nil)
+
+// NewSource finds the requested images and describes them. Nothing is exported
+// yet. An image that is requested more than once, under one name or several,
+// is one image with all these names.
+func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) {
+	found, names, err := e.gather(ctx, reqs)
+	if err != nil {
+		return nil, err
+	}
+	e.sweep(ctx)
+	s := &Source{e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}}
+	if e.store == Containerd {
+		roots := make([]digest.Digest, len(found))
+		for i, l := range found {
+			roots[i] = l.id
+		}
+		content, err := e.contentListing(ctx, roots...)
+		if err == nil {
+			err = s.read(ctx, content, found, names)
+			return s, err
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if i := slices.IndexFunc(found, func(l *local) bool { return l.platform != nil }); i >= 0 {
+			return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("cannot pick a platform of %s: %w", found[i].asked, err),
+				Hint: "without --platform everything that is there is sent"}
+		}
+		s.unread = err
+	}
+	images := make([]transfer.Image, len(found))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inspectors)
+	for i, l := range found {
+		g.Go(func() (err error) {
+			images[i], err = e.describe(ctx, l)
+			images[i].Refs = names[i]
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i, l := range found {
+		s.found[images[i].ID] = l
+	}
+	s.Fill(images)
+	return s, nil
+}
+
+// read describes the images of a containerd store by its content.
+func (s *Source) read(ctx context.Context, content *imageContent, found []*local, names [][]string) error {
+	items := make([]layout.Item, len(found))
+	for i, l := range found {
+		item, err := content.image(ctx, l.id, l.platform, s.e.platform.Architecture)
+		if errors.Is(err, layout.ErrNoImage) {
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an image that can run", l.asked)}
+		}
+		if err != nil {
+			return err
+		}
+		items[i] = *item
+		items[i].Refs = names[i]
+	}
+	s.stored = layout.NewSource(content, items, nil)
+	s.Fill(s.stored.Images())
+	return nil
+}
+
+// Notes says which platforms the images list that are not there, one line an
+// image.
+func (s *Source) Notes() []string {
+	if s.stored == nil {
+		return nil
+	}
+	return s.stored.Notes()
+}
+
+// describe says what is known of an image before it is saved. Classic stores and
+// Podman save layers uncompressed, so that the DiffID is the blob's digest. A
+// containerd store saves blobs as they are stored, whose digests are not known
+// then: the receiver will ask for every layer.
+func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, error) {
+	m := transfer.Image{
+		ID:       l.id,
+		Platform: platformOf(l),
+	}
+	sizes, exact, err := e.layerSizes(ctx, l)
+	if err != nil {
+		return m, err
+	}
+	l.sized = exact
+	for i, d := range l.diffIDs() {
+		m.Layers = append(m.Layers, transfer.Layer{DiffID: d, Size: sizes[i]})
+	}
+	if e.store == Containerd {
+		m.Root = l.id
+		return m, nil
+	}
+	m.Config = l.id
+	for i := range m.Layers {
+		m.Layers[i].Digest = m.Layers[i].DiffID
+	}
+	return m, nil
+}
+
+// layerSizes estimates the sizes of an image's layers from its history, which
+// has the size of the files in each layer but does not say which steps made
+// none. Podman has the exact sizes of the uncompressed layers there (seen on 4.3.1
+// and 5.8.6): then exact is true.
+func (e *Engine) layerSizes(ctx context.Context, l *local) (sizes []int64, exact bool, err error) {
+	n := len(l.inspect.RootFS.Layers)
+	sizes = make([]int64, n)
+	history, err := e.api.ImageHistory(ctx, l.id.String())
+	if err != nil {
+		return nil, false, failed("read the history of "+l.id.String(), err)
+	}
+	var known []int64
+	for i := len(history) - 1; i >= 0; i-- {
+		if history[i].Size > 0 {
+			known = append(known, history[i].Size)
+		}
+	}
+	if len(known) == n {
+		return known, e.store == Podman, nil
+	}
+	for i := range sizes {
+		sizes[i] = l.inspect.Size / int64(n)
+	}
+	return sizes, false, nil
+}
+
+// Close has nothing to end: an export ends when Export returns.
+func (s *Source) Close(error) error { return nil }
