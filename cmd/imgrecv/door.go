@@ -11,7 +11,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
@@ -120,7 +120,7 @@ func refusedDryRun(from peer.ID) error {
 // --allow-name, in which * stands for anything but a slash. A pattern without a
 // tag takes every tag.
 func matchesAny(patterns []string, ref string) bool {
-	name, err := docker.ParseName(ref)
+	name, err := store.ParseName(ref)
 	if err != nil {
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
@@ -35,12 +36,12 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 		}
 		opts.Platform = &p
 	}
-	into, err := o.open(ctx)
+	into, err := engine.Open(ctx, o.address())
 	if err != nil {
 		return err
 	}
-	defer into.close()
-	v.Sayf("into %s", into.where())
+	defer into.Close()
+	v.Sayf("into %s", into.Where())
 	src, err := archive.Open(ctx, f, opts)
 	if err != nil {
 		return err
@@ -54,11 +55,11 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 	for _, note := range src.Notes() {
 		v.Sayf("note: %s", note)
 	}
-	sink, err := into.sink(ctx, o.noClobber)
+	sink, err := into.Sink(ctx, o.sinkOptions())
 	if err != nil {
 		return err
 	}
-	return copyFile(ctx, v, o, src, sink, where, cli.Platform(into.platform()), start)
+	return copyFile(ctx, v, o, src, sink, where, cli.Platform(into.Platform()), start)
 }
 
 // copyFile copies src to sink as the user sees it.

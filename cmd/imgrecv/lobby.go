@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -42,14 +43,14 @@ func (vis *visitor) Next(ctx context.Context) (*transfer.Offer, error) {
 type lobby struct {
 	v        *cli.Voice
 	o        options
-	into     place
+	into     store.Store
 	visitors chan *visitor
 	wg       sync.WaitGroup
 	err      error // why nobody comes any more; set before visitors is closed
 }
 
 // openLobby greets until ctx ends or the host is closed.
-func openLobby(ctx context.Context, v *cli.Voice, o options, into place, host *peer.Host) *lobby {
+func openLobby(ctx context.Context, v *cli.Voice, o options, into store.Store, host *peer.Host) *lobby {
 	l := &lobby{v: v, o: o, into: into, visitors: make(chan *visitor)}
 	places := make(chan struct{}, lobbySize+1) // one of them is being served
 	l.wg.Go(func() {
@@ -81,7 +82,7 @@ func openLobby(ctx context.Context, v *cli.Voice, o options, into place, host *p
 func (l *lobby) greet(ctx context.Context, stream *peer.Stream) {
 	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: l.o.naming}
 	vis.prog.Enter(transfer.Queued)
-	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: cli.Platform(l.into.platform())}
+	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: cli.Platform(l.into.Platform())}
 	rcv, err := transfer.NewReceiver(ctx, stream, mine, transfer.StreamOptions{Progress: vis.prog})
 	if err != nil {
 		if ctx.Err() == nil {

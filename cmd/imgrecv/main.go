@@ -9,6 +9,8 @@ import (
 	"path"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
@@ -67,6 +69,11 @@ Examples:
 stdout has a line "NAME ID" for each image that arrived.
 
 ` + cli.ExitTable
+
+// address returns where images go.
+func (o *options) address() engine.Address { return engine.Address{Host: o.host, Folder: o.store} }
+
+func (o *options) sinkOptions() store.SinkOptions { return store.SinkOptions{NoClobber: o.noClobber} }
 
 type options struct {
 	listen, name, host, forget         string
@@ -174,12 +181,12 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err != nil {
 		return err
 	}
-	into, err := o.open(ctx)
+	into, err := engine.Open(ctx, o.address())
 	if err != nil {
 		return err
 	}
-	defer into.close()
-	v.Sayf("into %s", into.where())
+	defer into.Close()
+	v.Sayf("into %s", into.Where())
 	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: door.policy(o.keep)})
 	if err != nil {
 		return err

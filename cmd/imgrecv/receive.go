@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -15,7 +17,7 @@ import (
 type receiver struct {
 	v    *cli.Voice
 	o    options
-	into place
+	into store.Store
 	door *door
 	book *peer.Book
 }
@@ -68,7 +70,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		return true, err
 	}
 	if into != r.into {
-		defer into.close()
+		defer into.Close()
 	}
 	rep, err := transfer.Copy(ctx, vis, sink, transfer.Options{
 		Progress:  vis.prog,
@@ -104,19 +106,19 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 // openTime is how long the engine may take until it is ready for a transfer.
 const openTime = time.Minute
 
-// open returns what a transfer is copied to, and the place that it is in: with
+// open returns what a transfer is copied to, and the store that it is in: with
 // --keep one that is opened anew, as the engine may have been restarted, or be
 // another version by now.
-func (r *receiver) open(ctx context.Context) (into place, sink transfer.Sink, err error) {
+func (r *receiver) open(ctx context.Context) (into store.Store, sink transfer.Sink, err error) {
 	limited, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	into = r.into
 	if r.o.keep {
-		into, err = r.o.open(limited)
+		into, err = engine.Open(limited, r.o.address())
 	}
 	if err == nil {
-		if sink, err = into.sink(limited, r.o.noClobber); err != nil && into != r.into {
-			into.close()
+		if sink, err = into.Sink(limited, r.o.sinkOptions()); err != nil && into != r.into {
+			_ = into.Close()
 		}
 	}
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
@@ -171,7 +173,7 @@ func (s *serving) show(o *transfer.Offer) {
 		m := &o.Images[i]
 		s.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), cli.Platform(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))
 	}
-	for _, note := range cli.ForeignPlatforms(o, "this engine", cli.Platform(s.into.platform())) {
+	for _, note := range cli.ForeignPlatforms(o, "this engine", cli.Platform(s.into.Platform())) {
 		s.v.Sayf("%s", note)
 	}
 }

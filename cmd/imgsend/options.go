@@ -7,6 +7,7 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -28,7 +29,7 @@ const (
 
 // A job is a command line that makes sense.
 type job struct {
-	requests    []docker.Request
+	requests    []store.Request
 	container   *containerJob // nil: images
 	store       string        // an OCI layout folder; empty: an engine
 	platform    *ocispec.Platform
@@ -86,7 +87,7 @@ func (o options) job(images []string) (*job, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.requests = append(j.requests, docker.Request{Image: image, As: as, Platform: j.platform})
+		j.requests = append(j.requests, store.Request{Image: image, As: as})
 	}
 	return j, names.Unused()
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/docker"
-	"github.com/imgsend/imgsend/engine/folder"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -23,29 +25,23 @@ type origin struct {
 	close func(context.Context) error
 }
 
+// containers are stores that have containers besides images.
+type containers interface {
+	Container(ctx context.Context, name string) (*docker.Container, error)
+}
+
 // origin opens the source. The caller must call its close.
 func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
-	if j.store != "" {
-		src, err := folder.NewSource(ctx, j.store, j.requests, j.platform)
-		if err != nil {
-			return nil, err
-		}
-		v.Sayf("from the OCI layout %s", j.store)
-		for _, note := range src.Notes() {
-			v.Sayf("note: %s", note)
-		}
-		return &origin{Source: src, name: "an OCI layout folder", close: func(context.Context) error { return nil }}, nil
-	}
-	eng, err := docker.Find(ctx, j.host)
+	from, err := engine.Open(ctx, engine.Address{Host: j.host, Folder: j.store})
 	if err != nil {
 		return nil, err
 	}
-	v.Sayf("from %s at %s (%s)", eng, eng.Endpoint().Host, eng.Endpoint().From)
-	o := &origin{name: eng.String(), platform: eng.Platform(), close: func(context.Context) error { return eng.Close() }}
+	v.Sayf("from %s", from.Where())
+	o := &origin{name: from.String(), platform: from.Platform(), close: func(context.Context) error { return from.Close() }}
 	if j.container != nil {
-		err = o.open(ctx, v, eng, j.container)
+		err = o.open(ctx, v, from, j.container)
 	} else {
-		err = o.images(ctx, v, eng, j.requests)
+		err = o.images(ctx, v, from, j.requests, j.platform)
 	}
 	if err != nil {
 		return nil, errors.Join(err, o.close(ctx))
@@ -54,7 +50,11 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 }
 
 // open makes the image of a container.
-func (o *origin) open(ctx context.Context, v *cli.Voice, eng *docker.Engine, j *containerJob) error {
+func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *containerJob) error {
+	eng, ok := from.(containers)
+	if !ok {
+		return usage2(fmt.Errorf("%s has no containers", from))
+	}
 	c, err := eng.Container(ctx, j.name)
 	if err != nil {
 		return err
@@ -86,18 +86,17 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, eng *docker.Engine, j *
 	if j.keep {
 		o.sent = func(ctx context.Context) error { return image.Keep(ctx, j.as) }
 	}
-	return o.images(ctx, v, eng, []docker.Request{image.Request(j.as)})
+	return o.images(ctx, v, from, []store.Request{image.Request(j.as)}, nil)
 }
 
-// images opens images of the engine.
-func (o *origin) images(ctx context.Context, v *cli.Voice, eng *docker.Engine, reqs []docker.Request) error {
-	src, err := docker.NewSource(ctx, eng, reqs)
-	if err != nil {
-		return err
-	}
-	src.OnExport = func(m *transfer.Image, exporter, why string) {
+// images opens images of the store.
+func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, reqs []store.Request, platform *ocispec.Platform) error {
+	src, err := from.Source(ctx, reqs, store.SourceOptions{Platform: platform, OnExport: func(m *transfer.Image, exporter, why string) {
 		v.Detailf("%s left the engine by %s: %s", cli.Title(m), exporter, why)
 		v.Event(cli.ExportEvent{Event: "export", Image: cli.Title(m), Exporter: exporter, Why: why})
+	}})
+	if err != nil {
+		return err
 	}
 	for _, note := range src.Notes() {
 		v.Sayf("note: %s", note)

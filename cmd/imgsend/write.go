@@ -9,7 +9,7 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/archive"
-	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
 )
@@ -71,13 +71,13 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 }
 
 // readHave reads a list that imgrecv --have printed.
-func readHave(name string) (*docker.HaveList, error) {
+func readHave(name string) (*store.HaveList, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, usage2(err)
 	}
 	defer f.Close()
-	list, err := docker.ReadHaveList(f)
+	list, err := store.ReadHaveList(f)
 	if err != nil {
 		return nil, usage2(fmt.Errorf("--have %s: %w", name, err))
 	}

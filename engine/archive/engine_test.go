@@ -13,6 +13,7 @@ import (
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
@@ -64,7 +65,7 @@ func TestEngines(t *testing.T) {
 				t.Fatal(err)
 			}
 			remove(t, c, one.Ref, two.Ref)
-			out, err := folder.NewSource(t.Context(), dir, []docker.Request{{Image: got[0].Refs[0], As: one.Ref}, {Image: two.Ref}}, nil)
+			out, err := folder.NewSource(t.Context(), dir, []store.Request{{Image: got[0].Refs[0], As: one.Ref}, {Image: two.Ref}}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,11 +112,11 @@ func save(t *testing.T, c *client.Client, refs ...string) []byte {
 
 func fromEngine(t *testing.T, h *docker.Engine, refs ...string) []byte {
 	t.Helper()
-	var reqs []docker.Request
+	var reqs []store.Request
 	for _, r := range refs {
-		reqs = append(reqs, docker.Request{Image: r})
+		reqs = append(reqs, store.Request{Image: r})
 	}
-	src, err := docker.NewSource(t.Context(), h, reqs)
+	src, err := docker.NewSource(t.Context(), h, reqs, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

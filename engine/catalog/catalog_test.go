@@ -12,6 +12,7 @@ import (
 
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/catalog"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -95,7 +96,7 @@ func TestRoundTrip(t *testing.T) {
 	if rep, err := into(t, m, transfer.Options{}, false, one, two); err != nil || rep.Skipped == 0 || rep.Images != 2 {
 		t.Fatalf("%+v, %v", rep, err)
 	}
-	reqs := []catalog.Request{{Image: "webapp:1.0", As: "shop:1"}, {Image: strings.TrimPrefix(two.ID(), "sha256:")[:8]}}
+	reqs := []store.Request{{Image: "webapp:1.0", As: "shop:1"}, {Image: strings.TrimPrefix(two.ID(), "sha256:")[:8]}}
 	src, err := catalog.NewSource(t.Context(), m, m.list, "memory", reqs, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +112,7 @@ func TestRoundTrip(t *testing.T) {
 	if !slices.Equal(names, []string{"shop:1", ""}) {
 		t.Errorf("the names are %q", names)
 	}
-	_, err = catalog.NewSource(t.Context(), m, m.list, "memory", []catalog.Request{{Image: "wepapp:1.0"}}, nil)
+	_, err = catalog.NewSource(t.Context(), m, m.list, "memory", []store.Request{{Image: "wepapp:1.0"}}, nil)
 	var e *transfer.Error
 	if !errors.As(err, &e) || e.Kind != transfer.KindEngine || e.Hint != "did you mean webapp:1.0 or webapp:2.0?" {
 		t.Errorf("a near miss: %v", err)

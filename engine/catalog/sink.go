@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -104,15 +105,10 @@ func (s *Sink) clobber(now []Entry, m *transfer.Image, root digest.Digest) error
 	}
 	for _, ref := range m.Refs {
 		if old := named(now, ref); old != "" && old != root && old != m.Root {
-			return clobbers(ref, old)
+			return store.Clobbers(ref, old.Encoded()[:12])
 		}
 	}
 	return nil
-}
-
-func clobbers(ref string, id digest.Digest) error {
-	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id.Encoded()[:12]),
-		Hint: "send it under another name with --as"}
 }
 
 // Put writes a blob, unless it is here.
@@ -219,7 +215,7 @@ func (s *Sink) list(ctx context.Context) (*transfer.Outcome, error) {
 			for _, ref := range m.Refs {
 				old := named(now, ref)
 				if old != "" && old != root.Digest && s.NoClobber {
-					return nil, clobbers(ref, old)
+					return nil, store.Clobbers(ref, old.Encoded()[:12])
 				}
 				name := transfer.Name{Ref: ref}
 				if old != root.Digest {

@@ -7,22 +7,17 @@ import (
 	"strings"
 
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Request names an image to send.
-type Request struct {
-	Image string // a name, or the start of a digest
-	As    string // the name on arrival; empty: the same name, or none for a digest
-}
-
 // NewSource finds the requested images among the entries: by name, or by the
 // start of the digest of their manifest or config, of four digits at least.
 // platform picks one of an image with several; nil: all that is present. where is
 // how errors call the store.
-func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where string, reqs []Request, platform *ocispec.Platform) (*layout.Source, error) {
+func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where string, reqs []store.Request, platform *ocispec.Platform) (*layout.Source, error) {
 	if len(reqs) == 0 {
 		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: errors.New("no image named")}
 	}
@@ -47,7 +42,7 @@ type finder struct {
 }
 
 // take adds the image that a request is for.
-func (f *finder) take(ctx context.Context, r Request) error {
+func (f *finder) take(ctx context.Context, r store.Request) error {
 	root, name, err := f.find(ctx, r.Image)
 	if err != nil {
 		return err
@@ -116,7 +111,7 @@ func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, st
 		return ocispec.Descriptor{}, "", &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%q is not an image name", image)}
 	}
 	err := &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("no image %s in %s", image, f.where)}
-	switch near := Nearest(image, names); {
+	switch near := store.Nearest(image, names); {
 	case len(near) > 0:
 		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
 	case len(f.list) == 0:

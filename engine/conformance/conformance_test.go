@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 // another file.
 func testThrough(t *testing.T, made fileEnd, e end, p picture) {
 	t.Helper()
-	if e, ok := e.(*engineEnd); ok && e.Store() == docker.Classic && len(p.layers) > classicDepth {
+	if e, ok := e.(*engineEnd); ok && e.Kind() == docker.Classic && len(p.layers) > classicDepth {
 		testTooDeep(t, made, e, p)
 		return
 	}

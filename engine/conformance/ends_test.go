@@ -13,6 +13,7 @@ import (
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
@@ -134,17 +135,17 @@ func startEngine(t *testing.T, spec throwaway.Spec) *engineEnd {
 	return e
 }
 
-func requests(refs []string) []docker.Request {
-	var reqs []docker.Request
+func requests(refs []string) []store.Request {
+	var reqs []store.Request
 	for _, r := range refs {
-		reqs = append(reqs, docker.Request{Image: r})
+		reqs = append(reqs, store.Request{Image: r})
 	}
 	return reqs
 }
 
 func (e *engineEnd) source(t *testing.T, refs ...string) transfer.Source {
 	t.Helper()
-	src, err := docker.NewSource(t.Context(), e.Engine, requests(refs))
+	src, err := docker.NewSource(t.Context(), e.Engine, requests(refs), store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/opencontainers/go-digest"
 )
@@ -18,7 +19,7 @@ func TestConfig(t *testing.T) {
 		v1, _ := versions("config " + spec.Name)
 		load(t, e, v1)
 		h := open(t, e)
-		src, err := docker.NewSource(t.Context(), h, []docker.Request{{Image: v1.Ref}})
+		src, err := docker.NewSource(t.Context(), h, []store.Request{{Image: v1.Ref}}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -106,8 +107,8 @@ func (e *Engine) unknownContainer(ctx context.Context, name string) error {
 			}
 		}
 	}
-	near := Nearest(name, names)
-	_, _, ierr := e.resolve(ctx, Request{Image: name})
+	near := store.Nearest(name, names)
+	_, _, ierr := e.resolve(ctx, store.Request{Image: name}, nil)
 	switch {
 	case ierr == nil && len(near) > 0:
 		err.Hint = fmt.Sprintf("did you mean %s? %s itself is an image, which is sent without --container", strings.Join(near, " or "), name)

@@ -8,6 +8,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 )
@@ -146,7 +147,9 @@ func (c *Container) giveUp(ctx context.Context, pausing bool, answer <-chan erro
 
 // Request asks a [Source] for the image: under a name of its own, or without
 // one if as is empty.
-func (m *Committed) Request(as string) Request { return Request{Image: m.ID.String(), As: as} }
+func (m *Committed) Request(as string) store.Request {
+	return store.Request{Image: m.ID.String(), As: as}
+}
 
 // Keep gives the image a name in its engine, where it then stays. The name
 // moves if it is another image's.

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -209,7 +210,7 @@ func TestCommitSendInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		src, err := docker.NewSource(ctx, b.engine, []docker.Request{m.Request("")})
+		src, err := docker.NewSource(ctx, b.engine, []store.Request{m.Request("")}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +271,7 @@ func TestCommitKilled(t *testing.T) {
 		if tags := inspect(t, b.e, id).RepoTags; len(tags) != 1 || !strings.Contains(tags[0], "imgsend-commit:") {
 			t.Fatalf("left %v", tags)
 		}
-		if _, err := docker.NewSource(t.Context(), b.engine, []docker.Request{{Image: b.base.Ref}}); err != nil {
+		if _, err := docker.NewSource(t.Context(), b.engine, []store.Request{{Image: b.base.Ref}}, store.SourceOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.api.ImageInspect(t.Context(), id); err == nil {

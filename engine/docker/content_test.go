@@ -20,6 +20,7 @@ import (
 
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -55,7 +56,7 @@ func TestRead(t *testing.T) {
 			t.Fatal(list, err)
 		}
 		load(t, from, v1, v2)
-		src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: v1.Ref}, {Image: v2.Ref}, {Image: list[0].ID, As: "once-unnamed:1"}})
+		src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: v1.Ref}, {Image: v2.Ref}, {Image: list[0].ID, As: "once-unnamed:1"}}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestReadUnserved(t *testing.T) {
 		v1, v2 := versions("unserved " + spec.Name)
 		load(t, from, v1, v2)
 		hidden := behind(t, from, "unix", noGRPC)
-		src, err := docker.NewSource(t.Context(), hidden, []docker.Request{{Image: v1.Ref}})
+		src, err := docker.NewSource(t.Context(), hidden, []store.Request{{Image: v1.Ref}}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +99,7 @@ func TestReadUnserved(t *testing.T) {
 			t.Errorf("left by %q", why)
 		}
 		// And as a receiver it takes everything.
-		src, err = docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: v2.Ref}})
+		src, err = docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: v2.Ref}}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +111,7 @@ func TestReadUnserved(t *testing.T) {
 				t.Errorf("%s was %s and arrived as %s", m, a, b)
 			}
 		}
-		_, err = docker.NewSource(t.Context(), hidden, []docker.Request{{Image: v1.Ref, Platform: &ocispec.Platform{OS: "linux", Architecture: "arm64"}}})
+		_, err = docker.NewSource(t.Context(), hidden, []store.Request{{Image: v1.Ref}}, store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "arm64"}})
 		wantError(t, err, transfer.KindUsage, "cannot pick a platform")
 		leftovers(t, from, to)
 	})
@@ -132,7 +133,7 @@ func TestReadRemote(t *testing.T) {
 				v1, v2 := versions(name + " remote " + spec.Name)
 				load(t, from, v1, v2)
 				load(t, to, v1)
-				src, err := docker.NewSource(t.Context(), via(from), []docker.Request{{Image: v2.Ref}})
+				src, err := docker.NewSource(t.Context(), via(from), []store.Request{{Image: v2.Ref}}, store.SourceOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -191,7 +192,7 @@ func TestReadDamaged(t *testing.T) {
 		remove(t, to, v1.Ref)
 		remove(t, to, v2.Ref)
 		other := pool.get(t, spec, "without")
-		_, _, err := tryCopy(t, from, other, docker.Request{Image: v1.Ref})
+		_, _, err := tryCopy(t, from, other, store.Request{Image: v1.Ref})
 		wantError(t, err, transfer.KindEngine, lost.String())
 		if !strings.Contains(hint(err), "pull") {
 			t.Errorf("hint %q", hint(err))
@@ -226,7 +227,7 @@ func TestReadDocuments(t *testing.T) {
 		archive, blobs := documented(t, ref)
 		loadBytes(t, from, archive)
 		for name, source := range map[string]*docker.Engine{"read": open(t, from), "save": behind(t, from, "unix", noGRPC)} {
-			src, err := docker.NewSource(t.Context(), source, []docker.Request{{Image: ref}})
+			src, err := docker.NewSource(t.Context(), source, []store.Request{{Image: ref}}, store.SourceOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -395,14 +396,14 @@ func BenchmarkRead(b *testing.B) {
 			defer e.Close()
 			b.Run("describe", func(b *testing.B) {
 				for b.Loop() {
-					if _, err := docker.NewSource(b.Context(), e, []docker.Request{{Image: m.Ref}}); err != nil {
+					if _, err := docker.NewSource(b.Context(), e, []store.Request{{Image: m.Ref}}, store.SourceOptions{}); err != nil {
 						b.Fatal(err)
 					}
 				}
 			})
 			b.Run("export", func(b *testing.B) {
 				for b.Loop() {
-					src, err := docker.NewSource(b.Context(), e, []docker.Request{{Image: m.Ref}})
+					src, err := docker.NewSource(b.Context(), e, []store.Request{{Image: m.Ref}}, store.SourceOptions{})
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -7,18 +7,19 @@ import (
 	"strings"
 
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Store is how an engine keeps images, which decides how it is asked for them.
-type Store int
+// Kind is how an engine keeps images, which decides how it is asked for them.
+type Kind int
 
-// The stores.
+// The kinds.
 const (
 	// Classic is Docker's graph-driver store. It knows layers by chain ID and
 	// images by config digest.
-	Classic Store = iota
+	Classic Kind = iota
 	// Containerd is Docker's containerd image store. It knows blobs by digest
 	// and images by manifest or index digest.
 	Containerd
@@ -27,20 +28,41 @@ const (
 	Podman
 )
 
-func (s Store) String() string {
-	return [...]string{"classic store", "containerd store", "containers/storage"}[s]
+func (k Kind) String() string {
+	return [...]string{"classic store", "containerd store", "containers/storage"}[k]
 }
 
-// An Engine is a connection to a container engine.
+// An Engine is a connection to a container engine, which is a store of images.
 type Engine struct {
 	api      *client.Client
 	endpoint Endpoint
 	name     string
-	store    Store
+	store    Kind
 	platform ocispec.Platform
 	version  string // of the API, as negotiated
 
 	link grpcLink
+}
+
+var (
+	_ store.Store  = (*Engine)(nil)
+	_ store.Lister = (*Engine)(nil)
+)
+
+// Source finds the requested images and describes them; see [NewSource].
+func (e *Engine) Source(ctx context.Context, reqs []store.Request, o store.SourceOptions) (store.Source, error) {
+	s, err := NewSource(ctx, e, reqs, o)
+	if err != nil {
+		return nil, err // and not a nil *Source
+	}
+	return s, nil
+}
+
+// Sink returns a sink into the engine; see [NewSink].
+func (e *Engine) Sink(_ context.Context, o store.SinkOptions) (transfer.Sink, error) {
+	s := NewSink(e)
+	s.NoClobber = o.NoClobber
+	return s, nil
 }
 
 // open connects to the engine at ep and asks what it is.
@@ -98,8 +120,14 @@ func (e *Engine) String() string {
 // Endpoint returns where the engine was found.
 func (e *Engine) Endpoint() Endpoint { return e.endpoint }
 
-// Store returns how the engine keeps images.
-func (e *Engine) Store() Store { return e.store }
+// Where describes the engine with its address: "Docker 28.5.2, classic store at
+// unix:///var/run/docker.sock (usual socket)".
+func (e *Engine) Where() string {
+	return fmt.Sprintf("%s at %s (%s)", e, e.endpoint.Host, e.endpoint.From)
+}
+
+// Kind returns how the engine keeps images.
+func (e *Engine) Kind() Kind { return e.store }
 
 // Platform returns what the engine's host runs.
 func (e *Engine) Platform() ocispec.Platform { return e.platform }

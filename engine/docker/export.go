@@ -182,7 +182,7 @@ func (b *saveBody) Read(p []byte) (int, error) {
 //	Docker < 25                     <v1 ID>/{VERSION,json,layer.tar}, <config>.json, manifest.json
 //	Podman                          <DiffID>.tar, <config>.json, manifest.json
 type saveReader struct {
-	store  Store
+	store  Kind
 	w      transfer.BlobWriter
 	drop   map[digest.Digest]bool
 	wanted map[digest.Digest]bool // nil: every blob
@@ -198,7 +198,7 @@ type sinkError struct{ err error }
 
 func (e *sinkError) Error() string { return e.err.Error() }
 
-func newSaveReader(store Store, images []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) *saveReader {
+func newSaveReader(store Kind, images []*transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) *saveReader {
 	r := &saveReader{store: store, w: w, drop: drop, blobs: map[digest.Digest]ocispec.Descriptor{}, docs: layout.NewDocuments()}
 	r.v1 = &v1Layers{}
 	if store == Classic {

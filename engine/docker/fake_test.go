@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/system"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 )
@@ -160,7 +161,7 @@ func TestBadSave(t *testing.T) {
 			f := newFake()
 			f.here["webapp:1.0"] = true
 			f.save = func(w http.ResponseWriter) { _, _ = w.Write(test.save(f)) }
-			src, err := docker.NewSource(t.Context(), f.open(t), []docker.Request{{Image: "webapp:1.0"}})
+			src, err := docker.NewSource(t.Context(), f.open(t), []store.Request{{Image: "webapp:1.0"}}, store.SourceOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +199,7 @@ func TestBadLoad(t *testing.T) {
 			from := newFake()
 			from.here["webapp:1.0"] = true
 			from.save = func(w http.ResponseWriter) { _, _ = w.Write(from.archive(from.layer, "")) }
-			src, err := docker.NewSource(t.Context(), from.open(t), []docker.Request{{Image: "webapp:1.0"}})
+			src, err := docker.NewSource(t.Context(), from.open(t), []store.Request{{Image: "webapp:1.0"}}, store.SourceOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -15,11 +16,11 @@ import (
 // direct copies without a stream between, through hooks.
 func direct(ctx context.Context, t *testing.T, from, to *throwaway.Engine, h hooked, names ...string) ([]string, error) {
 	t.Helper()
-	var reqs []docker.Request
+	var reqs []store.Request
 	for _, n := range names {
-		reqs = append(reqs, docker.Request{Image: n})
+		reqs = append(reqs, store.Request{Image: n})
 	}
-	src, err := docker.NewSource(ctx, open(t, from), reqs)
+	src, err := docker.NewSource(ctx, open(t, from), reqs, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +186,7 @@ func TestWrongBlob(t *testing.T) {
 		from, to := pool.get(t, fromSpec, "sender"), pool.get(t, spec, "receiver")
 		m := big("wrong blob " + spec.Name)
 		load(t, from, m)
-		src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.Ref}})
+		src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.Ref}}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ func FuzzSaveReader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, store byte, archive []byte) {
 		w := &checkingWriter{t: t}
-		r := newSaveReader(Store(store%3), []*transfer.Image{offered}, nil, w)
+		r := newSaveReader(Kind(store%3), []*transfer.Image{offered}, nil, w)
 		if err := r.read(t.Context(), bytes.NewReader(archive)); err != nil {
 			return
 		}

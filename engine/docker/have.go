@@ -2,13 +2,16 @@ package docker
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/identity"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -43,54 +46,62 @@ func (e *Engine) locals(ctx context.Context) ([]*local, error) {
 	return out, g.Wait()
 }
 
-// An inventory is what a classic store or Podman has of layers. A classic store
-// knows a layer only on top of those below it, so by its chain ID; Podman by
-// itself, so by its DiffID.
-type inventory struct {
-	store Store
-	have  map[digest.Digest]bool
+// key returns what the engine knows layers by.
+func (e *Engine) key() store.Key {
+	switch e.store {
+	case Podman:
+		return store.ByDiffID
+	case Containerd:
+		return store.ByBlob
+	}
+	return store.ByChain
 }
 
-func (e *Engine) inventory(images []*local) *inventory {
-	inv := &inventory{store: e.store, have: map[digest.Digest]bool{}}
+// HaveList lists what the engine has. Of a containerd store these are the blobs
+// that its images reach.
+func (e *Engine) HaveList(ctx context.Context, host string) (*store.HaveList, error) {
+	have, err := e.haveLayers(ctx)
+	if err != nil {
+		return nil, failed("list what is there", err)
+	}
+	return store.NewHaveList(host, e.String(), e.key(), have), nil
+}
+
+func (e *Engine) haveLayers(ctx context.Context) ([]digest.Digest, error) {
+	if e.store == Containerd {
+		content, err := e.contentListing(ctx)
+		if err != nil && ctx.Err() == nil {
+			return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s cannot tell which layers it has: %w", e, err),
+				Hint: "use its own socket instead of a proxy, or make a complete archive"}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return content.Digests(), nil
+	}
+	images, err := e.locals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Keys(e.inventory(images))), nil
+}
+
+// inventory returns what the layers of the images are known by.
+func (e *Engine) inventory(images []*local) map[digest.Digest]bool {
+	have := map[digest.Digest]bool{}
 	for _, l := range images {
-		for _, id := range inv.ids(l.diffIDs()) {
-			inv.have[id] = true
+		m := transfer.Image{}
+		for _, d := range l.diffIDs() {
+			m.Layers = append(m.Layers, transfer.Layer{DiffID: d})
+		}
+		for _, id := range e.key().Of(&m) {
+			have[id] = true
 		}
 	}
-	return inv
-}
-
-func (inv *inventory) ids(diffIDs []digest.Digest) []digest.Digest {
-	if inv.store == Classic {
-		return identity.ChainIDs(diffIDs)
-	}
-	return diffIDs
-}
-
-// layers says for each layer of m whether it is here.
-func (inv *inventory) layers(m *transfer.Image) []bool {
-	diffIDs := make([]digest.Digest, len(m.Layers))
-	for i, l := range m.Layers {
-		diffIDs[i] = l.DiffID
-	}
-	out := make([]bool, len(diffIDs))
-	for i, id := range inv.ids(diffIDs) {
-		out[i] = inv.have[id]
-	}
-	return out
+	return have
 }
 
 // sameLayers reports whether an image has just the layers that m lists.
 func sameLayers(l *local, m *transfer.Image) bool {
-	ids := l.diffIDs()
-	if len(ids) != len(m.Layers) {
-		return false
-	}
-	for i := range ids {
-		if ids[i] != m.Layers[i].DiffID {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(l.diffIDs(), m.Layers, func(d digest.Digest, l transfer.Layer) bool { return d == l.DiffID })
 }

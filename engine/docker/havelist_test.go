@@ -7,6 +7,7 @@ import (
 
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -30,7 +31,7 @@ func TestHaveList(t *testing.T) {
 			if err := list.Write(&written); err != nil {
 				t.Fatal(err)
 			}
-			if list, err = docker.ReadHaveList(&written); err != nil {
+			if list, err = store.ReadHaveList(&written); err != nil {
 				t.Fatal(err)
 			}
 			delta := deltaFor(t, from, list, v2.Ref)
@@ -90,13 +91,13 @@ func TestDeltaElsewhere(t *testing.T) {
 	}
 }
 
-func deltaFor(t *testing.T, from *throwaway.Engine, list *docker.HaveList, refs ...string) []byte {
+func deltaFor(t *testing.T, from *throwaway.Engine, list *store.HaveList, refs ...string) []byte {
 	t.Helper()
-	var reqs []docker.Request
+	var reqs []store.Request
 	for _, ref := range refs {
-		reqs = append(reqs, docker.Request{Image: ref})
+		reqs = append(reqs, store.Request{Image: ref})
 	}
-	src, err := docker.NewSource(t.Context(), open(t, from), reqs)
+	src, err := docker.NewSource(t.Context(), open(t, from), reqs, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +129,11 @@ func TestReadHaveListBad(t *testing.T) {
 		"another store":   `{"imgsend_have":1,"store":"zfs"}`,
 		"no digest":       `{"imgsend_have":1,"store":"classic","layers":["sha256:00"]}`,
 	} {
-		if list, err := docker.ReadHaveList(strings.NewReader(s)); err == nil {
+		if list, err := store.ReadHaveList(strings.NewReader(s)); err == nil {
 			t.Errorf("%s is read as %+v", what, list)
 		}
 	}
-	if _, err := docker.ReadHaveList(endless{}); err == nil || !strings.Contains(err.Error(), "limit") {
+	if _, err := store.ReadHaveList(endless{}); err == nil || !strings.Contains(err.Error(), "limit") {
 		t.Errorf("a list without an end: %v", err)
 	}
 }
@@ -149,13 +150,13 @@ func (endless) Read(p []byte) (int, error) {
 // FuzzReadHaveList reads lists: what is accepted can be written and read again.
 func FuzzReadHaveList(f *testing.F) {
 	seed := []byte(`{"imgsend_have":1,"host":"b","store":"podman","layers":["sha256:` + strings.Repeat("0", 64) + `"]}`)
-	if list, err := docker.ReadHaveList(bytes.NewReader(seed)); err != nil || len(list.Layers) != 1 {
+	if list, err := store.ReadHaveList(bytes.NewReader(seed)); err != nil || len(list.Layers) != 1 {
 		f.Fatalf("the seed is read as %+v, %v", list, err)
 	}
 	f.Add(seed)
 	f.Add([]byte(`{"imgsend_have":1,"store":"containerd"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		list, err := docker.ReadHaveList(bytes.NewReader(b))
+		list, err := store.ReadHaveList(bytes.NewReader(b))
 		if err != nil {
 			return
 		}
@@ -163,7 +164,7 @@ func FuzzReadHaveList(f *testing.F) {
 		if err := list.Write(&out); err != nil {
 			return // a year beyond 9999
 		}
-		again, err := docker.ReadHaveList(&out)
+		again, err := store.ReadHaveList(&out)
 		if err != nil || len(again.Layers) != len(list.Layers) || again.Store != list.Store {
 			t.Errorf("written and read again: %+v, %v", again, err)
 		}

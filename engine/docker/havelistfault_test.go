@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -18,7 +19,7 @@ import (
 // described is what an engine says of an image before it is exported.
 func described(t *testing.T, e *throwaway.Engine, ref string) transfer.Image {
 	t.Helper()
-	src, err := docker.NewSource(t.Context(), open(t, e), []docker.Request{{Image: ref}})
+	src, err := docker.NewSource(t.Context(), open(t, e), []store.Request{{Image: ref}}, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

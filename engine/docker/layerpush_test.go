@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -130,7 +131,7 @@ func TestLayerPushCommitted(t *testing.T) {
 			t.Fatal(err)
 		}
 		as := strings.TrimSuffix(b.base.Ref, ":1.0") + ":committed"
-		src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{m.Request(as)})
+		src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{m.Request(as)}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

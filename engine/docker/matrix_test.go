@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/transfertest"
@@ -44,7 +45,7 @@ func testPair(t *testing.T, from, to *throwaway.Engine) {
 		t.Errorf("one new layer: sent %d bytes, over %d", next.Bytes, limit)
 	}
 	// What arrived is complete: it can be exported again.
-	src, err := docker.NewSource(t.Context(), open(t, to), []docker.Request{{Image: v1.Ref}, {Image: v2.Ref}})
+	src, err := docker.NewSource(t.Context(), open(t, to), []store.Request{{Image: v1.Ref}, {Image: v2.Ref}}, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,9 +73,9 @@ func versions(name string) (v1, v2 throwaway.Image) {
 // copyImages copies by name over a stream, as the two programs do.
 func copyImages(t *testing.T, from, to *throwaway.Engine, names ...string) (*transfer.Report, []transfer.Arrival) {
 	t.Helper()
-	var reqs []docker.Request
+	var reqs []store.Request
 	for _, n := range names {
-		reqs = append(reqs, docker.Request{Image: n})
+		reqs = append(reqs, store.Request{Image: n})
 	}
 	rep, arrivals, err := tryCopy(t, from, to, reqs...)
 	if err != nil {
@@ -83,9 +84,9 @@ func copyImages(t *testing.T, from, to *throwaway.Engine, names ...string) (*tra
 	return rep, arrivals
 }
 
-func tryCopy(t *testing.T, from, to *throwaway.Engine, reqs ...docker.Request) (*transfer.Report, []transfer.Arrival, error) {
+func tryCopy(t *testing.T, from, to *throwaway.Engine, reqs ...store.Request) (*transfer.Report, []transfer.Arrival, error) {
 	t.Helper()
-	src, err := docker.NewSource(t.Context(), open(t, from), reqs)
+	src, err := docker.NewSource(t.Context(), open(t, from), reqs, store.SourceOptions{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -38,8 +39,8 @@ func TestNames(t *testing.T) {
 			load(t, from, v1, v2, latest)
 
 			// latest is implied; twice the same, and two names of one image.
-			rep, arrivals, err := tryCopy(t, from, to, docker.Request{Image: v1.Ref}, docker.Request{Image: repo},
-				docker.Request{Image: v1.Ref}, docker.Request{Image: v2.Ref})
+			rep, arrivals, err := tryCopy(t, from, to, store.Request{Image: v1.Ref}, store.Request{Image: repo},
+				store.Request{Image: v1.Ref}, store.Request{Image: v2.Ref})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,12 +62,12 @@ func TestNames(t *testing.T) {
 
 			// By ID: no name, or that of --as. The name moves, and that is said.
 			v2ID := id(t, from, v2.Ref)
-			_, arrivals, err = tryCopy(t, from, to, docker.Request{Image: v2ID.String()})
+			_, arrivals, err = tryCopy(t, from, to, store.Request{Image: v2ID.String()})
 			if err != nil || len(arrivals) != 1 || len(arrivals[0].Names) != 0 {
 				t.Errorf("by ID: %v, %v", arrivals, err)
 			}
 			old := id(t, to, v1.Ref)
-			_, arrivals, err = tryCopy(t, from, to, docker.Request{Image: v2ID.Encoded()[:12], As: v1.Ref})
+			_, arrivals, err = tryCopy(t, from, to, store.Request{Image: v2ID.Encoded()[:12], As: v1.Ref})
 			if err != nil || len(arrivals) != 1 || len(arrivals[0].Names) != 1 {
 				t.Fatalf("by short ID: %v, %v", arrivals, err)
 			}
@@ -93,7 +94,7 @@ func TestUntagged(t *testing.T) {
 			m.Ref = ""
 			load(t, from, m)
 			imageID := onlyImage(t, from)
-			_, arrivals, err := tryCopy(t, from, to, docker.Request{Image: imageID})
+			_, arrivals, err := tryCopy(t, from, to, store.Request{Image: imageID})
 			if err != nil || len(arrivals) != 1 || len(arrivals[0].Names) != 0 {
 				t.Fatalf("%v, %v", arrivals, err)
 			}
@@ -138,7 +139,7 @@ func TestShared(t *testing.T) {
 				v3.Layers = slices.Clone(v1.Layers)
 				v3.Layers[2].Seed += 77
 				load(t, a, v1, v2, v3)
-				rep, arrivals, err := tryCopy(t, a, b, docker.Request{Image: v1.Ref}, docker.Request{Image: v2.Ref}, docker.Request{Image: v3.Ref})
+				rep, arrivals, err := tryCopy(t, a, b, store.Request{Image: v1.Ref}, store.Request{Image: v2.Ref}, store.Request{Image: v3.Ref})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -162,13 +163,13 @@ func TestUnknownImage(t *testing.T) {
 			load(t, from, m)
 			repo := strings.TrimSuffix(m.Ref, ":1.0")
 			for _, name := range []string{repo + ":1.O", repo[:len(repo)-1] + "z:1.0", "library/" + repo + ":2"} {
-				_, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: name}})
+				_, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: name}}, store.SourceOptions{})
 				wantError(t, err, transfer.KindEngine, "no image "+name)
 				if h := hint(err); !strings.Contains(h, m.Ref) {
 					t.Errorf("%s: hint %q", name, h)
 				}
 			}
-			_, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: "UPPER case"}})
+			_, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: "UPPER case"}}, store.SourceOptions{})
 			wantError(t, err, transfer.KindUsage, "not an image name")
 		})
 	}

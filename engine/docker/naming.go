@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 )
@@ -61,7 +62,7 @@ func (s *Sink) name(ctx context.Context, ref string, id digest.Digest) (name tra
 	case err == nil:
 		name.Replaced = old.id
 		if s.NoClobber {
-			return name, false, clobbers(ref, old.id)
+			return name, false, store.Clobbers(ref, old.id.Encoded()[:12])
 		}
 	}
 	if err := s.e.api.ImageTag(ctx, id.String(), ref); err != nil {
@@ -80,12 +81,6 @@ func unanswered(ctx context.Context, err error) error {
 		return fmt.Errorf("the engine has not answered within %s", cleanupTime)
 	}
 	return err
-}
-
-// clobbers is the error for a name that is not to be moved.
-func clobbers(ref string, id digest.Digest) error {
-	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id.Encoded()[:12]),
-		Hint: "send it under another name with --as"}
 }
 
 func (s *Sink) refs(id digest.Digest) []string {

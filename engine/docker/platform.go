@@ -3,19 +3,20 @@ package docker
 import (
 	"fmt"
 
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // pick checks that img is for the platform that a request wants, or marks which
 // of its platforms to read. Only a containerd store has images of several.
-func (e *Engine) pick(r Request, img *local) error {
+func (e *Engine) pick(r store.Request, img *local, p ocispec.Platform) error {
 	if e.store == Containerd {
-		img.platform = r.Platform
+		img.platform = &p
 		return nil
 	}
-	if is := platformOf(img); !matches(is, *r.Platform) {
-		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is for %s, not %s", r.Image, platformText(is), platformText(*r.Platform))}
+	if is := platformOf(img); !matches(is, p) {
+		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is for %s, not %s", r.Image, platformText(is), platformText(p))}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -100,7 +101,7 @@ func TestPlatforms(t *testing.T) {
 				seed += 100
 				m := platformsOf(t, fmt.Sprintf("platforms%d:1", seed), seed, archs...)
 				loadBytes(t, from, m.archive)
-				src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.ref}})
+				src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.ref}}, store.SourceOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -138,7 +139,7 @@ func TestPickPlatform(t *testing.T) {
 		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
 		m := platformsOf(t, "pick"+spec.Name+":1", uint64(len(spec.Name))<<32, runtime.GOARCH, "riscv64")
 		loadBytes(t, from, m.archive)
-		src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.ref, As: "picked:1", Platform: other}})
+		src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.ref, As: "picked:1"}}, store.SourceOptions{Platform: other})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +151,7 @@ func TestPickPlatform(t *testing.T) {
 		}
 		leftovers(t, from, to)
 		removeImage(t, to, "picked:1")
-		_, err = docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.ref, Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}}})
+		_, err = docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.ref}}, store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}})
 		wantError(t, err, transfer.KindUsage, "is not here for linux/s390x")
 		if !strings.Contains(hint(err), "linux/riscv64") {
 			t.Errorf("hint %q", hint(err))
@@ -170,7 +171,7 @@ func TestPickOnlyPlatform(t *testing.T) {
 			v1, _ := versions("only" + spec.Name)
 			load(t, from, v1)
 			for arch, ok := range map[string]bool{runtime.GOARCH: true, "s390x": false} {
-				_, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: v1.Ref, Platform: &ocispec.Platform{OS: "linux", Architecture: arch}}})
+				_, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: v1.Ref}}, store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: arch}})
 				if ok && err != nil {
 					t.Error(err)
 				}

@@ -32,10 +32,10 @@ func (e *Engine) layers(ctx context.Context, content *imageContent, images []*tr
 	}
 	inv, here := e.inventory(all), map[digest.Digest]bool{}
 	for i, m := range images {
-		p.have[i] = inv.layers(m)
-		for j, have := range p.have[i] {
-			if have {
-				here[m.Layers[j].DiffID] = true
+		p.have[i] = make([]bool, len(m.Layers))
+		for j, id := range e.key().Of(m) {
+			if inv[id] {
+				p.have[i][j], here[m.Layers[j].DiffID] = true, true
 			}
 		}
 	}

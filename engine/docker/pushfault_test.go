@@ -15,6 +15,7 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -22,11 +23,11 @@ import (
 // push copies names and returns by which exporters they left.
 func push(ctx context.Context, t *testing.T, from, to *throwaway.Engine, refuse func(put int) error, h hooked, names ...string) ([]string, error) {
 	t.Helper()
-	var reqs []docker.Request
+	var reqs []store.Request
 	for _, n := range names {
-		reqs = append(reqs, docker.Request{Image: n})
+		reqs = append(reqs, store.Request{Image: n})
 	}
-	src, err := docker.NewSource(ctx, open(t, from), reqs)
+	src, err := docker.NewSource(ctx, open(t, from), reqs, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func TestPushIdle(t *testing.T) {
 		base, m := update("idle "+spec.Name, 2)
 		load(t, from, base, m)
 		load(t, to, base)
-		src, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.Ref}})
+		src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.Ref}}, store.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -52,7 +53,7 @@ func TestPushKilled(t *testing.T) {
 		if !strings.Contains(strings.Join(tags(t, from), " "), "imgsend-push:") {
 			t.Error("the killed process left no name: nothing is tested")
 		}
-		if _, err := docker.NewSource(t.Context(), open(t, from), []docker.Request{{Image: m.Ref}}); err != nil {
+		if _, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.Ref}}, store.SourceOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		leftovers(t, from)
@@ -65,7 +66,7 @@ func pushUntilKilled(t *testing.T, host, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := docker.NewSource(t.Context(), e, []docker.Request{{Image: name}})
+	src, err := docker.NewSource(t.Context(), e, []store.Request{{Image: name}}, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

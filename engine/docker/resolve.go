@@ -12,40 +12,15 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
-	"github.com/imgsend/imgsend/engine/catalog"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Request names an image to send.
-type Request struct {
-	Image string // a name, with or without a tag or digest, or an image ID
-	As    string // the name on arrival; empty: the same name, or none for an ID
-	// Platform picks one of an image with several; nil: all that are here.
-	Platform *ocispec.Platform
-}
-
-// ParseName returns the full form of a name to give to an image, with a tag:
-// "latest" if it has none. Names with a digest cannot be given.
-func ParseName(s string) (reference.NamedTagged, error) {
-	named, err := reference.ParseNormalizedNamed(s)
-	if err != nil {
-		return nil, fmt.Errorf("%q is not an image name: %w", s, err)
-	}
-	if _, ok := named.(reference.Digested); ok {
-		return nil, fmt.Errorf("%q has a digest; a name that is given has only a tag", s)
-	}
-	tagged, ok := reference.TagNameOnly(named).(reference.NamedTagged)
-	if !ok {
-		return nil, fmt.Errorf("%q is not an image name", s)
-	}
-	return tagged, nil
-}
-
 // familiar is the short form of a name: what the user would type.
 func familiar(s string) (string, error) {
-	n, err := ParseName(s)
+	n, err := store.ParseName(s)
 	if err != nil {
 		return "", &transfer.Error{Kind: transfer.KindUsage, Err: err}
 	}
@@ -112,7 +87,7 @@ var idPattern = regexp.MustCompile(`^(sha256:)?[0-9a-f]{4,64}$`)
 
 // resolve finds a requested image and the name it is to have on arrival,
 // empty for none.
-func (e *Engine) resolve(ctx context.Context, r Request) (*local, string, error) {
+func (e *Engine) resolve(ctx context.Context, r store.Request, platform *ocispec.Platform) (*local, string, error) {
 	query := r.Image
 	named, parseErr := reference.ParseNormalizedNamed(r.Image)
 	isID := idPattern.MatchString(r.Image)
@@ -129,8 +104,8 @@ func (e *Engine) resolve(ctx context.Context, r Request) (*local, string, error)
 	if err != nil {
 		return nil, "", failed("inspect "+r.Image, err)
 	}
-	if r.Platform != nil {
-		if err := e.pick(r, img); err != nil {
+	if platform != nil {
+		if err := e.pick(r, img, *platform); err != nil {
 			return nil, "", err
 		}
 	}
@@ -157,7 +132,7 @@ func hasTag(tags []string, named reference.Named) bool {
 	}
 	want := reference.TagNameOnly(named).String()
 	for _, t := range tags {
-		if n, err := ParseName(t); err == nil && n.String() == want {
+		if n, err := store.ParseName(t); err == nil && n.String() == want {
 			return true
 		}
 	}
@@ -175,7 +150,7 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 	var tags []string
 	for _, s := range list {
 		for _, t := range s.RepoTags {
-			if n, perr := ParseName(t); perr == nil {
+			if n, perr := store.ParseName(t); perr == nil {
 				tags = append(tags, reference.FamiliarString(n))
 			}
 		}
@@ -190,10 +165,10 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 }
 
 // Nearest returns up to three of the names that look most like s.
-func Nearest(s string, names []string) []string { return catalog.Nearest(s, names) }
+func Nearest(s string, names []string) []string { return store.Nearest(s, names) }
 
 // gather resolves all requests and merges those for the same image.
-func (e *Engine) gather(ctx context.Context, reqs []Request) ([]*local, [][]string, error) {
+func (e *Engine) gather(ctx context.Context, reqs []store.Request, platform *ocispec.Platform) ([]*local, [][]string, error) {
 	if len(reqs) == 0 {
 		return nil, nil, &transfer.Error{Kind: transfer.KindUsage, Err: errors.New("no image named")}
 	}
@@ -202,7 +177,7 @@ func (e *Engine) gather(ctx context.Context, reqs []Request) ([]*local, [][]stri
 	index := map[digest.Digest]int{}
 	owner := map[string]digest.Digest{}
 	for _, r := range reqs {
-		img, name, err := e.resolve(ctx, r)
+		img, name, err := e.resolve(ctx, r, platform)
 		if err != nil {
 			return nil, nil, err
 		}

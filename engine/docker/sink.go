@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -50,7 +51,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 	for i := range o.Images {
 		m := &o.Images[i]
 		for _, ref := range m.Refs {
-			if _, err := ParseName(ref); err != nil {
+			if _, err := store.ParseName(ref); err != nil {
 				return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 			}
 		}
@@ -137,7 +138,7 @@ func (s *Sink) checkNames(ctx context.Context, m *transfer.Image, whole digest.D
 			return failed("inspect "+ref, err)
 		}
 		if l.id != whole && l.id != m.Config && l.id != m.Root {
-			return clobbers(ref, l.id)
+			return store.Clobbers(ref, l.id.Encoded()[:12])
 		}
 	}
 	return nil

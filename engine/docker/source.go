@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -40,13 +41,13 @@ var _ transfer.Source = (*Source)(nil)
 // NewSource finds the requested images and describes them. Nothing is exported
 // yet. An image that is requested more than once, under one name or several,
 // is one image with all these names.
-func NewSource(ctx context.Context, e *Engine, reqs []Request) (*Source, error) {
-	found, names, err := e.gather(ctx, reqs)
+func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.SourceOptions) (*Source, error) {
+	found, names, err := e.gather(ctx, reqs, o.Platform)
 	if err != nil {
 		return nil, err
 	}
 	e.sweep(ctx)
-	s := &Source{e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}}
+	s := &Source{OnExport: o.OnExport, e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}}
 	if e.store == Containerd {
 		roots := make([]digest.Digest, len(found))
 		for i, l := range found {

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/archive"
-	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -55,9 +55,9 @@ func sink(t testing.TB, dir string) *folder.Sink {
 // send copies images out of a folder, into an archive.
 func send(t testing.TB, dir string, names ...string) (*archive.Source, error) {
 	t.Helper()
-	var reqs []docker.Request
+	var reqs []store.Request
 	for _, n := range names {
-		reqs = append(reqs, docker.Request{Image: n})
+		reqs = append(reqs, store.Request{Image: n})
 	}
 	src, err := folder.NewSource(t.Context(), dir, reqs, nil)
 	if err != nil {
@@ -211,7 +211,7 @@ func TestInterrupted(t *testing.T) {
 
 func TestNotALayout(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := folder.NewSource(t.Context(), dir, []docker.Request{{Image: "a"}}, nil); transfer.KindOf(err) != transfer.KindUsage {
+	if _, err := folder.NewSource(t.Context(), dir, []store.Request{{Image: "a"}}, nil); transfer.KindOf(err) != transfer.KindUsage {
 		t.Error(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "letter.txt"), []byte("dear"), 0o600); err != nil {

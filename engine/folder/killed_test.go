@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -59,14 +59,14 @@ func TestKilled(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, ".imgsend.new-1"), []byte("{"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := folder.NewSource(t.Context(), dir, []docker.Request{{Image: killed().Ref}}, nil); transfer.KindOf(err) != transfer.KindEngine {
+			if _, err := folder.NewSource(t.Context(), dir, []store.Request{{Image: killed().Ref}}, nil); transfer.KindOf(err) != transfer.KindEngine {
 				t.Errorf("what was not completed is there: %v", err)
 			}
 			for _, m := range []throwaway.Image{before, killed()} {
 				if _, err := transfer.Copy(t.Context(), source(t, classic, m), sink(t, dir), transfer.Options{}); err != nil {
 					t.Fatal(err)
 				}
-				src, err := folder.NewSource(t.Context(), dir, []docker.Request{{Image: m.Ref}}, nil)
+				src, err := folder.NewSource(t.Context(), dir, []store.Request{{Image: m.Ref}}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -18,7 +18,7 @@ import (
 // A Sink takes images into a folder.
 type Sink struct {
 	*catalog.Sink
-	store *store
+	into *writer
 }
 
 var _ transfer.Sink = (*Sink)(nil)
@@ -37,29 +37,29 @@ func NewSink(dir string) (*Sink, error) {
 	if err != nil {
 		return nil, failed("open "+dir, err)
 	}
-	s := &store{blobs: blobs(dir), storage: storage, writes: writes}
-	return &Sink{Sink: catalog.NewSink(s), store: s}, nil
+	s := &writer{blobs: blobs(dir), storage: storage, writes: writes}
+	return &Sink{Sink: catalog.NewSink(s), into: s}, nil
 }
 
 // Close ends the copy and the writing into the folder.
-func (s *Sink) Close(err error) error { return errors.Join(s.Sink.Close(err), s.store.close()) }
+func (s *Sink) Close(err error) error { return errors.Join(s.Sink.Close(err), s.into.close()) }
 
-// A store is a folder that is written into.
-type store struct {
+// A writer is a folder that is written into.
+type writer struct {
 	blobs
 	storage *oci.Storage
 	// writes releases the lock that all who write here share.
 	writes func()
 }
 
-var _ catalog.Store = (*store)(nil)
+var _ catalog.Store = (*writer)(nil)
 
-func (s *store) String() string { return string(s.blobs) }
+func (w *writer) String() string { return string(w.blobs) }
 
 // Put writes a blob, unless it is here.
-func (s *store) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
+func (w *writer) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
 	body := &transfer.ErrorReader{R: r}
-	err := s.storage.Push(ctx, d, body)
+	err := w.storage.Push(ctx, d, body)
 	switch {
 	case errors.Is(err, errdef.ErrAlreadyExists):
 		_, err = io.Copy(io.Discard, r)
@@ -67,25 +67,25 @@ func (s *store) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) erro
 	case body.Err != nil:
 		return body.Err
 	case err != nil:
-		return failed("write "+s.String(), err)
+		return failed("write "+w.String(), err)
 	}
 	return nil
 }
 
 // List returns the entries of index.json.
-func (s *store) List(context.Context) ([]catalog.Entry, error) {
-	index, err := readIndex(s.String())
+func (w *writer) List(context.Context) ([]catalog.Entry, error) {
+	index, err := readIndex(w.String())
 	return entries(index), err
 }
 
 // Update changes index.json under its lock.
-func (s *store) Update(_ context.Context, change func([]catalog.Entry) ([]catalog.Entry, error)) error {
-	unlock, err := lock(filepath.Join(s.String(), lockFile))
+func (w *writer) Update(_ context.Context, change func([]catalog.Entry) ([]catalog.Entry, error)) error {
+	unlock, err := lock(filepath.Join(w.String(), lockFile))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	index, err := readIndex(s.String())
+	index, err := readIndex(w.String())
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *store) Update(_ context.Context, change func([]catalog.Entry) ([]catalo
 			return err
 		}
 	}
-	return replace(filepath.Join(s.String(), ocispec.ImageIndexFile), index)
+	return replace(filepath.Join(w.String(), ocispec.ImageIndexFile), index)
 }
 
 // entries returns what an index.json lists. What has no valid name has none.
@@ -161,16 +161,16 @@ func add(index *ocispec.Index, root ocispec.Descriptor) {
 // somebody else is writing just now: then that one does it. Content/oci leaves
 // the temporary file of a blob that fails (seen on 2.7.0). Whole blobs that no
 // image lists stay, for the next time.
-func (s *store) close() error {
-	if s.writes == nil {
+func (w *writer) close() error {
+	if w.writes == nil {
 		return nil
 	}
-	s.writes()
-	s.writes = nil
-	unlock, err := try(filepath.Join(s.String(), writersFile))
+	w.writes()
+	w.writes = nil
+	unlock, err := try(filepath.Join(w.String(), writersFile))
 	if err != nil {
 		return nil
 	}
 	defer unlock()
-	return os.RemoveAll(filepath.Join(s.String(), "ingest"))
+	return os.RemoveAll(filepath.Join(w.String(), "ingest"))
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/archive"
-	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/folder"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -23,9 +23,9 @@ func TestSkopeo(t *testing.T) {
 	for name, write := range map[string]func(*bytes.Buffer, ...throwaway.Image) error{"classic": classic, "pulled": pulled} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			store, file := filepath.Join(dir, "store"), filepath.Join(dir, "f.tar")
+			layoutDir, file := filepath.Join(dir, "store"), filepath.Join(dir, "f.tar")
 			m, other := image("webapp:1.0", 1, 2), image("other:2", 3)
-			if _, err := transfer.Copy(t.Context(), source(t, write, m, other), sink(t, store), transfer.Options{}); err != nil {
+			if _, err := transfer.Copy(t.Context(), source(t, write, m, other), sink(t, layoutDir), transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			dst, err := archive.Create(t.Context(), file, archive.FileOptions{})
@@ -35,10 +35,10 @@ func TestSkopeo(t *testing.T) {
 			if _, err := transfer.Copy(t.Context(), source(t, write, m), dst, transfer.Options{}); err != nil {
 				t.Fatal(err)
 			}
-			for i, from := range []string{"oci:" + store + ":webapp:1.0", "oci-archive:" + file, "oci-archive:" + file + ":webapp:1.0", "docker-archive:" + file, "docker-archive:" + file + ":webapp:1.0"} {
+			for i, from := range []string{"oci:" + layoutDir + ":webapp:1.0", "oci-archive:" + file, "oci-archive:" + file + ":webapp:1.0", "docker-archive:" + file, "docker-archive:" + file + ":webapp:1.0"} {
 				copied := filepath.Join(dir, "copied"+string(rune('0'+i)))
 				skopeo(t, from, "oci:"+copied+":webapp:1.0")
-				src, err := folder.NewSource(t.Context(), copied, []docker.Request{{Image: "webapp:1.0"}}, nil)
+				src, err := folder.NewSource(t.Context(), copied, []store.Request{{Image: "webapp:1.0"}}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -46,7 +46,7 @@ func TestSkopeo(t *testing.T) {
 			}
 			for i, form := range []string{"oci-archive:", "docker-archive:"} {
 				made := filepath.Join(dir, "made"+string(rune('0'+i)))
-				skopeo(t, "oci:"+store+":webapp:1.0", form+made+":webapp:1.0")
+				skopeo(t, "oci:"+layoutDir+":webapp:1.0", form+made+":webapp:1.0")
 				f, err := os.Open(made)
 				if err != nil {
 					t.Fatal(err)

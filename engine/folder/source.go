@@ -7,8 +7,8 @@ import (
 	"io/fs"
 
 	"github.com/imgsend/imgsend/engine/catalog"
-	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -16,7 +16,7 @@ import (
 // NewSource finds the requested images in the folder dir: by name, or by the
 // start of the digest of their manifest or config, of four digits at least.
 // platform picks one of an image with several; nil: all that is present.
-func NewSource(ctx context.Context, dir string, reqs []docker.Request, platform *ocispec.Platform) (*layout.Source, error) {
+func NewSource(ctx context.Context, dir string, reqs []store.Request, platform *ocispec.Platform) (*layout.Source, error) {
 	index, err := readIndex(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an OCI image layout", dir),
@@ -25,9 +25,5 @@ func NewSource(ctx context.Context, dir string, reqs []docker.Request, platform 
 	if err != nil {
 		return nil, failed("read "+dir, err)
 	}
-	wanted := make([]catalog.Request, len(reqs))
-	for i, r := range reqs {
-		wanted[i] = catalog.Request{Image: r.Image, As: r.As}
-	}
-	return catalog.NewSource(ctx, blobs(dir), entries(index), dir, wanted, platform)
+	return catalog.NewSource(ctx, blobs(dir), entries(index), dir, reqs, platform)
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
-	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -31,7 +31,7 @@ func ParseNaming(values []string) (*Naming, error) {
 		if !isPair {
 			old, name = "", v
 		}
-		named, err := docker.ParseName(name)
+		named, err := store.ParseName(name)
 		switch {
 		case err != nil:
 			return nil, &UsageError{fmt.Errorf("--as: %w", err)}
@@ -58,8 +58,8 @@ func same(a, b string) bool {
 	if a == b {
 		return true
 	}
-	x, errX := docker.ParseName(a)
-	y, errY := docker.ParseName(b)
+	x, errX := store.ParseName(a)
+	y, errY := store.ParseName(b)
 	return errX == nil && errY == nil && x.String() == y.String()
 }
 

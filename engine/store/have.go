@@ -1,17 +1,16 @@
-package docker
+package store
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
 )
 
 // haveVersion is the version of the list that this package writes and reads.
@@ -26,51 +25,53 @@ type HaveList struct {
 	Version int       `json:"imgsend_have"`
 	Host    string    `json:"host"`
 	Engine  string    `json:"engine"` // "Docker 28.5.2, classic store"
-	Store   string    `json:"store"`  // one of haveStores
+	Store   string    `json:"store"`  // one of keys
 	Created time.Time `json:"created"`
 	// Layers are chain IDs of a classic store, DiffIDs of Podman, and the digests
 	// of the blobs of a containerd store, sorted.
 	Layers []digest.Digest `json:"layers"`
 }
 
-// haveStores is what a list calls the stores.
-var haveStores = map[string]Store{"classic": Classic, "containerd": Containerd, "podman": Podman}
+// A Key is what a store knows a layer by.
+type Key int
 
-// HaveList lists what the engine has. Of a containerd store these are the blobs
-// that its images reach. host is for those who read the list.
-func (e *Engine) HaveList(ctx context.Context, host string) (*HaveList, error) {
-	h := &HaveList{Version: haveVersion, Host: host, Engine: e.String(), Created: time.Now().UTC().Truncate(time.Second), Layers: []digest.Digest{}}
-	for name, s := range haveStores {
-		if s == e.store {
+// The keys.
+const (
+	ByChain  Key = iota // the chain ID: a classic store knows a layer only on top of those below
+	ByDiffID            // Podman
+	ByBlob              // the digest of the blob: a containerd store
+)
+
+// keys are what a list calls the stores that use them.
+var keys = map[string]Key{"classic": ByChain, "podman": ByDiffID, "containerd": ByBlob}
+
+// Of returns what the layers of m are known by, bottom first; empty where that is
+// not known.
+func (k Key) Of(m *transfer.Image) []digest.Digest {
+	ids := make([]digest.Digest, len(m.Layers))
+	for i, l := range m.Layers {
+		ids[i] = l.DiffID
+		if k == ByBlob {
+			ids[i] = l.Digest
+		}
+	}
+	if k == ByChain {
+		return identity.ChainIDs(ids)
+	}
+	return ids
+}
+
+// NewHaveList lists what engine has on host: layers by such keys.
+func NewHaveList(host, engine string, k Key, layers []digest.Digest) *HaveList {
+	h := &HaveList{Version: haveVersion, Host: host, Engine: engine, Created: time.Now().UTC().Truncate(time.Second), Layers: []digest.Digest{}}
+	for name, is := range keys {
+		if is == k {
 			h.Store = name
 		}
 	}
-	have, err := e.haveLayers(ctx)
-	if err != nil {
-		return nil, failed("list what is there", err)
-	}
-	h.Layers = append(h.Layers, have...)
+	h.Layers = append(h.Layers, layers...)
 	slices.Sort(h.Layers)
-	return h, nil
-}
-
-func (e *Engine) haveLayers(ctx context.Context) ([]digest.Digest, error) {
-	if e.store == Containerd {
-		content, err := e.contentListing(ctx)
-		if err != nil && ctx.Err() == nil {
-			return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s cannot tell which layers it has: %w", e, err),
-				Hint: "use its own socket instead of a proxy, or make a complete archive"}
-		}
-		if err != nil {
-			return nil, err
-		}
-		return content.Digests(), nil
-	}
-	images, err := e.locals(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Collect(maps.Keys(e.inventory(images).have)), nil
+	return h
 }
 
 // Have says for each layer of an image whether it is on the list.
@@ -79,13 +80,9 @@ func (h *HaveList) Have(m transfer.Image) []bool {
 	for _, d := range h.Layers {
 		have[d] = true
 	}
-	store := haveStores[h.Store]
-	if store != Containerd {
-		return (&inventory{store: store, have: have}).layers(&m)
-	}
 	out := make([]bool, len(m.Layers))
-	for i, l := range m.Layers {
-		out[i] = have[l.Digest] // of no digest if it is not known: then not
+	for i, id := range keys[h.Store].Of(&m) {
+		out[i] = have[id]
 	}
 	return out
 }
@@ -113,7 +110,7 @@ func ReadHaveList(r io.Reader) (*HaveList, error) {
 	if h.Version != haveVersion {
 		return nil, fmt.Errorf("a list of version %d, where version %d is known: use the same release on both hosts", h.Version, haveVersion)
 	}
-	if _, ok := haveStores[h.Store]; !ok {
+	if _, ok := keys[h.Store]; !ok {
 		return nil, fmt.Errorf("a list of a store %.40q that is not known", h.Store)
 	}
 	for _, d := range h.Layers {

@@ -1,0 +1,37 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/distribution/reference"
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// A Request names an image to send.
+type Request struct {
+	Image string // a name, with or without a tag or digest, or an image ID
+	As    string // the name on arrival; empty: the same name, or none for an ID
+}
+
+// ParseName returns the full form of a name to give to an image, with a tag:
+// "latest" if it has none. Names with a digest cannot be given.
+func ParseName(s string) (reference.NamedTagged, error) {
+	named, err := reference.ParseNormalizedNamed(s)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an image name: %w", s, err)
+	}
+	if _, ok := named.(reference.Digested); ok {
+		return nil, fmt.Errorf("%q has a digest; a name that is given has only a tag", s)
+	}
+	tagged, ok := reference.TagNameOnly(named).(reference.NamedTagged)
+	if !ok {
+		return nil, fmt.Errorf("%q is not an image name", s)
+	}
+	return tagged, nil
+}
+
+// Clobbers is the error for a name that must not move from another image.
+func Clobbers(ref, id string) error {
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id),
+		Hint: "send it under another name with --as"}
+}

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Store keeps images: an engine, or a folder.
+type Store interface {
+	// String describes the store to the other side: "Docker 28.5.2, containerd store".
+	fmt.Stringer
+	// Where describes it to its own user, with its address and what named that.
+	Where() string
+	// Platform is what runs there; it has no OS where nothing does.
+	Platform() ocispec.Platform
+	// Source finds the requested images and describes them. The caller closes the
+	// source, which transfer.Copy does.
+	Source(ctx context.Context, reqs []Request, o SourceOptions) (Source, error)
+	// Sink returns what one transfer is copied to. The caller closes it, which
+	// transfer.Copy does.
+	Sink(ctx context.Context, o SinkOptions) (transfer.Sink, error)
+	// Free returns how many bytes of images there is room for, less a reserve, and
+	// whether that is known.
+	Free(ctx context.Context) (bytes int64, known bool)
+	Close() error
+}
+
+// A Lister is a store that can list what it has.
+type Lister interface {
+	// HaveList lists the layers that are there. host is for those who read the list.
+	HaveList(ctx context.Context, host string) (*HaveList, error)
+}
+
+// A Source gives images of a store.
+type Source interface {
+	transfer.Source
+	// Notes says which platforms the images list that are not there, one line an
+	// image.
+	Notes() []string
+}
+
+// SourceOptions say which parts of images to give.
+type SourceOptions struct {
+	// Platform picks one of an image with several; nil: all that are there.
+	Platform *ocispec.Platform
+	// OnExport, if not nil, is told how an image leaves the store, "read", "push" or
+	// "save", and why. It runs on the goroutine of the source's Export.
+	OnExport func(m *transfer.Image, exporter, why string)
+}
+
+// SinkOptions say what a sink may do.
+type SinkOptions struct {
+	NoClobber bool // refuse names that stand for another image there
+}
