@@ -56,7 +56,11 @@ var (
 
 // pushesLayers reports whether the engine is to push the layers of m that are not
 // in drop, instead of saving the image, and why.
-func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[digest.Digest]bool) (bool, string) {
+func (x *export) pushesLayers(m *transfer.Image) (bool, string) {
+	s := x.s
+	if why := s.saveOnly(); why != "" {
+		return false, why
+	}
 	var wanted, whole int64
 	above, parked := 0, 0 // unwanted layers seen from the top, and above wanted ones
 	seen := map[digest.Digest]bool{}
@@ -66,7 +70,7 @@ func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[dige
 		}
 		seen[l.DiffID] = true
 		whole += l.Size
-		if drop[l.DiffID] {
+		if x.drop[l.DiffID] {
 			above++
 		} else {
 			wanted += l.Size
@@ -75,7 +79,7 @@ func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[dige
 	}
 	why := fmt.Sprintf("%s, about %.1f of %.1f MB wanted", s.e.store, float64(wanted)/1e6, float64(whole)/1e6)
 	switch {
-	case !p.KnowsSizes && !s.found[m.ID].sized:
+	case !x.plan.KnowsSizes && !s.found[m.ID].sized:
 		return false, why + ", the receiver needs the sizes of all layers"
 	case !s.e.endpoint.Local():
 		return false, why + ", the engine is not on this host"
@@ -87,7 +91,7 @@ func (s *Source) pushesLayers(m *transfer.Image, p *transfer.Plan, drop map[dige
 
 // A layerPush is one push of single layers of an image.
 type layerPush struct {
-	s     *Source
+	*export
 	image *local
 	reg   *loopback.Registry
 	ref   string
@@ -101,17 +105,17 @@ type layerPush struct {
 }
 
 // pushLayers has the engine push the layers of m that are not in drop, and
-// puts them, uncompressed, and the config into w. It fails with a [sinkError] when
-// w does. After any other failure the image can still be saved: what was put by
-// then is in drop.
-func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) (*transfer.IndexImage, error) {
+// puts them, uncompressed, and the config. After a failure of anything but the
+// sink the image can still be saved: what was put by then is in drop.
+func (x *export) pushLayers(ctx context.Context, m *transfer.Image) error {
+	s := x.s
 	pushCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &layerPush{s: s, image: s.found[m.ID], wanted: map[digest.Digest]bool{}}
+	p := &layerPush{export: x, image: s.found[m.ID], wanted: map[digest.Digest]bool{}}
 	p.idle = newIdleTimer(s.idleTime, func() { cancel(errIdle) })
 	present := map[digest.Digest]int64{}
 	for _, l := range m.Layers {
-		if !drop[l.DiffID] {
+		if !x.drop[l.DiffID] {
 			p.wanted[l.DiffID] = true
 		} else if s.e.store == Podman {
 			present[l.DiffID] = l.Size
@@ -124,7 +128,7 @@ func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[dig
 	}
 	var err error
 	if p.reg, err = loopback.Listen(pushCtx, loopback.Options{Present: present}); err != nil {
-		return nil, err
+		return err
 	}
 	p.ref = pushName(p.reg)
 	ended := make(chan struct{})
@@ -136,23 +140,21 @@ func (s *Source) pushLayers(ctx context.Context, m *transfer.Image, drop map[dig
 		}
 		cancel(err)
 	}()
-	err = p.take(ctx, pushCtx, drop, w)
-	var sink *sinkError
-	if cause := context.Cause(pushCtx); err != nil && cause != nil && !errors.As(err, &sink) {
+	err = p.take(ctx, pushCtx)
+	if cause := context.Cause(pushCtx); err != nil && cause != nil && x.w.err == nil {
 		err = cause // the first failure, whatever followed from it
 	}
 	cancel(nil)
 	p.reg.Close()
 	<-ended // the temporary name is removed
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return p.index(ctx, m, drop, w)
+	return p.index(ctx, m)
 }
 
-// take puts the wanted layers into w as the engine pushes them, and sets the
-// config. Reads from the engine end with pushCtx, puts with ctx.
-func (p *layerPush) take(ctx, pushCtx context.Context, drop map[digest.Digest]bool, w transfer.BlobWriter) error {
+// take puts the wanted layers as the engine pushes them, and sets the config. Reads from the engine end with pushCtx, puts with ctx.
+func (p *layerPush) take(ctx, pushCtx context.Context) error {
 	for len(p.wanted) > 0 || p.config == nil {
 		u, err := p.next(pushCtx)
 		if err != nil {
@@ -173,7 +175,7 @@ func (p *layerPush) take(ctx, pushCtx context.Context, drop map[digest.Digest]bo
 			}
 			continue
 		}
-		err = p.s.putLayer(ctx, layer, w)
+		err = p.putLayer(ctx, layer)
 		if cerr := layer.Close(); err == nil {
 			err = cerr
 		}
@@ -181,7 +183,7 @@ func (p *layerPush) take(ctx, pushCtx context.Context, drop map[digest.Digest]bo
 			return err
 		}
 		delete(p.wanted, layer.DiffID)
-		drop[layer.DiffID] = true
+		p.drop[layer.DiffID] = true
 	}
 	return nil
 }
@@ -220,28 +222,25 @@ func isConfig(b []byte, id digest.Digest) error {
 	return nil
 }
 
-// putLayer puts one layer into w.
-func (s *Source) putLayer(ctx context.Context, l *rootfs.Layer, w transfer.BlobWriter) error {
+// putLayer puts one layer.
+func (x *export) putLayer(ctx context.Context, l *rootfs.Layer) error {
 	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size}
-	if err := w.Put(ctx, d, io.NewSectionReader(l, 0, l.Size)); err != nil {
-		return &sinkError{err}
+	if err := x.w.Put(ctx, d, io.NewSectionReader(l, 0, l.Size)); err != nil {
+		return err
 	}
-	if s.putLayers == nil {
-		s.putLayers = map[digest.Digest]ocispec.Descriptor{}
-	}
-	s.putLayers[l.DiffID] = d
+	x.s.putLayers[l.DiffID] = d
 	return nil
 }
 
-// index puts the config into w, if it is not in drop, and says how the blobs
-// make up the image.
-func (p *layerPush) index(ctx context.Context, m *transfer.Image, drop map[digest.Digest]bool, w transfer.BlobWriter) (*transfer.IndexImage, error) {
+// index puts the config, if it is not in drop, and notes how the blobs make up the
+// image.
+func (p *layerPush) index(ctx context.Context, m *transfer.Image) error {
 	out := &transfer.IndexImage{ID: m.ID, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.ID, Size: int64(len(p.config))}}
-	if !drop[m.ID] {
-		if err := w.Put(ctx, out.Config, bytes.NewReader(p.config)); err != nil {
-			return nil, &sinkError{err}
+	if !p.drop[m.ID] {
+		if err := p.w.Put(ctx, out.Config, bytes.NewReader(p.config)); err != nil {
+			return err
 		}
-		drop[m.ID] = true
+		p.drop[m.ID] = true
 	}
 	for _, l := range m.Layers {
 		d, ok := p.s.putLayers[l.DiffID]
@@ -253,7 +252,8 @@ func (p *layerPush) index(ctx context.Context, m *transfer.Image, drop map[diges
 		}
 		out.Layers = append(out.Layers, d)
 	}
-	return out, nil
+	p.done[m.ID] = out
+	return nil
 }
 
 // readConfig reads the config of an image to its end.

@@ -47,7 +47,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 		return nil, err
 	}
 	e.sweep(ctx)
-	s := &Source{OnExport: o.OnExport, e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}}
+	s := &Source{OnExport: o.OnExport, e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}, putLayers: map[digest.Digest]ocispec.Descriptor{}}
 	if e.store == Containerd {
 		roots := make([]digest.Digest, len(found))
 		for i, l := range found {

@@ -1,4 +1,4 @@
-package docker
+package savetar
 
 import (
 	"encoding/json"
@@ -31,9 +31,19 @@ func v1ID(chain, parent digest.Digest) digest.Digest {
 		Parent          digest.Digest   `json:"parent,omitempty"`
 	}{json.RawMessage(zeroConfig), "1970-01-01T00:00:00Z", chain, parent})
 	if err != nil {
-		panic("engine: internal error: " + err.Error()) // constants and strings
+		panic("savetar: internal error: " + err.Error()) // constants and strings
 	}
 	return digest.FromBytes(body)
+}
+
+// Together reports whether one save can hold the images. Docker's old format does
+// not tell two top layers on the same parent apart.
+func Together(f Format, images []*transfer.Image) bool {
+	if f != Classic {
+		return true
+	}
+	_, ok := newV1Layers(images)
+	return ok
 }
 
 // newV1Layers computes the folders of the images. ok is false when two of them

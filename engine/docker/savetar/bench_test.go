@@ -1,4 +1,4 @@
-package docker
+package savetar
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// BenchmarkSaveReader filters what an engine saves, passing every layer on or
+// BenchmarkReader filters what an engine saves, passing every layer on or
 // dropping every one.
-func BenchmarkSaveReader(b *testing.B) {
+func BenchmarkReader(b *testing.B) {
 	offered, archive := classicArchive(b, throwaway.Layer{Size: 32 << 20, Seed: 1}, throwaway.Layer{Size: 8 << 20, Seed: 2})
 	all := map[digest.Digest]bool{}
 	for _, l := range offered.Layers {
@@ -26,8 +26,8 @@ func BenchmarkSaveReader(b *testing.B) {
 			b.SetBytes(int64(len(archive)))
 			for b.Loop() {
 				w := &countingWriter{}
-				r := newSaveReader(Classic, []*transfer.Image{offered}, drop, w)
-				if err := r.read(b.Context(), onlyReader{bytes.NewReader(archive)}); err != nil {
+				r := NewReader(Classic, []*transfer.Image{offered}, drop, w)
+				if err := r.Read(b.Context(), onlyReader{bytes.NewReader(archive)}); err != nil {
 					b.Fatal(err)
 				}
 				if dropped := w.n < 1<<20; dropped != (drop != nil) {
