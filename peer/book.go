@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/imgsend/imgsend/peer/internal/state"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -129,7 +130,7 @@ func (b *Book) Known(id ID) bool {
 	defer b.mu.Unlock()
 	info, err := os.Stat(b.path)
 	if err == nil {
-		err = checkFolder(filepath.Dir(b.path))
+		err = state.CheckFolder(filepath.Dir(b.path))
 	}
 	if err != nil {
 		b.info, b.ids = nil, nil
@@ -235,7 +236,7 @@ func addAddrs(fresh, old []ma.Multiaddr) []ma.Multiaddr {
 
 // load reads the file. One that does not exist is empty.
 func (b *Book) load() (*page, error) {
-	data, err := readPrivate(b.path, "the saved peers", 0o022, maxBook)
+	data, err := state.Read(b.path, "the saved peers", 0o022, maxBook)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &page{}, nil
 	}
@@ -251,10 +252,10 @@ func (b *Book) load() (*page, error) {
 // change lets edit change the file while no other program does. Nothing is
 // written if edit returns false.
 func (b *Book) change(edit func(*page) bool) error {
-	if err := makeFolder(filepath.Dir(b.path)); err != nil {
+	if err := state.MakeFolder(filepath.Dir(b.path)); err != nil {
 		return err
 	}
-	unlock, err := lockFile(b.path + ".lock")
+	unlock, err := state.Lock(b.path + ".lock")
 	if err != nil {
 		return err
 	}
@@ -266,28 +267,9 @@ func (b *Book) change(edit func(*page) bool) error {
 	if !edit(page) {
 		return nil
 	}
-	return replaceFile(b.path, page.String())
-}
-
-// replaceFile puts text into the file at path, whole or not at all. The caller
-// holds the lock.
-func replaceFile(path, text string) error {
+	text := page.String()
 	if len(text) > maxBook {
-		return fmt.Errorf("%s would be larger than %d bytes", path, maxBook)
+		return fmt.Errorf("%s would be larger than %d bytes", b.path, maxBook)
 	}
-	sweepTemp(path, 0) // whoever holds the lock is the only writer
-	temp, err := writeTemp(path, text)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		os.Remove(temp)
-		return err
-	}
-	// What matters happened. Some systems cannot sync a folder.
-	if folder, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = folder.Sync()
-		folder.Close()
-	}
-	return nil
+	return state.Replace(b.path, text)
 }

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -388,46 +387,6 @@ func TestBookOfManyPrograms(t *testing.T) {
 }
 
 // Both kinds of lock keep goroutines apart too.
-func TestLocks(t *testing.T) {
-	for what, lock := range map[string]func(string) (func(), error){"default": peer.LockFile, "exclusive": peer.LockExclusive} {
-		path := filepath.Join(t.TempDir(), "lock")
-		var held atomic.Bool
-		var all sync.WaitGroup
-		for range 8 {
-			all.Go(func() {
-				for range 20 {
-					unlock, err := lock(path)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if !held.CompareAndSwap(false, true) {
-						t.Errorf("%s: locked twice", what)
-					}
-					runtime.Gosched()
-					held.Store(false)
-					unlock()
-				}
-			})
-		}
-		all.Wait()
-	}
-	// A lock left by a program that crashed.
-	path := filepath.Join(t.TempDir(), "lock")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(path, old, old); err != nil {
-		t.Fatal(err)
-	}
-	unlock, err := peer.LockExclusive(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock()
-}
-
 func FuzzBook(f *testing.F) {
 	f.Add(keptText)
 	f.Add("")

@@ -10,8 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
+	"github.com/imgsend/imgsend/peer/internal/state"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
 )
@@ -27,10 +27,6 @@ const (
 	// identityHeader starts the one line of the key file. After it comes the
 	// standard base64 of the 32 byte Ed25519 seed (RFC 8032), then a newline.
 	identityHeader = "imgsend-ed25519-seed "
-
-	// tempStale is the age at which a temporary file belongs to no process that
-	// is just creating a key.
-	tempStale = time.Minute
 
 	// maxIdentityFile bounds what is read of a file that should hold one line.
 	maxIdentityFile = 4096
@@ -72,7 +68,7 @@ func LoadIdentity(home string) (crypto.PrivKey, error) {
 }
 
 func readIdentity(path string) (crypto.PrivKey, error) {
-	data, err := readPrivate(path, "the identity of this host", 0o077, maxIdentityFile)
+	data, err := state.Read(path, "the identity of this host", 0o077, maxIdentityFile)
 	if err != nil {
 		return nil, err
 	}
@@ -109,38 +105,21 @@ func parseIdentity(data []byte) (crypto.PrivKey, error) {
 
 // createIdentity puts a new key at path unless there is a file by now.
 func createIdentity(path string) error {
-	if err := makeFolder(filepath.Dir(path)); err != nil {
+	if err := state.MakeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := rand.Read(seed); err != nil {
 		return err
 	}
-	sweepTemp(path, tempStale)
-	temp, err := writeTemp(path, identityHeader+base64.StdEncoding.EncodeToString(seed)+"\n")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
-	return publish(temp, path)
+	return state.Create(path, identityHeader+base64.StdEncoding.EncodeToString(seed)+"\n")
 }
 
-// publish gives the finished file temp its name, unless the name is taken:
-// then the file that is there wins, which is not an error.
-func publish(temp, path string) error {
-	err := os.Link(temp, path)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return nil
+// ParseID reads the text form of an [ID].
+func ParseID(s string) (ID, error) {
+	id, err := lpeer.Decode(s)
+	if err != nil {
+		return "", fmt.Errorf("not a peer ID: %w", err)
 	}
-	// Some file systems have no hard links. A name claimed exclusively keeps
-	// the promise; only a crash between these two lines leaves it empty, and
-	// an empty key is reported as damaged.
-	claim, claimErr := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(claimErr, fs.ErrExist) {
-		return nil
-	}
-	if claimErr != nil {
-		return err
-	}
-	return errors.Join(claim.Close(), os.Rename(temp, path))
+	return id, nil
 }

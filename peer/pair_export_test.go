@@ -60,9 +60,3 @@ func ReadPage(text string) ([]Peer, []Damage) {
 	p := parsePage(text)
 	return p.peers(), p.damage()
 }
-
-// LockFile and LockExclusive are the two kinds of locks.
-var (
-	LockFile      = lockFile
-	LockExclusive = lockExclusive
-)

@@ -1,9 +1,8 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package peer
+package state
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,30 +15,6 @@ const hasPermissions = true
 // openNow opens a file to read it. It does not wait for the writer of a FIFO.
 func openNow(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-}
-
-// openLock opens the file at path, and makes it where there is none. It follows
-// no symbolic link.
-func openLock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
-	if errors.Is(err, syscall.ELOOP) {
-		return nil, fmt.Errorf("refuse %s: it is a symbolic link; remove it", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err == nil {
-		err = checkOwner(path, info)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
 }
 
 // checkOwner refuses what belongs to neither this user nor root.

@@ -1,6 +1,4 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
-
-package peer
+package state
 
 import (
 	"io/fs"
