@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/imgsend/imgsend/peer/internal/stack"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peerstore"
@@ -53,17 +54,17 @@ func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialCon
 	if err != nil {
 		return nil, err
 	}
-	n, err := newNode(key, nil, timeout)
+	n, err := stack.New(key, nil, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("prepare to dial %s: %w", target, err)
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	stream, err := n.open(limited, target, protocol.ID(config.Protocol))
+	stream, err := open(limited, n, target, protocol.ID(config.Protocol))
 	if err == nil {
-		return &Stream{stream: stream, free: func() { n.close() }}, nil
+		return &Stream{stream: stream, free: func() { n.Close() }}, nil
 	}
-	n.close()
+	n.Close()
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("dial %s: %w", target, context.Cause(ctx))
 	}
@@ -81,12 +82,12 @@ func otherKey(key crypto.PrivKey, id ID) (crypto.PrivKey, error) {
 
 // open connects and negotiates. When it returns an error nothing is left of
 // the connection but n.
-func (n *node) open(ctx context.Context, target Target, proto protocol.ID) (network.Stream, error) {
+func open(ctx context.Context, n *stack.Node, target Target, proto protocol.ID) (network.Stream, error) {
 	fail := func(err error) (network.Stream, error) {
-		return nil, dialError(target, n.swarm.LocalPeer(), err)
+		return nil, dialError(target, n.Swarm.LocalPeer(), err)
 	}
-	n.store.AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
-	conn, err := n.swarm.DialPeer(ctx, target.ID)
+	n.Store.AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
+	conn, err := n.Swarm.DialPeer(ctx, target.ID)
 	if err != nil {
 		return fail(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/imgsend/imgsend/peer/internal/stack"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
@@ -12,7 +13,7 @@ import (
 // Limits that tests reach for.
 const (
 	MaxWaiting = maxWaiting
-	MaxConns   = maxConns
+	MaxConns   = stack.MaxConns
 )
 
 // ListenNear is Listen with an empty Addr, but for the first port to try and
@@ -22,7 +23,7 @@ func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip
 	if err != nil {
 		return nil, err
 	}
-	err = h.node.listenNear(ctx, first, func(port int) (addrs []ma.Multiaddr) {
+	err = h.node.ListenNear(ctx, first, func(port int) (addrs []ma.Multiaddr) {
 		for _, ip := range ips {
 			addrs = append(addrs, tcpAddr(ip, port))
 		}
@@ -38,11 +39,11 @@ func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip
 // NewSwarm returns a libp2p network with our transports and nobody in charge,
 // to play other programs with, and what closes it.
 func NewSwarm(key crypto.PrivKey) (*swarm.Swarm, func() error, error) {
-	n, err := newNode(key, nil, DefaultDialTimeout)
+	n, err := stack.New(key, nil, DefaultDialTimeout)
 	if err != nil {
 		return nil, nil, err
 	}
-	return n.swarm, n.close, nil
+	return n.Swarm, n.Close, nil
 }
 
 // IsVirtual is isVirtual.

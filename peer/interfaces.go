@@ -25,7 +25,7 @@ func isVirtual(name string) bool {
 func expand(listening []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, addr := range listening {
-		if !isWildcard(addr) {
+		if !manet.IsIPUnspecified(addr) {
 			out = append(out, addr)
 			continue
 		}

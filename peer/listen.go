@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/imgsend/imgsend/peer/internal/stack"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -26,9 +27,22 @@ type ListenConfig struct {
 	Policy Policy
 }
 
+// Limits on the streams that a host holds.
+const (
+	// maxWaiting is the number of streams that wait for [Host.Accept].
+	maxWaiting = 4
+
+	// maxProtocolID bounds the protocol IDs that are answered, in bytes.
+	maxProtocolID = 64
+
+	// negotiateTimeout ends streams that do not name a protocol, and
+	// connections that do not open a stream.
+	negotiateTimeout = 10 * time.Second
+)
+
 // Host listens for streams.
 type Host struct {
-	node *node
+	node *stack.Node
 	gate *gate
 
 	mu      sync.Mutex
@@ -57,12 +71,12 @@ func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host
 		return nil, fmt.Errorf("prepare to listen: %w", err)
 	}
 	if config.Addr == "" {
-		err = h.node.listenNear(ctx, DefaultPort, wildcard)
+		err = h.node.ListenNear(ctx, DefaultPort, wildcard)
 	} else {
-		err = h.node.listen(ctx, addrs)
+		err = h.node.Listen(ctx, addrs)
 	}
 	if err != nil {
-		h.node.close()
+		h.node.Close()
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return h, nil
@@ -76,22 +90,22 @@ func newHost(key crypto.PrivKey, policy Policy) (*Host, error) {
 		closed: make(chan struct{}),
 	}
 	var err error
-	if h.node, err = newNode(key, h.gate, DefaultDialTimeout); err != nil {
+	if h.node, err = stack.New(key, h.gate, DefaultDialTimeout); err != nil {
 		return nil, err
 	}
-	h.node.swarm.SetStreamHandler(h.handle)
+	h.node.Swarm.SetStreamHandler(h.handle)
 	return h, nil
 }
 
 // ID returns who this host is.
-func (h *Host) ID() ID { return h.node.swarm.LocalPeer() }
+func (h *Host) ID() ID { return h.node.Swarm.LocalPeer() }
 
 // Addrs returns the addresses with which this host can be dialed, each with
 // its ID, best first. A host that listens on all addresses has those of its
 // interfaces, real ones first, loopback last, and without those of containers,
 // bridges and tunnels, and IPv6 link-local ones.
 func (h *Host) Addrs() []ma.Multiaddr {
-	return withID(h.ID(), expand(h.node.swarm.ListenAddresses()))
+	return withID(h.ID(), expand(h.node.Swarm.ListenAddresses()))
 }
 
 // Accept returns the next stream, in the order in which they came. Serve one
@@ -131,7 +145,7 @@ func (h *Host) Close() error {
 	if p := h.gate.offered(); p != nil {
 		p.end(Paired{}, fmt.Errorf("pair: %w", net.ErrClosed))
 	}
-	return h.node.close()
+	return h.node.Close()
 }
 
 // handle runs for every stream that a peer opens.

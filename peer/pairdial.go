@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/imgsend/imgsend/peer/internal/stack"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
@@ -77,12 +78,12 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 	if target.ID.MatchesPrivateKey(key) {
 		return Paired{}, fmt.Errorf("pair: %w", ErrSelf)
 	}
-	n, err := newNode(key, nil, DefaultDialTimeout)
+	n, err := stack.New(key, nil, DefaultDialTimeout)
 	if err != nil {
 		return Paired{}, fmt.Errorf("prepare to dial %s: %w", target, err)
 	}
-	defer n.close()
-	s, err := n.open(ctx, target, protocol.ID(PairProtocol))
+	defer n.Close()
+	s, err := open(ctx, n, target, protocol.ID(PairProtocol))
 	if errors.Is(err, ErrRefused) || errors.Is(err, ErrVersion) {
 		return Paired{}, fmt.Errorf("%w: %w", ErrNoCode, err)
 	}
@@ -91,7 +92,7 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 	}
 	stream := &Stream{stream: s}
 	stop := context.AfterFunc(ctx, func() { _ = stream.Reset() })
-	name, err := newTalk(stream, n.swarm.LocalPeer(), target.ID, false).dialerSide(config.Code, config.Name)
+	name, err := newTalk(stream, n.Swarm.LocalPeer(), target.ID, false).dialerSide(config.Code, config.Name)
 	if !stop() && err != nil {
 		_ = stream.Reset()
 		return Paired{}, fmt.Errorf("pair with %s: %w: %w", target.Addr, context.Cause(ctx), err)
@@ -127,13 +128,13 @@ func Identify(ctx context.Context, target Target) (ID, error) {
 	if err := probe.check(); err != nil {
 		return "", fmt.Errorf("dial: %w: %w", ErrBadTarget, err)
 	}
-	n, err := newNode(key, nil, DefaultDialTimeout)
+	n, err := stack.New(key, nil, DefaultDialTimeout)
 	if err != nil {
 		return "", fmt.Errorf("prepare to dial %s: %w", target.Addr, err)
 	}
-	defer n.close()
-	n.store.AddAddr(id, target.Addr, peerstore.TempAddrTTL)
-	_, err = n.swarm.DialPeer(ctx, id)
+	defer n.Close()
+	n.Store.AddAddr(id, target.Addr, peerstore.TempAddrTTL)
+	_, err = n.Swarm.DialPeer(ctx, id)
 	var mismatch sec.ErrPeerIDMismatch
 	if errors.As(err, &mismatch) {
 		return mismatch.Actual, nil

@@ -11,6 +11,9 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
+// closeTimeout is how long [Stream.Close] waits for the other side.
+const closeTimeout = 3 * time.Second
+
 // ProtocolFamily starts the ID of every protocol that a [Host] accepts; what
 // follows is the version.
 const ProtocolFamily = "/imgsend/transfer/"

@@ -1,4 +1,4 @@
-package peer
+package stack
 
 import (
 	"time"
@@ -10,11 +10,11 @@ import (
 
 // Limits that bound what the other side, known or not, can make this one hold.
 const (
-	// maxConns is the number of inbound connections of one TCP socket that
+	// MaxConns is the number of inbound connections of one TCP socket that
 	// exist at a time, most of them still in their handshake. The next ones
 	// wait in the kernel's backlog, where they cost nothing here, and get
 	// their turn. It takes more than 32 addresses to fill it, see maxIPConns.
-	maxConns = 256
+	MaxConns = 256
 
 	// maxPeerConns is the number of connections from one peer.
 	maxPeerConns = 8
@@ -27,9 +27,6 @@ const (
 	// is served, and one more may be told that it is too many.
 	maxPeerStreams = 2
 
-	// maxWaiting is the number of streams that wait for [Host.Accept].
-	maxWaiting = 4
-
 	// maxMemory bounds what the receive windows of all streams together may
 	// grow by, and maxPeerMemory those of one peer, in bytes.
 	maxMemory     = 64 << 20
@@ -39,15 +36,8 @@ const (
 	// it. It grows to 16 MiB, within maxPeerMemory, if the reader keeps up.
 	initialWindow = 4 << 20
 
-	// maxProtocolID bounds the protocol IDs that are answered, in bytes.
-	maxProtocolID = 64
-
 	// handshakeTimeout ends connections that do not finish TLS and yamux.
 	handshakeTimeout = 5 * time.Second
-
-	// negotiateTimeout ends streams that do not name a protocol, and
-	// connections that do not open a stream.
-	negotiateTimeout = 10 * time.Second
 
 	// lostAfter is the time after which the kernel gives up a connection whose
 	// other side acknowledges nothing. It exceeds the 30 s of silence that a
@@ -64,15 +54,12 @@ const (
 	// maxFrame is the payload of the largest yamux frame, in bytes: with the
 	// frame's header of 12 bytes it fills one TLS record of 16 KiB.
 	maxFrame = 16<<10 - 12
-
-	// closeTimeout is how long [Stream.Close] waits for the other side.
-	closeTimeout = 3 * time.Second
 )
 
 // newResourceManager returns libp2p's bookkeeping of connections, streams and
 // memory, with fixed limits.
 func newResourceManager() (network.ResourceManager, error) {
-	const conns = 2*maxConns + 8 // two sockets
+	const conns = 2*MaxConns + 8 // two sockets
 	all := rcmgr.ResourceLimits{
 		Streams: 2 * conns, StreamsInbound: 2 * conns, StreamsOutbound: 8,
 		Conns: conns, ConnsInbound: conns, ConnsOutbound: 8, FD: conns,
@@ -100,7 +87,7 @@ func newResourceManager() (network.ResourceManager, error) {
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: maxIPConns}},
 		),
 		// The default lets one address connect once in five seconds, too
-		// seldom for a loop over many images. maxConns bounds the work.
+		// seldom for a loop over many images. MaxConns bounds the work.
 		rcmgr.WithConnRateLimiters(&rate.Limiter{}),
 	)
 }

@@ -1,4 +1,4 @@
-package peer
+package stack
 
 import (
 	"context"
@@ -24,40 +24,42 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// node is the libp2p network of one host: its key, its transports, its limits.
-type node struct {
-	swarm  *swarm.Swarm
-	store  peerstore.Peerstore
-	limits network.ResourceManager
+// Node is the libp2p network of one host: its key, its transport, its limits.
+type Node struct {
+	// Swarm has the connections.
+	Swarm *swarm.Swarm
+	// Store has the addresses to dial.
+	Store peerstore.Peerstore
 
+	limits  network.ResourceManager
 	closing sync.Once
 	closed  error
 }
 
-// newNode builds a network that neither listens nor dials yet. gater may be
-// nil. dialTimeout bounds one dial.
-func newNode(key crypto.PrivKey, gater connmgr.ConnectionGater, dialTimeout time.Duration) (_ *node, err error) {
+// New builds a network that neither listens nor dials yet. gater may be nil.
+// dialTimeout bounds one dial.
+func New(key crypto.PrivKey, gater connmgr.ConnectionGater, dialTimeout time.Duration) (_ *Node, err error) {
 	silence()
 	id, err := lpeer.IDFromPrivateKey(key)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{}
+	n := &Node{}
 	defer func() {
 		if err != nil {
-			n.close()
+			n.Close()
 		}
 	}()
 	if n.limits, err = newResourceManager(); err != nil {
 		return nil, err
 	}
-	if n.store, err = pstoremem.NewPeerstore(); err != nil {
+	if n.Store, err = pstoremem.NewPeerstore(); err != nil {
 		return nil, err
 	}
-	if err := n.store.AddPrivKey(id, key); err != nil {
+	if err := n.Store.AddPrivKey(id, key); err != nil {
 		return nil, err
 	}
-	n.swarm, err = swarm.NewSwarm(id, n.store, eventbus.NewBus(),
+	n.Swarm, err = swarm.NewSwarm(id, n.Store, eventbus.NewBus(),
 		swarm.WithConnectionGater(gater),
 		swarm.WithResourceManager(n.limits),
 		swarm.WithMultiaddrResolver(noNames{}),
@@ -73,7 +75,7 @@ func newNode(key crypto.PrivKey, gater connmgr.ConnectionGater, dialTimeout time
 	if err != nil {
 		return nil, err
 	}
-	return n, n.swarm.AddTransport(&tcpTransport{upgrader: up, limits: n.limits})
+	return n, n.Swarm.AddTransport(&tcpTransport{upgrader: up, limits: n.limits})
 }
 
 // newUpgrader returns what makes a TCP connection secure and able to carry
@@ -113,15 +115,15 @@ func newMuxer() *yamux.Transport {
 	return (*yamux.Transport)(&config)
 }
 
-// close ends every connection and goroutine. What was not delivered is lost.
-func (n *node) close() error {
+// Close ends every connection and goroutine. What was not delivered is lost.
+func (n *Node) Close() error {
 	n.closing.Do(func() {
 		var errs []error
-		if n.swarm != nil {
-			errs = append(errs, n.swarm.Close())
+		if n.Swarm != nil {
+			errs = append(errs, n.Swarm.Close())
 		}
-		if n.store != nil {
-			errs = append(errs, n.store.Close())
+		if n.Store != nil {
+			errs = append(errs, n.Store.Close())
 		}
 		if n.limits != nil {
 			errs = append(errs, n.limits.Close())
@@ -131,13 +133,13 @@ func (n *node) close() error {
 	return n.closed
 }
 
-// noNames refuses to look up host names. Targets with names are turned away
-// long before; this is the lock behind the door.
+// noNames refuses to look up host names. Package peer refuses targets with host
+// names long before.
 type noNames struct{}
 
 var errNoNames = errors.New("host names are not looked up")
 
-func (noNames) ResolveDNSAddr(context.Context, ID, ma.Multiaddr, int, int) ([]ma.Multiaddr, error) {
+func (noNames) ResolveDNSAddr(context.Context, lpeer.ID, ma.Multiaddr, int, int) ([]ma.Multiaddr, error) {
 	return nil, errNoNames
 }
 

@@ -1,4 +1,4 @@
-package peer
+package stack
 
 import (
 	"crypto/rand"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/sec"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -71,7 +72,7 @@ func secured(t *testing.T) *tlsTransport {
 
 // shake runs the handshake of both sides and checks whom the dialer has met,
 // unless want is empty.
-func shake(t *testing.T, dialer, listener sec.SecureTransport, want ID) error {
+func shake(t *testing.T, dialer, listener sec.SecureTransport, want lpeer.ID) error {
 	t.Helper()
 	near, far := net.Pipe()
 	defer near.Close()

@@ -1,10 +1,11 @@
-package peer
+package stack
 
 import (
 	"context"
 	"net"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/transport"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -19,7 +20,7 @@ import (
 //     refusal or a last message before the process ends;
 //   - ports are not shared (SO_REUSEPORT), so that a taken port is an error,
 //     and a dial does not leave from the listening port;
-//   - beyond maxConns, connections wait instead of being dropped;
+//   - beyond MaxConns, connections wait instead of being dropped;
 //   - a listener hangs up politely, see politeConn;
 //   - the kernel gives up a dead connection after lostAfter.
 type tcpTransport struct {
@@ -33,7 +34,7 @@ var _ transport.Transport = (*tcpTransport)(nil)
 // after lostAfter without an answer.
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: lostAfter / 4, Interval: lostAfter / 4, Count: 3}
 
-func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id ID) (transport.CapableConn, error) {
+func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id lpeer.ID) (transport.CapableConn, error) {
 	scope, err := t.limits.OpenConnection(network.DirOutbound, true, addr)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (t *tcpTransport) Listen(addr ma.Multiaddr) (transport.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := manet.WrapNetListener(netutil.LimitListener(politeListener{socket}, maxConns))
+	listener, err := manet.WrapNetListener(netutil.LimitListener(politeListener{socket}, MaxConns))
 	if err != nil {
 		socket.Close()
 		return nil, err
@@ -71,7 +72,7 @@ func (t *tcpTransport) Listen(addr ma.Multiaddr) (transport.Listener, error) {
 }
 
 func (t *tcpTransport) CanDial(addr ma.Multiaddr) bool {
-	return checkTransport(addr) == nil
+	return len(addr) == 2 && addr[1].Code() == ma.P_TCP
 }
 
 func (t *tcpTransport) Protocols() []int { return []int{ma.P_TCP} }

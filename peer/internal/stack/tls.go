@@ -1,4 +1,4 @@
-package peer
+package stack
 
 import (
 	"context"
@@ -27,7 +27,7 @@ import (
 // the signature by its key, which has no time, so a certificate of any host is
 // valid here for ever. It is made anew at each start.
 type tlsTransport struct {
-	self     ID
+	self     lpeer.ID
 	identity *libp2ptls.Identity
 	muxer    protocol.ID // the one that is offered with the handshake
 }
@@ -62,17 +62,17 @@ func (t *tlsTransport) ID() protocol.ID { return libp2ptls.ID }
 
 // SecureInbound runs the handshake as the listening side. p is empty if anybody
 // may come.
-func (t *tlsTransport) SecureInbound(ctx context.Context, insecure net.Conn, p ID) (sec.SecureConn, error) {
+func (t *tlsTransport) SecureInbound(ctx context.Context, insecure net.Conn, p lpeer.ID) (sec.SecureConn, error) {
 	return t.secure(ctx, insecure, p, tls.Server)
 }
 
 // SecureOutbound runs the handshake as the dialing side.
-func (t *tlsTransport) SecureOutbound(ctx context.Context, insecure net.Conn, p ID) (sec.SecureConn, error) {
+func (t *tlsTransport) SecureOutbound(ctx context.Context, insecure net.Conn, p lpeer.ID) (sec.SecureConn, error) {
 	return t.secure(ctx, insecure, p, tls.Client)
 }
 
 // secure runs the handshake; when it fails, insecure is closed.
-func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p ID, side func(net.Conn, *tls.Config) *tls.Conn) (_ sec.SecureConn, err error) {
+func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p lpeer.ID, side func(net.Conn, *tls.Config) *tls.Conn) (_ sec.SecureConn, err error) {
 	defer func() {
 		if err != nil {
 			_ = insecure.Close()
@@ -90,7 +90,7 @@ func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p ID, side
 	default: // a handshake that succeeded has verified a certificate
 	}
 	if key == nil {
-		return nil, errors.New("peer: internal error: no key after the handshake")
+		return nil, errors.New("stack: internal error: no key after the handshake")
 	}
 	remote, err := lpeer.IDFromPublicKey(key)
 	if err != nil {
@@ -106,12 +106,12 @@ func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p ID, side
 // tlsConn is a connection whose two ends are known.
 type tlsConn struct {
 	*tls.Conn
-	self, remote ID
+	self, remote lpeer.ID
 	key          crypto.PubKey
 	state        network.ConnectionState
 }
 
-func (c *tlsConn) LocalPeer() ID                      { return c.self }
-func (c *tlsConn) RemotePeer() ID                     { return c.remote }
+func (c *tlsConn) LocalPeer() lpeer.ID                { return c.self }
+func (c *tlsConn) RemotePeer() lpeer.ID               { return c.remote }
 func (c *tlsConn) RemotePublicKey() crypto.PubKey     { return c.key }
 func (c *tlsConn) ConnState() network.ConnectionState { return c.state }
