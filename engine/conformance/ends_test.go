@@ -152,7 +152,7 @@ func (e *engineEnd) source(t *testing.T, refs ...string) transfer.Source {
 	return src
 }
 
-func (e *engineEnd) sink(t *testing.T) transfer.Sink { return docker.NewSink(e.Engine) }
+func (e *engineEnd) sink(_ *testing.T) transfer.Sink { return docker.NewSink(e.Engine) }
 
 // files exports a container of the image, which is never started.
 func (e *engineEnd) files(t *testing.T, ref string) tree {
