@@ -10,7 +10,8 @@ const module = "github.com/imgsend/imgsend/"
 
 // TestImports checks that imports point one way: cmd to all; engine to its stores;
 // these to engine/store and what is below it, and to transfer; transfer and peer to
-// none of the others. The parts of a store that know no engine stay so.
+// none of the others. The parts of a store that know no engine stay so, and the
+// parts of peer import nothing of this project.
 func TestImports(t *testing.T) {
 	docker := []string{module + "engine/docker", "github.com/docker/docker"}
 	for pkg, banned := range map[string][]string{
@@ -30,11 +31,7 @@ func TestImports(t *testing.T) {
 		"engine/docker/loopback": {"github.com/docker/docker", module + "engine/store", module + "engine/layout", module + "transfer"},
 		"engine/docker/buildkit": {"github.com/docker/docker", module + "engine/store", module + "engine/layout", module + "transfer"},
 	} {
-		out, err := exec.Command("go", "list", "-deps", module+pkg).CombinedOutput()
-		if err != nil {
-			t.Fatalf("go list: %v\n%s", err, out)
-		}
-		for dep := range strings.FieldsSeq(string(out)) {
+		for _, dep := range dependencies(t, module+pkg) {
 			for _, b := range banned {
 				if strings.HasPrefix(dep, b) {
 					t.Errorf("%s depends on %s", pkg, dep)
@@ -42,4 +39,20 @@ func TestImports(t *testing.T) {
 			}
 		}
 	}
+	for _, part := range []string{"peer/lan", "peer/internal/cpace", "peer/internal/state", "peer/internal/stack", "peer/internal/netns"} {
+		for _, dep := range dependencies(t, module+part) {
+			if strings.HasPrefix(dep, module) && dep != module+part {
+				t.Errorf("%s depends on %s", part, dep)
+			}
+		}
+	}
+}
+
+func dependencies(t *testing.T, packages string) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", packages).CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	return strings.Fields(string(out))
 }

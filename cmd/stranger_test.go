@@ -14,6 +14,7 @@ import (
 
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -48,7 +49,7 @@ func cmdDecoys(t *testing.T, ts *testscript.TestScript, args []string) {
 		ts.Check(err)
 		ts.Defer(func() { host.Close() })
 		name := fmt.Sprintf("decoy%d", i)
-		announcer, err := peer.Announce(host.ID(), peer.Announcement{Name: name, Nameplate: args[1], Addrs: host.Addrs})
+		announcer, err := lan.Announce(host.ID(), lan.Announcement{Name: name, Nameplate: args[1], Addrs: host.Addrs})
 		ts.Check(err)
 		ts.Defer(func() { announcer.Close() })
 		p, err := host.Pair(peer.PairingConfig{Code: code, Name: name})
@@ -103,7 +104,7 @@ func cmdFlood(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	const atOnce = 8 // addresses of one announcement
 	for some := range slices.Chunk(addrs, atOnce) {
-		announcer, err := peer.Announce(id, peer.Announcement{Name: "buildbox", Addrs: func() []ma.Multiaddr { return some }})
+		announcer, err := lan.Announce(id, lan.Announcement{Name: "buildbox", Addrs: func() []ma.Multiaddr { return some }})
 		ts.Check(err)
 		ts.Defer(func() { announcer.Close() })
 	}

@@ -69,13 +69,3 @@ func tcpAddr(ip netip.Addr, port int) ma.Multiaddr {
 	// No text made of an IP address and a number fails to parse.
 	return ma.StringCast(fmt.Sprintf("/%s/%s/tcp/%d", family, ip, port))
 }
-
-// withID appends /p2p/ID to each of addrs.
-func withID(id ID, addrs []ma.Multiaddr) []ma.Multiaddr {
-	suffix := ma.StringCast("/p2p/" + id.String())
-	out := make([]ma.Multiaddr, 0, len(addrs))
-	for _, addr := range addrs {
-		out = append(out, addr.Encapsulate(suffix))
-	}
-	return out
-}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/netns"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -330,7 +331,7 @@ func TestForgetWhileRunning(t *testing.T) {
 }
 
 func init() {
-	helpers["book"] = func() error {
+	netns.Helpers["book"] = func() error {
 		book := peer.OpenBook(os.Getenv("PEER_TEST_HOME"))
 		id, err := peer.ParseID(os.Getenv("PEER_TEST_ID"))
 		if err != nil {
@@ -420,6 +421,6 @@ func FuzzBook(f *testing.F) {
 func helperCommand(t *testing.T, helper string, env ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(testContext(t), os.Args[0])
-	cmd.Env = append(append(os.Environ(), helperEnv+"="+helper), env...)
+	cmd.Env = append(append(os.Environ(), netns.HelperVar+"="+helper), env...)
 	return cmd
 }

@@ -45,9 +45,3 @@ func NewSwarm(key crypto.PrivKey) (*swarm.Swarm, func() error, error) {
 	}
 	return n.Swarm, n.Close, nil
 }
-
-// IsVirtual is isVirtual.
-func IsVirtual(name string) bool { return isVirtual(name) }
-
-// Expand is expand.
-func Expand(addrs []ma.Multiaddr) []ma.Multiaddr { return expand(addrs) }

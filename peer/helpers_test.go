@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/netns"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/goleak"
@@ -20,7 +21,7 @@ const proto = peer.ProtocolFamily + "1"
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	runHelper() // does not return in a helper process
+	netns.Main() // does not return in a helper process
 	goleak.VerifyTestMain(m)
 }
 

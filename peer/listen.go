@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer/internal/stack"
+	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multistream"
@@ -105,7 +107,9 @@ func (h *Host) ID() ID { return h.node.Swarm.LocalPeer() }
 // interfaces, real ones first, loopback last, and without those of containers,
 // bridges and tunnels, and IPv6 link-local ones.
 func (h *Host) Addrs() []ma.Multiaddr {
-	return withID(h.ID(), expand(h.node.Swarm.ListenAddresses()))
+	// The ID of a key makes no error.
+	addrs, _ := lpeer.AddrInfoToP2pAddrs(&lpeer.AddrInfo{ID: h.ID(), Addrs: lan.Reachable(h.node.Swarm.ListenAddresses())})
+	return addrs
 }
 
 // Accept returns the next stream, in the order in which they came. Serve one

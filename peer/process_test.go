@@ -8,22 +8,6 @@ import (
 	"testing"
 )
 
-// helperEnv makes the test binary another program, see runHelper.
-const helperEnv = "PEER_TEST_HELPER"
-
-// runHelper turns the process into what helperEnv asks for, and ends it.
-func runHelper() {
-	if helper, ok := helpers[os.Getenv(helperEnv)]; ok {
-		if err := helper(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-}
-
-var helpers = map[string]func() error{}
-
 // reexec runs the named tests in a process of their own and returns what it
 // wrote to standard error, where libraries write.
 func reexec(t *testing.T, tests string) string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -16,7 +17,7 @@ import (
 type inviter struct {
 	*receiver
 	host     *peer.Host
-	announce *peer.Announcer // nil if it is not announced
+	announce *lan.Announcer // nil if it is not announced
 	remember bool
 	forever  bool // after one was met, another may be
 }

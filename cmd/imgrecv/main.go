@@ -12,6 +12,7 @@ import (
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 )
@@ -197,7 +198,7 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 
 // serve announces this host, shows codes if it is to, and takes transfers.
 func serve(ctx context.Context, r *receiver, host *peer.Host) error {
-	announcer, err := peer.Announce(host.ID(), peer.Announcement{Name: r.o.name, Addrs: host.Addrs})
+	announcer, err := lan.Announce(host.ID(), lan.Announcement{Name: r.o.name, Addrs: host.Addrs})
 	if err != nil {
 		r.v.Sayf("this host cannot be found without its address: %v", err)
 	} else {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	ma "github.com/multiformats/go-multiaddr"
@@ -114,7 +115,7 @@ func (r *reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) 
 func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, error) {
 	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
 	defer cancel()
-	b, err := peer.Browse()
+	b, err := lan.Browse()
 	if err != nil {
 		return peer.Paired{}, notFound(err)
 	}
@@ -126,7 +127,7 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 	defer say.Stop()
 	last := notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
 	tried := 0
-	for f := range b.Find(ctx, peer.ByNameplate(strconv.Itoa(code.Number()))) {
+	for f := range b.Find(ctx, lan.ByNameplate(strconv.Itoa(code.Number()))) {
 		for _, a := range f.Addrs {
 			if tried++; tried > maxTried {
 				return peer.Paired{}, notFound(fmt.Errorf("none of the first %d addresses that are announced with code %d is that of its host; the last one: %w",

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -24,7 +25,7 @@ const (
 type search struct {
 	*reacher
 	peer    peer.Peer
-	browser *peer.Browser // nil if there is no multicast DNS here
+	browser *lan.Browser // nil if there is no multicast DNS here
 	results chan attempt
 	known   []string       // addresses, queued, dialed or done
 	queue   []ma.Multiaddr // to be dialed when fewer than maxDialing are
@@ -111,15 +112,15 @@ func (s *search) drop() {
 }
 
 // browse listens for the peer's announcements.
-func (s *search) browse(ctx context.Context) <-chan peer.Found {
-	b, err := peer.Browse()
+func (s *search) browse(ctx context.Context) <-chan lan.Found {
+	b, err := lan.Browse()
 	if err != nil {
 		return nil
 	}
 	s.browser = b
-	heard := make(chan peer.Found)
+	heard := make(chan lan.Found)
 	go func() {
-		for f := range b.Find(ctx, peer.ByID(s.peer.ID)) {
+		for f := range b.Find(ctx, lan.ByID(s.peer.ID)) {
 			select {
 			case heard <- f:
 			case <-ctx.Done():

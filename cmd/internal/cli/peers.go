@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
 )
 
 // nearbyTime is how long --peers listens for who is waiting on the local
@@ -71,7 +72,7 @@ func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
 		for _, a := range p.Addrs {
 			e.Addrs = append(e.Addrs, a.String())
 		}
-		if i := slices.IndexFunc(near, func(f peer.Found) bool { return f.ID == p.ID }); i >= 0 {
+		if i := slices.IndexFunc(near, func(f lan.Found) bool { return f.ID == p.ID }); i >= 0 {
 			e.Nearby = true
 			e.Addrs = addrs(near[i])
 			near = slices.Delete(near, i, i+1)
@@ -88,8 +89,8 @@ func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
 }
 
 // nearby returns who waits on the local networks now.
-func nearby(ctx context.Context, v *Voice) []peer.Found {
-	b, err := peer.Browse()
+func nearby(ctx context.Context, v *Voice) []lan.Found {
+	b, err := lan.Browse()
 	if err != nil {
 		v.Sayf("nobody nearby can be found: %v", err)
 		return nil
@@ -103,7 +104,7 @@ func nearby(ctx context.Context, v *Voice) []peer.Found {
 	return b.Found()
 }
 
-func addrs(f peer.Found) []string {
+func addrs(f lan.Found) []string {
 	out := []string{}
 	for _, a := range f.Addrs {
 		out = append(out, a.String())

@@ -1,4 +1,4 @@
-package peer_test
+package lan_test
 
 import (
 	"bufio"
@@ -14,10 +14,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
-	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/netns"
+	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -27,9 +29,9 @@ import (
 )
 
 func init() {
-	helpers["announce"] = helperAnnounce
-	helpers["browse"] = helperBrowse
-	helpers["flood"] = helperFlood
+	netns.Helpers["announce"] = helperAnnounce
+	netns.Helpers["browse"] = helperBrowse
+	netns.Helpers["flood"] = helperFlood
 }
 
 // reply is the answer of a helper to one line of its standard input.
@@ -47,7 +49,7 @@ type sighting struct {
 	Addrs               []string
 }
 
-func sight(f peer.Found) sighting {
+func sight(f lan.Found) sighting {
 	return sighting{f.ID.String(), f.Name, f.Nameplate, strings.Fields(strings.Trim(fmt.Sprint(f.Addrs), "[]"))}
 }
 
@@ -68,29 +70,40 @@ func converse(answer func(line string) reply) error {
 	return errors.New("nobody said close")
 }
 
-// helperAnnounce listens where an imgrecv without options does, and announces
-// that.
+// helperAnnounce announces a host that listens on port 7420, or on 7421 if that
+// is taken.
 func helperAnnounce() error {
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		return err
 	}
-	host, err := peer.Listen(context.Background(), key, peer.ListenConfig{Policy: peer.Policy{Strangers: yes}})
+	id, err := lpeer.IDFromPrivateKey(key)
 	if err != nil {
 		return err
 	}
-	an, err := peer.Announce(host.ID(), peer.Announcement{Name: os.Getenv("PEER_TEST_NAME"), Nameplate: "7", Addrs: host.Addrs})
+	port := 7420
+	socket, err := net.Listen("tcp", fmt.Sprint(":", port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		port++
+		socket, err = net.Listen("tcp", fmt.Sprint(":", port))
+	}
+	if err != nil {
+		return err
+	}
+	listening := []ma.Multiaddr{ma.StringCast(fmt.Sprintf("/ip4/0.0.0.0/tcp/%d", port)), ma.StringCast(fmt.Sprintf("/ip6/::/tcp/%d", port))}
+	an, err := lan.Announce(id, lan.Announcement{Name: os.Getenv("PEER_TEST_NAME"), Nameplate: "7",
+		Addrs: func() []ma.Multiaddr { return lan.Reachable(listening) }})
 	if err != nil {
 		return err
 	}
 	return converse(func(line string) reply {
-		r := reply{ID: host.ID().String(), Interfaces: an.Interfaces()}
+		r := reply{ID: id.String(), Interfaces: an.Interfaces()}
 		err := error(nil)
 		if nameplate, ok := strings.CutPrefix(line, "update "); ok {
 			err = an.Update(nameplate)
 		}
 		if line == "close" {
-			err = errors.Join(an.Close(), host.Close())
+			err = errors.Join(an.Close(), socket.Close())
 		}
 		if err != nil {
 			r.Err = err.Error()
@@ -101,7 +114,7 @@ func helperAnnounce() error {
 
 func helperBrowse() error {
 	start := time.Now()
-	b, err := peer.Browse()
+	b, err := lan.Browse()
 	if err != nil {
 		return err
 	}
@@ -146,7 +159,7 @@ func helperFlood() error {
 	if err := ipv4.NewPacketConn(conn).SetMulticastInterface(eth0); err != nil {
 		return err
 	}
-	legacy, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(hostIP)})
+	legacy, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(netns.HostIP)})
 	if err != nil {
 		return err
 	}
@@ -159,13 +172,13 @@ func helperFlood() error {
 	if err != nil {
 		return err
 	}
-	unicast := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(peer.Service), Type: dnsmessage.TypePTR, Class: dnsmessage.ClassINET | 1<<15}}}
+	unicast := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(lan.Service), Type: dnsmessage.TypePTR, Class: dnsmessage.ClassINET | 1<<15}}}
 	question, err := unicast.Pack()
 	if err != nil {
 		return err
 	}
 	return converse(func(string) reply {
-		r := peer.Record{ID: id, Name: "flood", Nameplate: "7", TTL: peer.RecordTTL, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/" + hostIP + "/tcp/1")}}
+		r := lan.Record{ID: id, Name: "flood", Nameplate: "7", TTL: lan.RecordTTL, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/" + netns.HostIP + "/tcp/1")}}
 		var errs []error
 		for i := range 1000 {
 			r.Label = fmt.Sprint("l", i)
@@ -190,7 +203,7 @@ func helperFlood() error {
 func talk(t *testing.T, ns, what string, env ...string) func(line string) reply {
 	t.Helper()
 	// The race detector would have every helper take a second to end.
-	stdin, stdout, wait := helper(t, ns, what, append(env, "GORACE=atexit_sleep_ms=0")...)
+	stdin, stdout, wait := netns.Start(t, ns, what, append(env, "GORACE=atexit_sleep_ms=0")...)
 	return func(line string) reply {
 		t.Helper()
 		if _, err := io.WriteString(stdin, line+"\n"); err != nil {
@@ -218,13 +231,13 @@ func talk(t *testing.T, ns, what string, env ...string) func(line string) reply 
 
 // newLAN is a network of two hosts that both have other interfaces as well:
 // one of containers and a tunnel.
-func newLAN(t *testing.T, v4, v6 bool) *netns {
+func newLAN(t *testing.T, v4, v6 bool) *netns.Net {
 	t.Helper()
-	n := newNetns(t)
-	for i, ns := range []string{n.host, n.dialer} {
-		ip := func(args ...string) { t.Helper(); run(t, "ip", append([]string{"-n", ns}, args...)...) }
+	n := netns.New(t)
+	for i, ns := range []string{n.Host, n.Dialer} {
+		ip := func(args ...string) { t.Helper(); netns.Run(t, "ip", append([]string{"-n", ns}, args...)...) }
 		if v6 {
-			run(t, "ip", "netns", "exec", ns, "sh", "-c", "cd /proc/sys/net/ipv6/conf && "+
+			netns.Run(t, "ip", "netns", "exec", ns, "sh", "-c", "cd /proc/sys/net/ipv6/conf && "+
 				"for f in all default eth0; do echo 0 > $f/accept_dad; echo 0 > $f/disable_ipv6; done")
 			ip("addr", "add", fmt.Sprintf("fd73::%d/64", i+1), "dev", "eth0", "nodad")
 		}
@@ -280,19 +293,19 @@ func TestDiscoverOnALAN(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newLAN(t, c.v4, c.v6)
-			stopHost, stopDialer := capture(t, n.host), capture(t, n.dialer)
-			browse := talk(t, n.dialer, "browse")
+			stopHost, stopDialer := netns.Capture(t, n.Host), netns.Capture(t, n.Dialer)
+			browse := talk(t, n.Dialer, "browse")
 			if got := browse("interfaces").Interfaces; !slices.Equal(got, []string{"eth0"}) {
 				t.Errorf("asks on %v, want eth0", got)
 			}
-			one := talk(t, n.host, "announce", "PEER_TEST_NAME=buildbox")
+			one := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
 			r := one("interfaces")
 			if !slices.Equal(r.Interfaces, []string{"eth0"}) {
 				t.Errorf("announces on %v, want eth0", r.Interfaces)
 			}
 			want := sighting{ID: r.ID, Name: "buildbox", Nameplate: "7"}
 			if c.v4 {
-				want.Addrs = append(want.Addrs, "/ip4/"+hostIP+"/tcp/7420/p2p/"+r.ID)
+				want.Addrs = append(want.Addrs, "/ip4/"+netns.HostIP+"/tcp/7420/p2p/"+r.ID)
 			}
 			if c.v6 {
 				want.Addrs = append(want.Addrs, "/ip6/fd73::1/tcp/7420/p2p/"+r.ID)
@@ -306,7 +319,7 @@ func TestDiscoverOnALAN(t *testing.T) {
 			expect(browse("next").Next)
 
 			// Who comes later is told by an answer, not by the announcement.
-			late := talk(t, n.dialer, "browse")
+			late := talk(t, n.Dialer, "browse")
 			got := late("next")
 			expect(got.Next)
 			t.Logf("first answer after %v", got.Took)
@@ -316,7 +329,7 @@ func TestDiscoverOnALAN(t *testing.T) {
 			late("close")
 
 			// Another receiver with a code of the same number.
-			two := talk(t, n.host, "announce", "PEER_TEST_NAME=buildbox")
+			two := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
 			second := browse("next").Next
 			if id := two("interfaces").ID; second == nil || second.ID != id || second.Nameplate != "7" || !strings.Contains(second.Addrs[0], "/tcp/7421/") {
 				t.Fatalf("found %+v, want %s", second, id)
@@ -347,12 +360,12 @@ func TestDiscoverOnALAN(t *testing.T) {
 
 func TestDiscoverWithoutMulticast(t *testing.T) {
 	n := newLAN(t, true, false)
-	for _, ns := range []string{n.host, n.dialer} {
-		run(t, "ip", "-n", ns, "link", "set", "eth0", "multicast", "off")
+	for _, ns := range []string{n.Host, n.Dialer} {
+		netns.Run(t, "ip", "-n", ns, "link", "set", "eth0", "multicast", "off")
 	}
-	stop := capture(t, n.dialer)
-	announce := talk(t, n.host, "announce", "PEER_TEST_NAME=buildbox")
-	browse := talk(t, n.dialer, "browse")
+	stop := netns.Capture(t, n.Dialer)
+	announce := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
+	browse := talk(t, n.Dialer, "browse")
 	r := browse("next")
 	if r.Next != nil || len(r.Interfaces) != 0 || r.Took > 2*time.Second {
 		t.Errorf("found %+v on %v after %v, want nothing on nothing at once", r.Next, r.Interfaces, r.Took)
@@ -369,22 +382,22 @@ func TestDiscoverWithoutMulticast(t *testing.T) {
 
 func TestDiscoverInterfacesThatComeAndGo(t *testing.T) {
 	n := newLAN(t, true, false)
-	run(t, "ip", "-n", n.host, "link", "set", "eth0", "down")
-	announce := talk(t, n.host, "announce", "PEER_TEST_NAME=buildbox")
+	netns.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "down")
+	announce := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
 	if got := announce("interfaces").Interfaces; len(got) != 0 {
 		t.Errorf("announces on %v", got)
 	}
-	browse := talk(t, n.dialer, "browse")
-	run(t, "ip", "-n", n.host, "link", "set", "eth0", "up")
+	browse := talk(t, n.Dialer, "browse")
+	netns.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "up")
 	if got := browse("next").Next; got == nil || got.Name != "buildbox" {
 		t.Fatalf("found %+v", got)
 	}
-	run(t, "ip", "-n", n.host, "addr", "del", hostIP+"/24", "dev", "eth0")
-	run(t, "ip", "-n", n.host, "addr", "add", "10.73.0.9/24", "dev", "eth0")
+	netns.Run(t, "ip", "-n", n.Host, "addr", "del", netns.HostIP+"/24", "dev", "eth0")
+	netns.Run(t, "ip", "-n", n.Host, "addr", "add", "10.73.0.9/24", "dev", "eth0")
 	if got := browse("next").Next; got == nil || !strings.HasPrefix(got.Addrs[0], "/ip4/10.73.0.9/") {
 		t.Fatalf("found %+v, want the new address", got)
 	}
-	run(t, "ip", "-n", n.dialer, "link", "set", "eth0", "down")
+	netns.Run(t, "ip", "-n", n.Dialer, "link", "set", "eth0", "down")
 	waitFor(t, "it is forgotten with the link", func() bool { return len(browse("list").List) == 0 })
 	browse("close")
 	announce("close")
@@ -393,20 +406,20 @@ func TestDiscoverInterfacesThatComeAndGo(t *testing.T) {
 // A host on two wires is one, and says on each where it is there.
 func TestDiscoverOverTwoWires(t *testing.T) {
 	n := newLAN(t, true, false)
-	run(t, "ip", "link", "add", "eth1", "netns", n.host, "type", "veth", "peer", "name", "eth1", "netns", n.dialer)
-	for ns, ip := range map[string]string{n.host: "10.74.0.1/24", n.dialer: "10.74.0.2/24"} {
-		run(t, "ip", "-n", ns, "addr", "add", ip, "dev", "eth1")
-		run(t, "ip", "-n", ns, "link", "set", "eth1", "up")
+	netns.Run(t, "ip", "link", "add", "eth1", "netns", n.Host, "type", "veth", "peer", "name", "eth1", "netns", n.Dialer)
+	for ns, ip := range map[string]string{n.Host: "10.74.0.1/24", n.Dialer: "10.74.0.2/24"} {
+		netns.Run(t, "ip", "-n", ns, "addr", "add", ip, "dev", "eth1")
+		netns.Run(t, "ip", "-n", ns, "link", "set", "eth1", "up")
 	}
-	stop := capture(t, n.dialer)
-	announce := talk(t, n.host, "announce", "PEER_TEST_NAME=buildbox")
+	stop := netns.Capture(t, n.Dialer)
+	announce := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
 	r := announce("interfaces")
 	slices.Sort(r.Interfaces)
 	if !slices.Equal(r.Interfaces, []string{"eth0", "eth1"}) {
 		t.Errorf("announces on %v", r.Interfaces)
 	}
-	browse := talk(t, n.dialer, "browse")
-	want := sighting{r.ID, "buildbox", "7", []string{"/ip4/" + hostIP + "/tcp/7420/p2p/" + r.ID, "/ip4/10.74.0.1/tcp/7420/p2p/" + r.ID}}
+	browse := talk(t, n.Dialer, "browse")
+	want := sighting{r.ID, "buildbox", "7", []string{"/ip4/" + netns.HostIP + "/tcp/7420/p2p/" + r.ID, "/ip4/10.74.0.1/tcp/7420/p2p/" + r.ID}}
 	waitFor(t, "it is found on both wires", func() bool {
 		list := browse("list").List
 		if len(list) > 1 {
@@ -419,7 +432,7 @@ func TestDiscoverOverTwoWires(t *testing.T) {
 	packets := stop()
 	onlyMulticast(t, "the asking host", packets)
 	for _, packet := range packets {
-		if strings.Contains(packet, "eth0") && strings.Contains(packet, "10.74.0.1") || strings.Contains(packet, "eth1") && strings.Contains(packet, hostIP+" ") {
+		if strings.Contains(packet, "eth0") && strings.Contains(packet, "10.74.0.1") || strings.Contains(packet, "eth1") && strings.Contains(packet, netns.HostIP+" ") {
 			t.Errorf("an address is told on the other wire: %s", packet)
 		}
 	}
@@ -427,10 +440,10 @@ func TestDiscoverOverTwoWires(t *testing.T) {
 
 func TestDiscoverSurvivesAFlood(t *testing.T) {
 	n := newLAN(t, true, true)
-	stop := capture(t, n.dialer)
-	browse := talk(t, n.dialer, "browse")
-	announce := talk(t, n.dialer, "announce", "PEER_TEST_NAME=buildbox")
-	flood := talk(t, n.host, "flood")
+	stop := netns.Capture(t, n.Dialer)
+	browse := talk(t, n.Dialer, "browse")
+	announce := talk(t, n.Dialer, "announce", "PEER_TEST_NAME=buildbox")
+	flood := talk(t, n.Host, "flood")
 	liar := flood("now").ID
 	// The host that browses announces as well: this one is found still.
 	id := announce("update 9").ID
@@ -445,15 +458,15 @@ func TestDiscoverSurvivesAFlood(t *testing.T) {
 			lies++
 		}
 	}
-	if lies == 0 || lies > peer.MaxSeenSource {
-		t.Errorf("%d of 1000 made-up hosts are remembered, want some and at most %d", lies, peer.MaxSeenSource)
+	if lies == 0 || lies > lan.MaxSeenSource {
+		t.Errorf("%d of 1000 made-up hosts are remembered, want some and at most %d", lies, lan.MaxSeenSource)
 	}
 	flood("close")
 	announce("close")
 	browse("close")
 	answers := 0
 	for _, packet := range stop() {
-		if strings.Contains(packet, " IP "+dialIP+".") {
+		if strings.Contains(packet, " IP "+netns.DialIP+".") {
 			answers++
 			if !mdnsPacket.MatchString(packet) {
 				t.Errorf("sent: %s", packet)

@@ -1,4 +1,4 @@
-package peer
+package lan
 
 import (
 	"cmp"
@@ -8,39 +8,39 @@ import (
 	"strings"
 	"time"
 
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// Limits on how many announcements are remembered, whoever sends them.
+// Limits on how many announcements are kept.
 const (
 	maxSeen       = 256
-	maxSeenSource = 16 // from one address on one link, so that one host cannot crowd out the rest
-	maxSeenID     = 8  // of one key, which a user's programs on one host share
+	maxSeenSource = 16 // from one address on one link, so that one host cannot crowd out the others
+	maxSeenID     = 8  // of one key, which all programs of a user on one host have
 )
 
-// seen remembers who is announced.
+// seen keeps the announcements that were heard.
 type seen struct {
 	entries map[seenKey]*seenEntry
 	rev     uint64
 }
 
-// seenKey is what makes an announcement the same one on several links. The ID
-// is part of it so that nobody replaces what another has announced by using
-// its label.
+// seenKey identifies an announcement on all links. The ID is part of it, so that
+// nobody can replace the announcement of another host by using its label.
 type seenKey struct {
 	label string
-	id    ID
+	id    lpeer.ID
 }
 
 type seenEntry struct {
 	key   seenKey
 	heard map[channel]heard
 	last  time.Time
-	rev   uint64 // when what it says changed
+	rev   uint64 // the revision of its last change
 }
 
-// channel is a way on which messages keep their order. Between the families
-// they do not, so what is said on each is kept apart.
+// channel is a link and a family. Messages keep their order on a channel and not
+// between channels, so seen keeps an announcement once for each.
 type channel struct {
 	index int // of the link
 	v6    bool
@@ -52,7 +52,7 @@ type heard struct {
 	addrs           []ma.Multiaddr
 	from            netip.Addr
 	expires         time.Time
-	change          uint64 // when it said something new, 0 if never but the first time
+	change          uint64 // the revision of its last change, 0 if it never changed
 }
 
 func (h heard) equal(other heard) bool {
@@ -61,13 +61,14 @@ func (h heard) equal(other heard) bool {
 
 func newSeen() *seen { return &seen{entries: map[seenKey]*seenEntry{}} }
 
-// add takes in what was said on a link, and reports whether that is news.
+// add takes in a record that was heard on a link, and reports whether it changes
+// anything that Found shows.
 func (s *seen) add(r record, on link, from netip.Addr, now time.Time) bool {
 	key := seenKey{r.label, r.id}
 	index := on.iface.Index
 	e := s.entries[key]
 	if r.ttl == 0 {
-		// Who takes it back on one link ends it on all.
+		// A goodbye on one link is valid for all.
 		delete(s.entries, key)
 		s.rev++
 		return e != nil
@@ -102,7 +103,7 @@ func (s *seen) add(r record, on link, from netip.Addr, now time.Time) bool {
 	return news
 }
 
-// says reports whether two Founds differ in nothing but when.
+// says reports whether two Founds differ in LastSeen at most.
 func (f Found) says(other Found) bool {
 	return f.ID == other.ID && f.Name == other.Name && f.Nameplate == other.Nameplate && slices.EqualFunc(f.Addrs, other.Addrs, ma.Multiaddr.Equal)
 }
@@ -112,7 +113,7 @@ func (s *seen) touch(e *seenEntry) {
 	e.rev = s.rev
 }
 
-// countFrom returns how many announcements came from one host.
+// countFrom returns the number of announcements from one address.
 func (s *seen) countFrom(index int, from netip.Addr) int {
 	n := 0
 	for _, e := range s.entries {
@@ -123,8 +124,8 @@ func (s *seen) countFrom(index int, from netip.Addr) int {
 	return n
 }
 
-// countOf returns how many announcements have one ID.
-func (s *seen) countOf(id ID) int {
+// countOf returns the number of announcements with one ID.
+func (s *seen) countOf(id lpeer.ID) int {
 	n := 0
 	for key := range s.entries {
 		if key.id == id {
@@ -134,8 +135,8 @@ func (s *seen) countOf(id ID) int {
 	return n
 }
 
-// expire drops what has not been confirmed in time and what was heard on links
-// that are gone, and reports whether there was any.
+// expire drops announcements whose TTL is over and those of links that are gone,
+// and reports whether there were any.
 func (s *seen) expire(now time.Time, links []link) bool {
 	news := false
 	for key, e := range s.entries {
@@ -157,8 +158,8 @@ func (s *seen) expire(now time.Time, links []link) bool {
 	return news
 }
 
-// found returns what is remembered under e: the newest that was said, with the
-// addresses of all links together.
+// found returns e for callers: the latest name and nameplate, and the addresses of
+// all links.
 func (e *seenEntry) found() Found {
 	channels := slices.SortedFunc(maps.Keys(e.heard), func(a, b channel) int {
 		return cmp.Or(cmp.Compare(e.heard[b].change, e.heard[a].change), cmp.Compare(a.index, b.index), cmp.Compare(family(a), family(b)))
@@ -184,7 +185,8 @@ func (e *seenEntry) found() Found {
 	slices.SortFunc(addrs, func(a, b ma.Multiaddr) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.String(), b.String()))
 	})
-	f.Addrs = withID(f.ID, addrs[:min(len(addrs), maxAddrs)])
+	// An ID that was parsed makes no error.
+	f.Addrs, _ = lpeer.AddrInfoToP2pAddrs(&lpeer.AddrInfo{ID: f.ID, Addrs: addrs[:min(len(addrs), maxAddrs)]})
 	return f
 }
 

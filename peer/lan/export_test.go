@@ -1,10 +1,11 @@
-package peer
+package lan
 
 import (
 	"net"
 	"net/netip"
 	"time"
 
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -18,23 +19,28 @@ const (
 	MaxSeenID     = maxSeenID
 	MaxAddrs      = maxAddrs
 	MaxRecords    = maxRecords
+	MaxName       = maxLabel
+	MaxNameplate  = maxNameplate
 )
 
 // BrowseOn is Browse on other interfaces.
 func BrowseOn(usable func(net.Interface) bool) (*Browser, error) { return browseOn(usable) }
 
 // AnnounceOn is Announce on other interfaces.
-func AnnounceOn(id ID, a Announcement, usable func(net.Interface) bool) (*Announcer, error) {
+func AnnounceOn(id lpeer.ID, a Announcement, usable func(net.Interface) bool) (*Announcer, error) {
 	return announceOn(id, a, usable)
 }
 
 // IsLAN is isLAN.
 func IsLAN(i net.Interface) bool { return isLAN(i) }
 
+// IsVirtual is isVirtual.
+func IsVirtual(name string) bool { return isVirtual(name) }
+
 // Record is a record.
 type Record struct {
 	Label     string
-	ID        ID
+	ID        lpeer.ID
 	Name      string
 	Nameplate string
 	Addrs     []ma.Multiaddr

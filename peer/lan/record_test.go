@@ -1,4 +1,4 @@
-package peer_test
+package lan_test
 
 import (
 	"fmt"
@@ -9,21 +9,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
 	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-func testRecord(t testing.TB, addrs ...string) peer.Record {
+func testRecord(t testing.TB, addrs ...string) lan.Record {
 	t.Helper()
-	r := peer.Record{Label: "0123456789abcdef", ID: idOf(t, newKey(t)), Name: "buildbox", Nameplate: "7", TTL: peer.RecordTTL}
+	r := lan.Record{Label: "0123456789abcdef", ID: idOf(t, newKey(t)), Name: "buildbox", Nameplate: "7", TTL: lan.RecordTTL}
 	for _, addr := range addrs {
 		r.Addrs = append(r.Addrs, ma.StringCast(addr))
 	}
 	return r
 }
 
-func pack(t testing.TB, r peer.Record) []byte {
+func pack(t testing.TB, r lan.Record) []byte {
 	t.Helper()
 	data, err := r.Pack()
 	if err != nil {
@@ -34,16 +34,16 @@ func pack(t testing.TB, r peer.Record) []byte {
 
 func TestAnnounceRecordRoundTrip(t *testing.T) {
 	long := testRecord(t)
-	long.Name = strings.Repeat("n", peer.MaxNameLen)
-	long.Nameplate = strings.Repeat("9", peer.MaxNameplateLen)
-	for i := range peer.MaxAddrs {
+	long.Name = strings.Repeat("n", lan.MaxName)
+	long.Nameplate = strings.Repeat("9", lan.MaxNameplate)
+	for i := range lan.MaxAddrs {
 		long.Addrs = append(long.Addrs, ma.StringCast(fmt.Sprintf("/ip6/fd00:1111:2222:3333:4444:5555:6666:777%d/tcp/65535", i)))
 	}
 	none := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
 	none.Nameplate = ""
 	bye := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
 	bye.TTL = 0
-	for name, want := range map[string]peer.Record{
+	for name, want := range map[string]lan.Record{
 		"both families": testRecord(t, "/ip4/10.73.0.1/tcp/7420", "/ip6/fd73::1/tcp/7420"),
 		"the longest":   long,
 		"no code":       none,
@@ -53,7 +53,7 @@ func TestAnnounceRecordRoundTrip(t *testing.T) {
 		if len(data) > 1400 {
 			t.Errorf("%s: %d bytes do not fit into one packet everywhere", name, len(data))
 		}
-		got := peer.ParseRecords(data)
+		got := lan.ParseRecords(data)
 		if len(got) != 1 || fmt.Sprint(got[0]) != fmt.Sprint(want) {
 			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
@@ -81,7 +81,7 @@ func TestBrowseRefusesHostileRecords(t *testing.T) {
 		"an ID without a key": with("id", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"),
 		"an ID as a CID":      with("id", "bafzaajaiaejcbpltaqrcqnyz3aabgi5wibyg3p7mb4hyaysjbzpzr6u5oqv2qpo5"),
 		"no name":             with("name", ""),
-		"a long name":         with("name", strings.Repeat("n", peer.MaxNameLen+1)),
+		"a long name":         with("name", strings.Repeat("n", lan.MaxName+1)),
 		"a terminal command":  with("name", "a\x1b[2Jb"),
 		"two lines":           with("name", "a\nb"),
 		"text direction":      with("name", "a\u202eb"),
@@ -89,15 +89,15 @@ func TestBrowseRefusesHostileRecords(t *testing.T) {
 		"not UTF-8":           with("name", "a\xffb"),
 		"spaces around":       with("name", " a"),
 		"words of a code":     with("code", "7-crossbow-tulip"),
-		"a long number":       with("code", strings.Repeat("7", peer.MaxNameplateLen+1)),
+		"a long number":       with("code", strings.Repeat("7", lan.MaxNameplate+1)),
 		"no address":          with("addr0", ""),
 		"too many strings":    append(slices.Clone(good), make([]string, 64)...),
 	} {
-		data, err := peer.PackTXT("label", 120, texts...)
+		data, err := lan.PackTXT("label", 120, texts...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if got := peer.ParseRecords(data); len(got) != 0 {
+		if got := lan.ParseRecords(data); len(got) != 0 {
 			t.Errorf("%s: accepted as %+v", name, got)
 		}
 	}
@@ -107,11 +107,11 @@ func TestBrowseRefusesHostileRecords(t *testing.T) {
 		"/ip6zone/eth0/ip6/fe80::1/tcp/1", "/ip4/10.73.0.1/udp/53", "/ip4/10.73.0.1/tcp/80/ws", "/unix/etc/passwd", "10.73.0.1:1",
 		"/ip4/10.73.0.1/tcp/1/p2p/12D3KooWCbPK8wkKLVd8MXPN8AXNMRmQ8MvXNE1YwT4xFDg3KSDx/p2p-circuit", "/ip4/10.73.0.1/tcp/1" + strings.Repeat("0", 100),
 	} {
-		data, err := peer.PackTXT("label", 120, append(with("addr0", addr), "addr1=/ip4/10.73.0.9/tcp/7")...)
+		data, err := lan.PackTXT("label", 120, append(with("addr0", addr), "addr1=/ip4/10.73.0.9/tcp/7")...)
 		if err != nil {
 			t.Fatalf("%s: %v", addr, err)
 		}
-		got := peer.ParseRecords(data)
+		got := lan.ParseRecords(data)
 		if len(got) != 1 || len(got[0].Addrs) != 1 || got[0].Addrs[0].String() != "/ip4/10.73.0.9/tcp/7" {
 			t.Errorf("%s: got %+v, want the other address alone", addr, got)
 		}
@@ -123,7 +123,7 @@ func TestBrowseBoundsOnePacket(t *testing.T) {
 	m.Response = true
 	for i := range 1000 {
 		m.Answers = append(m.Answers, dnsmessage.Resource{
-			Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(fmt.Sprintf("l%d.%s", i, peer.Service)), Class: dnsmessage.ClassINET, TTL: 9},
+			Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(fmt.Sprintf("l%d.%s", i, lan.Service)), Class: dnsmessage.ClassINET, TTL: 9},
 			Body:   &dnsmessage.TXTResource{TXT: testRecord(t, "/ip4/10.73.0.1/tcp/7420").TXT()},
 		})
 	}
@@ -131,30 +131,30 @@ func TestBrowseBoundsOnePacket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := len(peer.ParseRecords(data)); got != peer.MaxRecords {
-		t.Errorf("%d records of one packet were read, want %d", got, peer.MaxRecords)
+	if got := len(lan.ParseRecords(data)); got != lan.MaxRecords {
+		t.Errorf("%d records of one packet were read, want %d", got, lan.MaxRecords)
 	}
 }
 
 func TestBrowseBoundsWhatIsRemembered(t *testing.T) {
 	now := time.Now()
-	seen := peer.NewSeen()
+	seen := lan.NewSeen()
 	from := netip.MustParseAddr("10.73.0.66")
 	r := testRecord(t, "/ip4/10.73.0.66/tcp/7420")
 	for i := range 1000 {
 		r.Label = fmt.Sprint("l", i)
 		seen.Add(r, netip.AddrFrom4([4]byte{10, 73, 2, byte(i)}), now)
 	}
-	if got := len(seen.Found()); got != peer.MaxSeenID {
-		t.Errorf("%d announcements of one key are remembered, want %d", got, peer.MaxSeenID)
+	if got := len(seen.Found()); got != lan.MaxSeenID {
+		t.Errorf("%d announcements of one key are remembered, want %d", got, lan.MaxSeenID)
 	}
-	seen = peer.NewSeen()
+	seen = lan.NewSeen()
 	for i := range 100 {
 		r.Label, r.ID = fmt.Sprint("l", i), idOf(t, newKey(t))
 		seen.Add(r, from, now)
 	}
-	if got := len(seen.Found()); got != peer.MaxSeenSource {
-		t.Errorf("%d announcements of one host are remembered, want %d", got, peer.MaxSeenSource)
+	if got := len(seen.Found()); got != lan.MaxSeenSource {
+		t.Errorf("%d announcements of one host are remembered, want %d", got, lan.MaxSeenSource)
 	}
 	other := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
 	if !seen.Add(other, netip.MustParseAddr("10.73.0.1"), now) {
@@ -164,10 +164,10 @@ func TestBrowseBoundsWhatIsRemembered(t *testing.T) {
 		r.Label, r.ID = fmt.Sprint("m", i), idOf(t, newKey(t))
 		seen.Add(r, netip.AddrFrom4([4]byte{10, 73, 1, byte(i / 4)}), now)
 	}
-	if got := len(seen.Found()); got != peer.MaxSeen {
-		t.Errorf("%d announcements are remembered, want %d", got, peer.MaxSeen)
+	if got := len(seen.Found()); got != lan.MaxSeen {
+		t.Errorf("%d announcements are remembered, want %d", got, lan.MaxSeen)
 	}
-	if !seen.Expire(now.Add(peer.RecordTTL+1)) || len(seen.Found()) != 0 {
+	if !seen.Expire(now.Add(lan.RecordTTL+1)) || len(seen.Found()) != 0 {
 		t.Error("announcements do not expire")
 	}
 }
@@ -176,7 +176,7 @@ func TestBrowseKeepsToAddressesOnTheLink(t *testing.T) {
 	r := testRecord(t, "/ip6/fd73::1/tcp/7420", "/ip6/2001:db8::1/tcp/7420", "/ip4/8.8.8.8/tcp/53", "/ip4/172.17.0.1/tcp/7420",
 		"/ip4/192.168.1.1/tcp/80", "/ip4/10.73.0.1/tcp/7420")
 	from := netip.MustParseAddr("10.73.0.1")
-	seen := peer.NewSeen()
+	seen := lan.NewSeen()
 	if !seen.Add(r, from, time.Now()) {
 		t.Fatal("not taken in")
 	}
@@ -192,12 +192,12 @@ func TestBrowseKeepsToAddressesOnTheLink(t *testing.T) {
 	if got := len(seen.Found()); got != 2 {
 		t.Errorf("%d hosts are known, want 2: a label does not make it the same", got)
 	}
-	if !slices.ContainsFunc(seen.Found(), peer.ByID(r.ID)) || slices.ContainsFunc(seen.Found(), peer.ByNameplate("")) ||
-		!slices.ContainsFunc(seen.Found(), peer.ByNameplate("7")) {
+	if !slices.ContainsFunc(seen.Found(), lan.ByID(r.ID)) || slices.ContainsFunc(seen.Found(), lan.ByNameplate("")) ||
+		!slices.ContainsFunc(seen.Found(), lan.ByNameplate("7")) {
 		t.Error("the matches are wrong")
 	}
 	r.TTL = 0
-	if !seen.Add(r, from, time.Now()) || slices.ContainsFunc(seen.Found(), peer.ByID(r.ID)) {
+	if !seen.Add(r, from, time.Now()) || slices.ContainsFunc(seen.Found(), lan.ByID(r.ID)) {
 		t.Error("a goodbye does not end it")
 	}
 }
@@ -208,9 +208,9 @@ func TestBrowseIgnoresWhatIsOvertaken(t *testing.T) {
 	old := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
 	fresh := old
 	fresh.Nameplate = "8"
-	seen := peer.NewSeen()
+	seen := lan.NewSeen()
 	for i, step := range []struct {
-		record peer.Record
+		record lan.Record
 		from   netip.Addr
 		news   bool
 	}{{old, v4, true}, {old, v6, false}, {fresh, v4, true}, {old, v6, false}, {fresh, v6, false}} {
@@ -235,11 +235,11 @@ func TestAnnounceAnswersItsQuestions(t *testing.T) {
 	}
 	known := func(ttl uint32) dnsmessage.Resource {
 		return dnsmessage.Resource{
-			Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(peer.Service), Class: dnsmessage.ClassINET, TTL: ttl},
-			Body:   &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName(label + "." + peer.Service)},
+			Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(lan.Service), Class: dnsmessage.ClassINET, TTL: ttl},
+			Body:   &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName(label + "." + lan.Service)},
 		}
 	}
-	ours, err := peer.PackQuestion()
+	ours, err := lan.PackQuestion()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,18 +249,18 @@ func TestAnnounceAnswersItsQuestions(t *testing.T) {
 	}{
 		"ours":           {ours, true},
 		"the service":    {question("_IMGSEND._tcp.local.", dnsmessage.TypePTR), true},
-		"anything":       {question(peer.Service, dnsmessage.TypeALL), true},
-		"the instance":   {question(label+"."+peer.Service, dnsmessage.TypeSRV), true},
+		"anything":       {question(lan.Service, dnsmessage.TypeALL), true},
+		"the instance":   {question(label+"."+lan.Service, dnsmessage.TypeSRV), true},
 		"the host":       {question(label+".local.", dnsmessage.TypeAAAA), true},
-		"another one":    {question("other."+peer.Service, dnsmessage.TypeTXT), false},
+		"another one":    {question("other."+lan.Service, dnsmessage.TypeTXT), false},
 		"another":        {question("_http._tcp.local.", dnsmessage.TypePTR), false},
-		"known":          {question(peer.Service, dnsmessage.TypePTR, known(100)), false},
-		"hardly known":   {question(peer.Service, dnsmessage.TypePTR, known(30)), true},
+		"known":          {question(lan.Service, dnsmessage.TypePTR, known(100)), false},
+		"hardly known":   {question(lan.Service, dnsmessage.TypePTR, known(30)), true},
 		"an answer":      {pack(t, testRecord(t, "/ip4/10.73.0.1/tcp/1")), false},
 		"nothing at all": {nil, false},
 		"a broken one":   {ours[:len(ours)-3], false},
 	} {
-		if got := peer.AsksFor(c.packet, label); got != c.want {
+		if got := lan.AsksFor(c.packet, label); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -269,12 +269,12 @@ func TestAnnounceAnswersItsQuestions(t *testing.T) {
 func TestAnnounceRefusesWhatIsNotFit(t *testing.T) {
 	id := idOf(t, newKey(t))
 	none := func() []ma.Multiaddr { return nil }
-	for name, a := range map[string]peer.Announcement{
+	for name, a := range map[string]lan.Announcement{
 		"no name":         {Addrs: none},
 		"an unprintable":  {Name: "a\x1bb", Addrs: none},
 		"words of a code": {Name: "a", Nameplate: "7-crossbow-tulip", Addrs: none},
 	} {
-		an, err := peer.Announce(id, a)
+		an, err := lan.Announce(id, a)
 		if err == nil {
 			an.Close()
 			t.Errorf("%s: announced", name)
@@ -282,7 +282,7 @@ func TestAnnounceRefusesWhatIsNotFit(t *testing.T) {
 			t.Errorf("%s: the error tells the words: %v", name, err)
 		}
 	}
-	if an, err := peer.Announce("no ID", peer.Announcement{Name: "a", Addrs: none}); err == nil {
+	if an, err := lan.Announce("no ID", lan.Announcement{Name: "a", Addrs: none}); err == nil {
 		an.Close()
 		t.Error("an ID that is none is announced")
 	}
@@ -291,7 +291,7 @@ func TestAnnounceRefusesWhatIsNotFit(t *testing.T) {
 // Without an interface nothing happens, and it is told.
 func TestAnnounceAndBrowseWithoutInterfaces(t *testing.T) {
 	none := func(net.Interface) bool { return false }
-	an, err := peer.AnnounceOn(idOf(t, newKey(t)), peer.Announcement{Name: "a", Addrs: func() []ma.Multiaddr { return nil }}, none)
+	an, err := lan.AnnounceOn(idOf(t, newKey(t)), lan.Announcement{Name: "a", Addrs: func() []ma.Multiaddr { return nil }}, none)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func TestAnnounceAndBrowseWithoutInterfaces(t *testing.T) {
 	if err := an.Update("7"); err != nil {
 		t.Error(err)
 	}
-	b, err := peer.BrowseOn(none)
+	b, err := lan.BrowseOn(none)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,18 +322,18 @@ func TestAnnounceAndBrowseWithoutInterfaces(t *testing.T) {
 }
 
 func TestAnnounceKeepsToRealInterfaces(t *testing.T) {
-	const lan = net.FlagUp | net.FlagMulticast | net.FlagBroadcast
+	const real = net.FlagUp | net.FlagMulticast | net.FlagBroadcast
 	for name, c := range map[string]struct {
 		flags net.Flags
 		want  bool
 	}{
-		"eth0": {lan, true}, "wlp3s0": {lan, true}, "en0": {lan, true}, "br0": {lan, true}, "bond0": {lan, true},
-		"eth1": {lan &^ net.FlagUp, false}, "eth2": {lan &^ net.FlagMulticast, false}, "lo": {lan | net.FlagLoopback, false},
-		"ppp0": {lan | net.FlagPointToPoint, false}, "docker0": {lan, false}, "br-3f2a": {lan, false}, "vethab": {lan, false},
-		"virbr0": {lan, false}, "tun0": {lan, false}, "tap1": {lan, false}, "wg0": {lan, false}, "cni0": {lan, false},
-		"podman1": {lan, false}, "vmnet8": {lan, false}, "tailscale0": {lan, false},
+		"eth0": {real, true}, "wlp3s0": {real, true}, "en0": {real, true}, "br0": {real, true}, "bond0": {real, true},
+		"eth1": {real &^ net.FlagUp, false}, "eth2": {real &^ net.FlagMulticast, false}, "lo": {real | net.FlagLoopback, false},
+		"ppp0": {real | net.FlagPointToPoint, false}, "docker0": {real, false}, "br-3f2a": {real, false}, "vethab": {real, false},
+		"virbr0": {real, false}, "tun0": {real, false}, "tap1": {real, false}, "wg0": {real, false}, "cni0": {real, false},
+		"podman1": {real, false}, "vmnet8": {real, false}, "tailscale0": {real, false},
 	} {
-		if got := peer.IsLAN(net.Interface{Name: name, Flags: c.flags}); got != c.want {
+		if got := lan.IsLAN(net.Interface{Name: name, Flags: c.flags}); got != c.want {
 			t.Errorf("%s with %v: %v, want %v", name, c.flags, got, c.want)
 		}
 	}
@@ -346,29 +346,29 @@ func FuzzBrowseRecords(f *testing.F) {
 	r.TTL = 0
 	f.Add(pack(f, r))
 	for _, texts := range [][]string{{""}, {"txtvers=1", "id=" + r.ID.String(), "name=\x1b"}, {"TXTVERS=1", "txtvers=2", "addr0=/dns/a/tcp/1"}} {
-		data, err := peer.PackTXT("label", 1<<31, texts...)
+		data, err := lan.PackTXT("label", 1<<31, texts...)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(data)
 	}
-	question, err := peer.PackQuestion()
+	question, err := lan.PackQuestion()
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(question)
 	f.Add([]byte("\x00\x00\x84\x00\x00\x00\xff\xff\x00\x00\x00\x00\xc0\x0c\x00\x10\x80\x01\x00\x00\x00\x78\x00\x02\x01="))
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		peer.AsksFor(packet, "label")
-		got := peer.ParseRecords(packet)
-		if len(got) > peer.MaxRecords {
+		lan.AsksFor(packet, "label")
+		got := lan.ParseRecords(packet)
+		if len(got) > lan.MaxRecords {
 			t.Fatalf("%d records", len(got))
 		}
 		for _, r := range got {
-			if len(r.Name) > peer.MaxNameLen || len(r.Nameplate) > peer.MaxNameplateLen || len(r.Addrs) > peer.MaxAddrs || r.TTL > peer.RecordTTL {
+			if len(r.Name) > lan.MaxName || len(r.Nameplate) > lan.MaxNameplate || len(r.Addrs) > lan.MaxAddrs || r.TTL > lan.RecordTTL {
 				t.Fatalf("beyond the limits: %+v", r)
 			}
-			again := peer.ParseRecords(pack(t, r))
+			again := lan.ParseRecords(pack(t, r))
 			if len(again) != 1 || fmt.Sprint(again[0]) != fmt.Sprint(r) {
 				t.Fatalf("%+v says itself as %+v", r, again)
 			}

@@ -1,4 +1,4 @@
-package peer
+package lan
 
 import (
 	"net"
@@ -6,22 +6,23 @@ import (
 	"slices"
 	"strings"
 
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
 // link is an interface of this host that leads to a local network.
 type link struct {
 	iface    net.Interface
-	v4, v6   bool           // multicast DNS is spoken over it
+	v4, v6   bool           // the families in which it carries multicast DNS
 	prefixes []netip.Prefix // its own addresses, each with the length of its network
 }
 
-// moreVirtualPrefixes adds to virtualPrefixes interfaces over which a host may
-// well be reached, and listens, but that are no local network to multicast on.
+// moreVirtualPrefixes adds interfaces to virtualPrefixes: others may reach a host
+// through these, but they lead to no local network to multicast on.
 var moreVirtualPrefixes = []string{"vmnet", "vboxnet", "lxcbr", "lxdbr", "cali", "flannel", "kube", "utun", "tailscale", "zt"}
 
-// isLAN reports whether peers can be expected behind an interface: it is up,
-// can multicast, and is no loopback, no tunnel, and nothing of containers or
+// isLAN reports whether an interface may lead to other hosts: it is up, can
+// multicast, and is no loopback, no tunnel, and no interface of containers or
 // virtual machines.
 func isLAN(i net.Interface) bool {
 	const wanted = net.FlagUp | net.FlagMulticast
@@ -29,7 +30,7 @@ func isLAN(i net.Interface) bool {
 		!slices.ContainsFunc(moreVirtualPrefixes, func(prefix string) bool { return strings.HasPrefix(i.Name, prefix) })
 }
 
-// listLinks returns the interfaces for which usable holds and that have an
+// listLinks returns the interfaces for which usable is true and that have an
 // address.
 func listLinks(usable func(net.Interface) bool) ([]link, error) {
 	interfaces, err := net.Interfaces()
@@ -43,7 +44,7 @@ func listLinks(usable func(net.Interface) bool) ([]link, error) {
 		}
 		addrs, err := i.Addrs()
 		if err != nil {
-			continue // it is just going away
+			continue // the interface has just gone
 		}
 		l := link{iface: i}
 		for _, a := range addrs {
@@ -77,7 +78,7 @@ func (l link) owns(ip netip.Addr) bool {
 func (l link) reaches(ip netip.Addr) bool {
 	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool {
 		if p.Addr().Is6() && p.IsSingleIP() {
-			// DHCPv6 gives out single addresses of a network that is a /64.
+			// DHCPv6 gives single addresses of a network that is a /64.
 			p = netip.PrefixFrom(p.Addr(), 64)
 		}
 		return p.Masked().Contains(ip)
@@ -85,23 +86,23 @@ func (l link) reaches(ip netip.Addr) bool {
 }
 
 // own returns those of this host's addresses that it has on the link, without
-// the ID and at most as many as a record holds.
-func (l link) own(id ID, addrs []ma.Multiaddr) []ma.Multiaddr {
+// /p2p/ID and at most maxAddrs.
+func (l link) own(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, full := range addrs {
-		addr, _ := splitID(full)
-		if addr == nil || (Target{ID: id, Addr: addr}).check() != nil {
+		addr, _ := lpeer.SplitAddr(full)
+		if portOf(addr) == 0 {
 			continue
 		}
-		if ip, ok := ipOf(addr); ok && l.owns(ip) && len(out) < maxAddrs {
+		if ip, ok := ipOf(addr); ok && l.owns(ip) && (ip.Is4() || !ip.IsLinkLocalUnicast()) && len(out) < maxAddrs {
 			out = append(out, addr)
 		}
 	}
 	return out
 }
 
-// reachable returns those of addrs that are on the link, and not link-local
-// IPv6 ones, which say nothing without an interface.
+// reachable returns those of addrs that are on the link. It leaves out IPv6
+// link-local ones, which are of no use without a zone.
 func (l link) reachable(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, addr := range addrs {

@@ -1,28 +1,31 @@
-package peer
+package lan
 
 import (
 	"cmp"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// virtualPrefixes start the names of interfaces that lead to containers,
-// virtual machines and tunnels. A peer on the local network does not reach
-// this host through them. Listening is not affected by this.
+// virtualPrefixes start the names of interfaces that lead to containers, virtual
+// machines and tunnels. Hosts on the local network do not reach this host through
+// them. A host listens on them all the same.
 var virtualPrefixes = []string{"docker", "br-", "veth", "virbr", "tun", "tap", "wg", "cni", "podman"}
 
 func isVirtual(name string) bool {
 	return slices.ContainsFunc(virtualPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// expand replaces wildcards by the addresses of this host's interfaces, and
-// puts loopback addresses last.
-func expand(listening []ma.Multiaddr) []ma.Multiaddr {
+// Reachable returns the addresses at which others reach a host that listens on
+// the given ones, best first. It replaces the unspecified addresses by those of
+// the host's interfaces, without those of containers, bridges and tunnels and
+// without IPv6 link-local ones, and puts loopback addresses last.
+func Reachable(listening []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, addr := range listening {
 		if !manet.IsIPUnspecified(addr) {
@@ -46,7 +49,7 @@ func expand(listening []ma.Multiaddr) []ma.Multiaddr {
 	return out
 }
 
-// rank orders addresses: IPv4 is the shortest to read and to type.
+// rank orders addresses: IPv4 first, because it is the shortest to type.
 func rank(addr ma.Multiaddr) int {
 	r := 0
 	if addr[0].Protocol().Code == ma.P_IP6 {
@@ -58,8 +61,8 @@ func rank(addr ma.Multiaddr) int {
 	return r
 }
 
-// interfaceAddrs returns the addresses of the interfaces that are up and real,
-// and loopback.
+// interfaceAddrs returns the addresses of the interfaces that are up and not
+// virtual. Loopback is one of them.
 func interfaceAddrs() []netip.Addr {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -85,4 +88,30 @@ func interfaceAddrs() []netip.Addr {
 		}
 	}
 	return out
+}
+
+// ipOf returns the IP address that addr starts with.
+func ipOf(addr ma.Multiaddr) (netip.Addr, bool) {
+	ip, err := manet.ToIP(addr)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	parsed, ok := netip.AddrFromSlice(ip)
+	if ok && len(addr) > 0 && addr[0].Protocol().Code == ma.P_IP4 {
+		parsed = parsed.Unmap()
+	}
+	return parsed, ok
+}
+
+// portOf returns the port of addr if that is an IP address and a TCP port, and 0
+// otherwise.
+func portOf(addr ma.Multiaddr) uint16 {
+	if len(addr) != 2 || addr[1].Code() != ma.P_TCP {
+		return 0
+	}
+	port, err := strconv.ParseUint(addr[1].Value(), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(port)
 }

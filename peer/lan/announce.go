@@ -1,4 +1,4 @@
-package peer
+package lan
 
 import (
 	"crypto/rand"
@@ -19,8 +19,7 @@ const (
 	// pollInterval is how often the interfaces are looked at again.
 	pollInterval = 2 * time.Second
 
-	// answerGap is the least time between two answers on a link, however many
-	// ask.
+	// answerGap is the least time between two answers on a link.
 	answerGap = time.Second
 
 	// answerDelay and answerSpread are the delay that keeps all hosts from
@@ -28,9 +27,9 @@ const (
 	answerDelay  = 20 * time.Millisecond
 	answerSpread = 100 * time.Millisecond
 
-	// repeats is how often something new is said, answerGap apart: packets get
-	// lost. If the system refuses to send, as it does while an IPv6 address is
-	// new, it is tried maxRepeats times.
+	// repeats is how often a change is announced, answerGap apart, because
+	// packets get lost. When the system refuses to send, as it does while an
+	// IPv6 address is new, there are up to maxRepeats tries.
 	repeats    = 2
 	maxRepeats = 4
 )
@@ -38,22 +37,22 @@ const (
 // Announcement is what a waiting host tells everybody on its local networks.
 // None of it is secret.
 type Announcement struct {
-	// Name is shown to people: printable, at most [MaxNameLen] bytes.
+	// Name is shown to people: 1 to 63 of a-z, 0-9, - and _.
 	Name string
-	// Nameplate is the number in front of the code that is out, or empty if
-	// none is. Anything but digits is an error, so the words of a code cannot
+	// Nameplate is the number at the start of the host's code, or empty if it
+	// has none. Anything but digits is an error, so the words of a code cannot
 	// be announced by mistake.
 	Nameplate string
-	// Addrs returns where the host listens, as [Host.Addrs] does. It is called
-	// again every few seconds, by one goroutine, until Close returns.
+	// Addrs returns where the host listens, with or without /p2p/ID. One
+	// goroutine calls it again every few seconds, until Close returns.
 	Addrs func() []ma.Multiaddr
 }
 
 // Announcer keeps a host announced until it is closed. Its methods may be
 // called from several goroutines.
 type Announcer struct {
-	lan   *lan
-	addrs func() []ma.Multiaddr
+	groups *multicast
+	addrs  func() []ma.Multiaddr
 
 	update  chan string
 	stop    chan struct{}
@@ -63,39 +62,40 @@ type Announcer struct {
 	mu    sync.Mutex
 	names []string
 
-	// For run alone.
-	record record // without addresses and time
+	// Used only by run.
+	record record // without addresses and TTL
 	states map[int]*announced
 }
 
-// announced is what has been said on one link.
+// announced is the state of the announcement on one link.
 type announced struct {
 	link    link
 	addrs   []ma.Multiaddr
-	last    time.Time // when it was said
-	due     time.Time // when to say it (again), or zero
-	left    int       // how often it is still to be said unasked
+	last    time.Time // when it was sent
+	due     time.Time // when to send it next, or zero
+	left    int       // how often to send it without a question
 	retries int
 }
 
-// Announce tells the local networks that the host id is waiting, on all real
-// interfaces, those that come later too. On each it gives the addresses that
-// the host has on that interface and no others. It answers those who ask, and
-// speaks unasked when it starts, when something changes and when it is closed.
+// Announce tells the local networks that the host id waits, on all real
+// interfaces, and on those that appear later. On each it gives the addresses
+// that the host has on that interface and no others. It answers questions, and
+// sends without a question when it starts, when something changes and when it is
+// closed.
 //
-// It is no error if there is no interface to announce on:
-// [Announcer.Interfaces] tells. An error means that the Announcement is not
-// fit to be sent, or that the port of multicast DNS is not to be had.
-func Announce(id ID, a Announcement) (*Announcer, error) {
+// A host without an interface to announce on is no error: see
+// [Announcer.Interfaces]. An error means that the Announcement breaks its rules,
+// or that the multicast DNS port cannot be opened.
+func Announce(id lpeer.ID, a Announcement) (*Announcer, error) {
 	return announceOn(id, a, isLAN)
 }
 
-func announceOn(id ID, a Announcement, usable func(net.Interface) bool) (*Announcer, error) {
-	if err := checkName(a.Name); err != nil {
-		return nil, fmt.Errorf("announce %q: %w", a.Name, err)
+func announceOn(id lpeer.ID, a Announcement, usable func(net.Interface) bool) (*Announcer, error) {
+	if !isLabel(a.Name) {
+		return nil, fmt.Errorf("announce %q: a name is 1 to %d of a-z, 0-9, - and _", a.Name, maxLabel)
 	}
 	if err := checkNameplate(a.Nameplate); err != nil {
-		return nil, fmt.Errorf("announce: %w", err) // without what may be a secret
+		return nil, fmt.Errorf("announce: %w", err) // does not quote what may be a secret
 	}
 	if a.Addrs == nil {
 		return nil, errors.New("announce: nothing says where the host listens")
@@ -103,16 +103,16 @@ func announceOn(id ID, a Announcement, usable func(net.Interface) bool) (*Announ
 	if _, err := parseRecordID(id.String()); err != nil {
 		return nil, fmt.Errorf("announce: %w", err)
 	}
-	// The label is new for each announcement, so that no other host has it and
-	// two programs with the same key are told apart.
+	// The label is random for each announcement, so that no other host has it,
+	// and two programs with the same key have different ones.
 	label := make([]byte, 8)
 	rand.Read(label)
-	l, err := openLAN(usable)
+	m, err := openMulticast(usable)
 	if err != nil {
 		return nil, fmt.Errorf("announce: %w", err)
 	}
 	an := &Announcer{
-		lan:     l,
+		groups:  m,
 		addrs:   a.Addrs,
 		update:  make(chan string),
 		stop:    make(chan struct{}),
@@ -125,8 +125,8 @@ func announceOn(id ID, a Announcement, usable func(net.Interface) bool) (*Announ
 	return an, nil
 }
 
-// Update changes the nameplate, "" for none, and says so at once. It returns
-// net.ErrClosed, wrapped, after Close.
+// Update changes the nameplate, "" for none, and announces it at once. After
+// Close it returns net.ErrClosed, wrapped.
 func (an *Announcer) Update(nameplate string) error {
 	if err := checkNameplate(nameplate); err != nil {
 		return fmt.Errorf("announce: %w", err)
@@ -139,15 +139,15 @@ func (an *Announcer) Update(nameplate string) error {
 	}
 }
 
-// Interfaces returns the names of the interfaces on which the host is
-// announced. None means that nobody can find it without its address.
+// Interfaces returns the names of the interfaces on which the host is announced.
+// Without any, nobody finds the host without its address.
 func (an *Announcer) Interfaces() []string {
 	an.mu.Lock()
 	defer an.mu.Unlock()
 	return slices.Clone(an.names)
 }
 
-// Close takes the announcement back and returns when nothing is left running.
+// Close says goodbye. When it returns, no goroutine is left.
 func (an *Announcer) Close() error {
 	an.once.Do(func() { close(an.stop) })
 	<-an.stopped
@@ -156,14 +156,14 @@ func (an *Announcer) Close() error {
 
 func (an *Announcer) run() {
 	defer close(an.stopped)
-	defer an.lan.close()
+	defer an.groups.close()
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	due := time.NewTimer(0)
 	defer due.Stop()
 	for {
 		select {
-		case p := <-an.lan.packets:
+		case p := <-an.groups.packets:
 			if s := an.states[p.link.iface.Index]; s != nil && asksFor(p.data, an.record.label) {
 				s.answer(time.Now())
 			}
@@ -176,27 +176,27 @@ func (an *Announcer) run() {
 				}
 			}
 		case <-poll.C:
-			an.lan.refresh()
+			an.groups.refresh()
 			an.look(time.Now())
 		case <-due.C:
 		case <-an.stop:
 			for _, s := range an.states {
-				an.takeBack(s)
+				an.sayGoodbye(s)
 			}
 			return
 		}
-		an.sayDue(time.Now())
+		an.sendDue(time.Now())
 		due.Reset(an.nextDue(time.Now()))
 	}
 }
 
-// look renews what is said on the links that changed.
+// look plans a new announcement on the links that changed.
 func (an *Announcer) look(now time.Time) {
 	states := map[int]*announced{}
 	var on []link
 	all := an.addrs()
-	for _, k := range an.lan.current() {
-		addrs := k.own(an.record.id, all)
+	for _, k := range an.groups.current() {
+		addrs := k.own(all)
 		if len(addrs) == 0 {
 			continue
 		}
@@ -211,7 +211,7 @@ func (an *Announcer) look(now time.Time) {
 	}
 	for index, s := range an.states {
 		if states[index] == nil {
-			an.takeBack(s) // in vain if the link is gone
+			an.sayGoodbye(s) // fails if the link is gone
 		}
 	}
 	an.states = states
@@ -220,12 +220,12 @@ func (an *Announcer) look(now time.Time) {
 	an.mu.Unlock()
 }
 
-// renew plans to say something new at once.
+// renew plans to send a change at once.
 func (s *announced) renew(now time.Time) {
 	s.due, s.left, s.retries = now, repeats, maxRepeats-repeats
 }
 
-// answer plans to answer soon.
+// answer plans an answer, if none is planned.
 func (s *announced) answer(now time.Time) {
 	if !s.due.IsZero() {
 		return
@@ -236,13 +236,13 @@ func (s *announced) answer(now time.Time) {
 	}
 }
 
-func (an *Announcer) sayDue(now time.Time) {
+func (an *Announcer) sendDue(now time.Time) {
 	for _, s := range an.states {
 		if s.due.IsZero() || s.due.After(now) {
 			continue
 		}
 		s.due, s.last = time.Time{}, now
-		failed := an.say(s, recordTTL) != nil
+		failed := an.send(s, recordTTL) != nil
 		if s.left > 0 {
 			s.left--
 		}
@@ -256,7 +256,7 @@ func (an *Announcer) sayDue(now time.Time) {
 	}
 }
 
-// nextDue returns how long to wait until something is to be said.
+// nextDue returns the time until the next announcement is due.
 func (an *Announcer) nextDue(now time.Time) time.Duration {
 	wait := time.Hour
 	for _, s := range an.states {
@@ -267,18 +267,15 @@ func (an *Announcer) nextDue(now time.Time) time.Duration {
 	return wait
 }
 
-// takeBack says once that the host is not waiting any more.
-func (an *Announcer) takeBack(s *announced) { _ = an.say(s, 0) }
+// sayGoodbye says once that the host no longer waits.
+func (an *Announcer) sayGoodbye(s *announced) { _ = an.send(s, 0) }
 
-func (an *Announcer) say(s *announced, ttl time.Duration) error {
+func (an *Announcer) send(s *announced, ttl time.Duration) error {
 	r := an.record
 	r.addrs, r.ttl = s.addrs, ttl
 	data, err := r.pack()
 	if err != nil {
 		return err
 	}
-	return an.lan.send(s.link, data)
+	return an.groups.send(s.link, data)
 }
-
-// splitID cuts /p2p/ID off an address.
-func splitID(full ma.Multiaddr) (ma.Multiaddr, ID) { return lpeer.SplitAddr(full) }
