@@ -13,11 +13,13 @@ import (
 const maxBlobs = MaxImages * MaxLayers
 
 // checkedWriter verifies each blob on its way into the sink, and drops those
-// that went by before.
+// that went by before. A blob that is more than the budget allows does not reach
+// the sink.
 type checkedWriter struct {
 	dst   BlobWriter
 	prog  *Progress
 	dog   *watchdog
+	most  *budget
 	seen  map[digest.Digest]bool
 	bytes int64
 }
@@ -32,11 +34,17 @@ func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.R
 	if err != nil {
 		return err
 	}
+	if err := w.most.passes(desc); err != nil {
+		return err
+	}
 	if w.seen[desc.Digest] {
 		return v.finish()
 	}
 	if len(w.seen) == maxBlobs {
 		return broken("more than %d blobs in one round", maxBlobs)
+	}
+	if err := w.most.take(desc); err != nil {
+		return err
 	}
 	w.seen[desc.Digest] = true
 	if err := w.dst.Put(ctx, desc, v); err != nil {

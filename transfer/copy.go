@@ -64,6 +64,12 @@ type Options struct {
 	// names back.
 	OnArrival func(m *Image, a Arrival, whole bool)
 
+	// MaxSize, if not nil, returns how many bytes of blobs may be copied in all;
+	// 0 is no limit. It is asked once, before anything moves: more than that is
+	// refused, at once where the offer tells, else before the blob that is too
+	// much.
+	MaxSize func(context.Context) (int64, error)
+
 	// PatientSink lets the sink take what is put in its own time: it is a pipe
 	// to another program of the user.
 	PatientSink bool

@@ -43,6 +43,9 @@ type Image struct {
 	Platform ocispec.Platform `json:"platform"`
 	// Layers stand bottom first.
 	Layers []Layer `json:"layers"`
+	// Extra is at least the size in bytes of all other blobs that come with the
+	// image: configs, manifests, attestations, other platforms. 0: not known.
+	Extra int64 `json:"extra,omitempty"`
 }
 
 // A Layer is one layer of an offered image.
@@ -52,9 +55,11 @@ type Layer struct {
 	// Digest is the digest of the blob that would be shipped, compressed or
 	// not; empty if it is not known before the export.
 	Digest digest.Digest `json:"digest,omitempty"`
-	// Size of that blob in bytes, for plans and progress only: an estimate
-	// where the source's store does not record it.
+	// Size of that blob in bytes: an estimate where the source's store does not
+	// record it.
 	Size int64 `json:"size,omitempty"`
+	// Exact says that Size is no estimate: no blob with Digest has another.
+	Exact bool `json:"exact,omitempty"`
 }
 
 // Size is the sum of the layers' sizes.
@@ -154,9 +159,14 @@ func (o *Offer) Validate() error {
 	if len(o.Images) == 0 || len(o.Images) > MaxImages {
 		return fmt.Errorf("offer of %d images, not 1 to %d", len(o.Images), MaxImages)
 	}
+	var total int64
 	for i := range o.Images {
-		if err := o.Images[i].validate(); err != nil {
+		m := &o.Images[i]
+		if err := m.validate(); err != nil {
 			return fmt.Errorf("offered image %d: %w", i, err)
+		}
+		if total += m.Size() + m.Extra; total > maxOffered {
+			return fmt.Errorf("offer of more than %d bytes", int64(maxOffered))
 		}
 	}
 	return nil
@@ -179,6 +189,10 @@ func (m *Image) validate() error {
 	if len(m.Layers) > MaxLayers || len(m.Refs) > MaxRefs {
 		return fmt.Errorf("%d layers and %d names, over the limits of %d and %d", len(m.Layers), len(m.Refs), MaxLayers, MaxRefs)
 	}
+	if m.Extra < 0 || m.Extra > maxOffered {
+		return fmt.Errorf("%d bytes beside the layers", m.Extra)
+	}
+	var total int64
 	for _, l := range m.Layers {
 		if err := validDigest("layer", l.DiffID); err != nil {
 			return err
@@ -188,8 +202,11 @@ func (m *Image) validate() error {
 				return err
 			}
 		}
-		if l.Size < 0 {
+		if l.Size < 0 || l.Size > maxOffered {
 			return fmt.Errorf("layer of %d bytes", l.Size)
+		}
+		if total += l.Size; total > maxOffered {
+			return fmt.Errorf("layers of more than %d bytes", int64(maxOffered))
 		}
 	}
 	return nil
@@ -332,11 +349,16 @@ func (x *Index) Validate(o *Offer, p *Plan) error {
 		if len(m.Layers) != len(o.Images[i].Layers) {
 			return fmt.Errorf("index has %d layers where %d were offered", len(m.Layers), len(o.Images[i].Layers))
 		}
-		descs := append([]ocispec.Descriptor{m.Config}, m.Layers...)
+		docs := []ocispec.Descriptor{m.Config}
 		if m.Root != nil {
-			descs = append(descs, *m.Root)
+			docs = append(docs, *m.Root)
 		}
-		for _, d := range descs {
+		for _, d := range docs {
+			if d.Size > MaxDocument {
+				return fmt.Errorf("index has a document of %d bytes, over the limit of %d", d.Size, MaxDocument)
+			}
+		}
+		for _, d := range append(docs, m.Layers...) {
 			if err := validDigest("index entry", d.Digest); err != nil {
 				return err
 			}

@@ -101,21 +101,33 @@ func (l *limited) Close() error {
 }
 
 // ParseRate reads a number of bytes a second such as "500k", "10M", "1.5MB/s"
-// or "2GiB": k, M and G are powers of 1000, with an i of 1024.
+// or "2GiB", see [ParseBytes].
 func ParseRate(s string) (int64, error) {
-	wrong := fmt.Errorf("rate %q: want a number of bytes a second such as 500k, 10M or 1.5MB/s", s)
+	n, err := ParseBytes(strings.TrimSuffix(strings.TrimSpace(s), "/s"))
+	if err != nil {
+		return 0, fmt.Errorf("rate %q: want a number of bytes a second such as 500k, 10M or 1.5MB/s", s)
+	}
+	if n < minRate {
+		return 0, fmt.Errorf("rate %q: less than %d bytes a second", s, minRate)
+	}
+	return n, nil
+}
+
+// ParseBytes reads a number of bytes such as "500k", "20G", "1.5MB" or "2GiB":
+// k, M, G and T are powers of 1000, with an i of 1024.
+func ParseBytes(s string) (int64, error) {
+	wrong := fmt.Errorf("%q: want a number of bytes such as 500M, 20G or 1.5GiB", s)
 	text := strings.ToLower(strings.TrimSpace(s))
-	text = strings.TrimSuffix(text, "/s")
 	text = strings.TrimSuffix(text, "b")
 	unit := 1000.0
 	if cut, ok := strings.CutSuffix(text, "i"); ok {
 		text, unit = cut, 1024
-		if !strings.ContainsAny(text[max(len(text)-1, 0):], "kmg") {
+		if !strings.ContainsAny(text[max(len(text)-1, 0):], "kmgt") {
 			return 0, wrong
 		}
 	}
 	factor := 1.0
-	for i, prefix := range []string{"k", "m", "g"} {
+	for i, prefix := range []string{"k", "m", "g", "t"} {
 		if cut, ok := strings.CutSuffix(text, prefix); ok {
 			text, factor = cut, math.Pow(unit, float64(i+1))
 			break
@@ -129,11 +141,7 @@ func ParseRate(s string) (int64, error) {
 	if err != nil || v*factor > math.MaxInt64/2 {
 		return 0, wrong
 	}
-	n := int64(v * factor)
-	if n < minRate {
-		return 0, fmt.Errorf("rate %q: less than %d bytes a second", s, minRate)
-	}
-	return n, nil
+	return int64(v * factor), nil
 }
 
 // minRate is the lowest rate that leaves the other side in no doubt that this

@@ -11,6 +11,7 @@ type copier struct {
 	dst    Sink
 	opts   Options
 	dog    *watchdog
+	room   room
 	report *Report
 	// arrived is whether every image of the last offer has arrived: what fails
 	// from here on does not undo it.
@@ -38,9 +39,15 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	total, whole := estimate(o, plan)
 	prog.Total.Store(prog.Done.Load() + total)
 
+	if !o.DryRun {
+		if err := c.room.check(ctx, o, plan, c.opts.MaxSize); err != nil {
+			return err
+		}
+	}
+
 	prog.Enter(Exporting)
 	c.dog.size.Store(exportSize(o, plan))
-	w := &checkedWriter{dst: c.dst, prog: prog, dog: c.dog, seen: map[digest.Digest]bool{}}
+	w := &checkedWriter{dst: c.dst, prog: prog, dog: c.dog, most: newBudget(o, plan, c.dog.src != nil, &c.room), seen: map[digest.Digest]bool{}}
 	c.dog.begin(owesBlob)
 	index, err := c.src.Export(ctx, o, plan, w)
 	if err != nil {
@@ -78,6 +85,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 		return broken("result: %w", err)
 	}
 	if out.Retry != "" {
+		c.room.back(w.bytes)
 		if err := c.settle(ctx, out); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
 )
@@ -59,11 +60,11 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 	if err != nil {
 		return err
 	}
-	return copyFile(ctx, v, o, src, sink, where, cli.Platform(into.Platform()), start)
+	return copyFile(ctx, v, o, src, sink, into, where, start)
 }
 
 // copyFile copies src to sink as the user sees it.
-func copyFile(ctx context.Context, v *cli.Voice, o options, src transfer.Source, sink transfer.Sink, where, platform string, start time.Time) error {
+func copyFile(ctx context.Context, v *cli.Voice, o options, src transfer.Source, sink transfer.Sink, into store.Store, where string, start time.Time) error {
 	prog := &transfer.Progress{}
 	meter := v.StartMeter(prog, func(p transfer.Phase) string {
 		switch p {
@@ -84,7 +85,7 @@ func copyFile(ctx context.Context, v *cli.Voice, o options, src transfer.Source,
 				title = cli.Titles(offer)
 			}
 			v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(offer, p)})
-			for _, note := range cli.ForeignPlatforms(offer, "this engine", platform) {
+			for _, note := range cli.ForeignPlatforms(offer, "this engine", cli.Platform(into.Platform())) {
 				v.Sayf("%s", note)
 			}
 			for _, line := range cli.PlanLines(offer, p, "here", "load") {
@@ -93,6 +94,7 @@ func copyFile(ctx context.Context, v *cli.Voice, o options, src transfer.Source,
 		},
 		OnRetry:   func(reason string) { v.Warnf("once more with every layer: %s", reason) },
 		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(v, a, whole, "here") },
+		MaxSize:   o.maxSize(into),
 	})
 	meter.Stop()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/peer/lan"
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 )
@@ -50,6 +51,8 @@ also compressed with gzip, zstd, bzip2 or xz.
   -y, --yes                accept any sender (for closed networks)
       --allow-name PATTERN accept only such names: 'webapp', 'team/*:1.*'; may be
                            repeated
+      --max-size SIZE      take no more than so many bytes: 500M, 20G (default: what
+                           there is room for, where that is known)
       --no-clobber         refuse names that stand for another image here
       --peers              list saved peers and those that wait nearby
       --forget NAME        forget a saved peer
@@ -74,6 +77,21 @@ stdout has a line "NAME ID" for each image that arrived.
 // address returns where images go.
 func (o *options) address() engine.Address { return engine.Address{Host: o.host, Folder: o.store} }
 
+// maxSize returns how many bytes one transfer may bring into a store: what
+// --max-size says, or else what there is room for; 0 is no limit.
+func (o *options) maxSize(into store.Store) func(context.Context) (int64, error) {
+	return func(ctx context.Context) (int64, error) {
+		if o.most > 0 {
+			return o.most, nil
+		}
+		free, known := into.Free(ctx)
+		if !known {
+			return 0, nil
+		}
+		return max(free, 1), nil
+	}
+}
+
 func (o *options) sinkOptions() store.SinkOptions { return store.SinkOptions{NoClobber: o.noClobber} }
 
 type options struct {
@@ -85,6 +103,8 @@ type options struct {
 	input, store, platform string
 	have                   bool
 	as                     []string
+	size                   string // of --max-size
+	most                   int64  // in bytes; 0: not said
 	naming                 *cli.Naming
 }
 
@@ -100,6 +120,7 @@ func main() {
 	f.StringArrayVar(&o.allow, "allow", nil, "")
 	f.BoolVarP(&o.yes, "yes", "y", false, "")
 	f.StringArrayVar(&o.allowNames, "allow-name", nil, "")
+	f.StringVar(&o.size, "max-size", "", "")
 	f.BoolVar(&o.noClobber, "no-clobber", false, "")
 	f.BoolVar(&o.peers, "peers", false, "")
 	f.StringVar(&o.forget, "forget", "", "")
@@ -123,6 +144,16 @@ func (o *options) check(args []string) error {
 		if _, err := path.Match(p, ""); err != nil {
 			return &cli.UsageError{Err: fmt.Errorf("--allow-name %s: %w", p, err)}
 		}
+	}
+	if o.size != "" {
+		n, err := transfer.ParseBytes(o.size)
+		if err == nil && n == 0 {
+			err = errors.New("nothing fits into 0 bytes")
+		}
+		if err != nil {
+			return &cli.UsageError{Err: fmt.Errorf("--max-size: %w", err)}
+		}
+		o.most = n
 	}
 	if err := o.conflicts(); err != nil {
 		return &cli.UsageError{Err: err}
@@ -148,7 +179,7 @@ func (o *options) conflicts() error {
 	switch {
 	case o.input != "" && network:
 		return errors.New("--listen, --yes, --keep, --code, --no-remember and --allow are for the network, --input is a file")
-	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0):
+	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
 		return errors.New("--have lists what the engine has, and goes with --host and --name only")
 	case o.input == "" && o.platform != "":
 		return errors.New("--platform goes with --input")

@@ -78,6 +78,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		OnPlan:    s.planned,
 		OnRetry:   func(reason string) { r.v.Warnf("once more with every layer: %s", reason) },
 		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(r.v, a, whole, "here") },
+		MaxSize:   r.o.maxSize(into),
 	})
 	s.stopMeter()
 	if err != nil {

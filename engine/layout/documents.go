@@ -4,14 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Limits of the metadata that is kept in memory. Registries limit a manifest
-// to 4 MiB (OCI distribution specification, "Pushing Manifests").
+// Limits of the metadata that is kept in memory.
 const (
-	MaxDocument  = 4 << 20
+	MaxDocument  = transfer.MaxDocument
 	MaxDocuments = 32 << 20 // all manifests and indexes of one export or archive
 )
 
@@ -98,6 +98,26 @@ func (m *Documents) Below(root digest.Digest) []digest.Digest {
 	}
 	down(root)
 	return out
+}
+
+// Beside returns the size of everything that the documents list, themselves
+// included, but the layers of doc.
+func (m *Documents) Beside(doc *Document) int64 {
+	counted := map[digest.Digest]bool{}
+	for _, l := range doc.Layers {
+		counted[l.Digest] = true
+	}
+	var n int64
+	for _, d := range m.byDigest {
+		n += d.size
+		for _, b := range append([]ocispec.Descriptor{d.Config}, d.Layers...) {
+			if !counted[b.Digest] {
+				counted[b.Digest] = true
+				n += b.Size
+			}
+		}
+	}
+	return n
 }
 
 // Descriptor returns what describes the document d.

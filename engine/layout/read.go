@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -193,9 +194,14 @@ func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, erro
 	m.ID, m.Root, m.Config, m.Platform = root.Digest, root.Digest, b.doc.Config.Digest, b.platform
 	m.Index = transfer.IndexImage{ID: root.Digest, Root: &root, Config: b.doc.Config, Layers: b.doc.Layers}
 	for i, l := range b.doc.Layers {
-		m.Layers = append(m.Layers, transfer.Layer{DiffID: b.diffIDs[i], Digest: l.Digest, Size: l.Size})
+		m.Layers = append(m.Layers, transfer.Layer{DiffID: b.diffIDs[i], Digest: l.Digest, Size: l.Size, Exact: true})
 	}
 	m.Blobs = w.all(b)
+	for _, d := range m.Blobs {
+		if !slices.ContainsFunc(b.doc.Layers, func(l ocispec.Descriptor) bool { return l.Digest == d.Digest }) {
+			m.Extra += d.Size
+		}
+	}
 	return m, nil
 }
 

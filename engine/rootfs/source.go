@@ -42,7 +42,8 @@ func New(l *Layer, c Config, refs []string) (*Source, error) {
 	id := digest.FromBytes(b)
 	s.Fill([]transfer.Image{{
 		ID: id, Config: id, Refs: refs, Platform: c.Platform,
-		Layers: []transfer.Layer{{DiffID: l.DiffID, Digest: l.DiffID, Size: l.Size}},
+		Layers: []transfer.Layer{{DiffID: l.DiffID, Digest: l.DiffID, Size: l.Size, Exact: true}},
+		Extra:  int64(len(b)),
 	}})
 	return s, nil
 }

@@ -44,7 +44,7 @@ func (k *keeper) Commit(_ context.Context, x *transfer.Index) (*transfer.Outcome
 		return &transfer.Outcome{Retry: "gone"}, nil
 	}
 	id := k.offer.Images[0].ID
-	return &transfer.Outcome{Images: []transfer.Arrival{{ID: id, New: id}}}, nil
+	return &transfer.Outcome{Images: []transfer.Arrival{{ID: id, New: id, Names: []transfer.Name{{Ref: k.offer.Images[0].Refs[0]}}}}}, nil
 }
 
 func (k *keeper) Close(error) error { return nil }
@@ -96,7 +96,7 @@ func TestSource(t *testing.T) {
 				t.Errorf("%d blobs, layer of %d bytes", len(k.blobs), len(k.blobs[layer]))
 			}
 			m := k.offer.Images[0]
-			if m.Platform.Architecture != "arm64" || m.Layers[0] != (transfer.Layer{DiffID: layer, Digest: layer, Size: int64(len(body))}) {
+			if m.Platform.Architecture != "arm64" || m.Layers[0] != (transfer.Layer{DiffID: layer, Digest: layer, Size: int64(len(body)), Exact: true}) || m.Extra == 0 {
 				t.Errorf("offered %+v", m)
 			}
 			if c.puts == 0 {
