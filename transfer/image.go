@@ -172,6 +172,15 @@ func (o *Offer) Validate() error {
 	return nil
 }
 
+// DiffIDs returns the digests of the uncompressed layers, bottom first.
+func (m *Image) DiffIDs() []digest.Digest {
+	ids := make([]digest.Digest, len(m.Layers))
+	for i, l := range m.Layers {
+		ids[i] = l.DiffID
+	}
+	return ids
+}
+
 func (m *Image) validate() error {
 	if err := validDigest("image id", m.ID); err != nil {
 		return err

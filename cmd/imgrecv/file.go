@@ -10,6 +10,7 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
@@ -85,7 +86,7 @@ func copyFile(ctx context.Context, v *cli.Voice, o options, src transfer.Source,
 				title = cli.Titles(offer)
 			}
 			v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(offer, p)})
-			for _, note := range cli.ForeignPlatforms(offer, "this engine", cli.Platform(into.Platform())) {
+			for _, note := range cli.ForeignPlatforms(offer, "this engine", layout.PlatformText(into.Platform())) {
 				v.Sayf("%s", note)
 			}
 			for _, line := range cli.PlanLines(offer, p, "here", "load") {

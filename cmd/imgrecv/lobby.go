@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
@@ -82,7 +83,7 @@ func openLobby(ctx context.Context, v *cli.Voice, o options, into store.Store, h
 func (l *lobby) greet(ctx context.Context, stream *peer.Stream) {
 	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: l.o.naming}
 	vis.prog.Enter(transfer.Queued)
-	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: cli.Platform(l.into.Platform())}
+	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: layout.PlatformText(l.into.Platform())}
 	rcv, err := transfer.NewReceiver(ctx, stream, mine, transfer.StreamOptions{Progress: vis.prog})
 	if err != nil {
 		if ctx.Err() == nil {

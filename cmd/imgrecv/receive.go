@@ -8,6 +8,7 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
@@ -172,9 +173,9 @@ func (s *serving) show(o *transfer.Offer) {
 	s.v.Sayf("%s (peer %s) offers:", s.there.Host, s.vis.stream.Peer())
 	for i := range o.Images {
 		m := &o.Images[i]
-		s.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), cli.Platform(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))
+		s.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), layout.PlatformText(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))
 	}
-	for _, note := range cli.ForeignPlatforms(o, "this engine", cli.Platform(s.into.Platform())) {
+	for _, note := range cli.ForeignPlatforms(o, "this engine", layout.PlatformText(s.into.Platform())) {
 		s.v.Sayf("%s", note)
 	}
 }

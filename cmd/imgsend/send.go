@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 )
@@ -59,7 +60,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	}
 	prog := &transfer.Progress{}
 	snd, err := greet(ctx, j, stream, transfer.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
-		Engine: from.name, Platform: cli.Platform(from.platform)}, prog)
+		Engine: from.name, Platform: layout.PlatformText(from.platform)}, prog)
 	if err != nil {
 		return err
 	}

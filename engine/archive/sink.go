@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -92,17 +91,10 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		m := &x.Images[i]
 		e := &entries[i]
 		e.Config, e.Layers, e.Names = m.Config.Digest, m.Layers, refs[m.ID]
-		if m.Root != nil {
-			e.Root = ocispec.Descriptor{MediaType: m.Root.MediaType, Digest: m.Root.Digest, Size: m.Root.Size}
-		} else {
-			b, d, err := layout.Compose(m)
-			if err != nil {
-				return nil, err
-			}
-			if err := s.w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
-				return nil, err
-			}
-			e.Root = d
+		var err error
+		e.Root, err = layout.Root(m, func(d ocispec.Descriptor, r io.Reader) error { return s.w.Blob(d.Digest, d.Size, r) })
+		if err != nil {
+			return nil, err
 		}
 		a := transfer.Arrival{ID: m.ID, New: m.ID}
 		for _, ref := range e.Names {

@@ -1,11 +1,11 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
@@ -35,7 +35,7 @@ func NewSink(store Store) *Sink { return &Sink{store: store} }
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
 	now, err := s.store.List(ctx)
 	if err != nil {
-		return nil, failed("read "+s.store.String(), err)
+		return nil, store.Failed("read "+s.store.String(), err)
 	}
 	s.offer, s.roots, s.guard = o, map[digest.Digest]ocispec.Descriptor{}, layout.NewGuard(o)
 	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
@@ -80,23 +80,11 @@ func (s *Sink) whole(ctx context.Context, now []Entry, m *transfer.Image) (ocisp
 		if err != nil || len(items) != 1 {
 			continue
 		}
-		if items[0].Config == m.Config && sameLayers(items[0].Layers, m.Layers) {
+		if items[0].Config == m.Config && slices.Equal(items[0].DiffIDs(), m.DiffIDs()) {
 			return one.Manifests[0], true
 		}
 	}
 	return ocispec.Descriptor{}, false
-}
-
-func sameLayers(a, b []transfer.Layer) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].DiffID != b[i].DiffID {
-			return false
-		}
-	}
-	return true
 }
 
 func (s *Sink) clobber(now []Entry, m *transfer.Image, root digest.Digest) error {
@@ -163,14 +151,7 @@ func (s *Sink) vanished(m *transfer.Image, im *transfer.IndexImage, have []bool)
 }
 
 func (s *Sink) root(ctx context.Context, im *transfer.IndexImage) (ocispec.Descriptor, error) {
-	if im.Root != nil {
-		return ocispec.Descriptor{MediaType: im.Root.MediaType, Digest: im.Root.Digest, Size: im.Root.Size}, nil
-	}
-	b, d, err := layout.Compose(im)
-	if err != nil {
-		return d, err
-	}
-	return d, s.Put(ctx, d, bytes.NewReader(b))
+	return layout.Root(im, func(d ocispec.Descriptor, r io.Reader) error { return s.Put(ctx, d, r) })
 }
 
 // verify checks that all blobs are here and that the config is that of the
@@ -183,7 +164,7 @@ func (s *Sink) verify(ctx context.Context, m *transfer.Image, im *transfer.Index
 	}
 	f, err := s.store.Open(ctx, im.Config.Digest)
 	if err != nil {
-		return failed("read "+s.store.String(), err)
+		return store.Failed("read "+s.store.String(), err)
 	}
 	defer f.Close()
 	var config ocispec.Image
@@ -238,7 +219,7 @@ func (s *Sink) list(ctx context.Context) (*transfer.Outcome, error) {
 		return list, nil
 	})
 	if err != nil {
-		return nil, failed("write "+s.store.String(), err)
+		return nil, store.Failed("write "+s.store.String(), err)
 	}
 	return out, nil
 }

@@ -56,7 +56,7 @@ func (f *finder) take(ctx context.Context, r store.Request) error {
 	if !ok {
 		items, err := f.reader.Read(ctx, alone(root))
 		if err != nil {
-			return failed("read "+r.Image, err)
+			return store.Failed("read "+r.Image, err)
 		}
 		if len(items) != 1 {
 			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an image that can run", r.Image)}

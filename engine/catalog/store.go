@@ -46,13 +46,6 @@ type Store interface {
 	String() string
 }
 
-func failed(op string, err error) error {
-	if transfer.KindOf(err) != transfer.KindOther {
-		return err
-	}
-	return &transfer.Error{Kind: transfer.KindEngine, Op: op, Err: err}
-}
-
 func broken(format string, args ...any) error {
 	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
 }

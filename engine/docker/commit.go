@@ -1,9 +1,9 @@
 package docker
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -65,17 +65,10 @@ func (s *Sink) entries(l *load, x *transfer.Index) ([]layout.Entry, map[digest.D
 		m := &images[i]
 		e := &entries[i]
 		e.Config, e.Layers = m.Config.Digest, m.Layers
-		if m.Root != nil {
-			e.Root = ocispec.Descriptor{MediaType: m.Root.MediaType, Digest: m.Root.Digest, Size: m.Root.Size}
-		} else {
-			b, d, err := layout.Compose(m)
-			if err != nil {
-				return nil, nil, err
-			}
-			if err := l.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
-				return nil, nil, err
-			}
-			e.Root = d
+		var err error
+		e.Root, err = layout.Root(m, func(d ocispec.Descriptor, r io.Reader) error { return l.Blob(d.Digest, d.Size, r) })
+		if err != nil {
+			return nil, nil, err
 		}
 		ids[m.ID] = m.Config.Digest
 		if s.e.store == Containerd {

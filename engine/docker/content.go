@@ -105,11 +105,11 @@ func isConnectionError(err error) bool {
 	return errdefs.IsUnavailable(err) || errdefs.IsCanceled(err) || errdefs.IsDeadlineExceeded(err)
 }
 
-// image reads the manifests and configs of an image. platform picks one of
-// several; nil: all that are there, described by that of the architecture arch if
-// it is one of them.
-func (c *imageContent) image(ctx context.Context, root digest.Digest, platform *ocispec.Platform, arch string) (*layout.Item, error) {
-	item, err := (&layout.Reader{Blobs: c, Platform: platform, Arch: arch}).Image(ctx, ocispec.Descriptor{Digest: root})
+// image reads the manifests and configs of an image, by a reader that says which of
+// several to choose.
+func (c *imageContent) image(ctx context.Context, root digest.Digest, r *layout.Reader) (*layout.Item, error) {
+	r.Blobs = c
+	item, err := r.Image(ctx, ocispec.Descriptor{Digest: root})
 	var known *transfer.Error
 	if errors.As(err, &known) && known.Kind == transfer.KindBroken {
 		return nil, &transfer.Error{Kind: transfer.KindEngine, Err: known.Err,
@@ -118,13 +118,9 @@ func (c *imageContent) image(ctx context.Context, root digest.Digest, platform *
 	return item, err
 }
 
-// of reads the image root as the one of several platforms that m is.
+// of reads the image root as the one of several that m is.
 func (c *imageContent) of(ctx context.Context, root digest.Digest, m *transfer.Image) (*layout.Item, error) {
-	item, err := c.image(ctx, root, nil, m.Platform.Architecture)
-	if err == nil && !matches(item.Platform, m.Platform) {
-		return c.image(ctx, root, &m.Platform, "")
-	}
-	return item, err
+	return c.image(ctx, root, &layout.Reader{Layers: m.DiffIDs()})
 }
 
 // find returns the image here that is m, or "": one with its manifest, or, as
@@ -132,7 +128,7 @@ func (c *imageContent) of(ctx context.Context, root digest.Digest, m *transfer.I
 func (c *imageContent) find(ctx context.Context, m *transfer.Image) digest.Digest {
 	same := func(root digest.Digest) bool {
 		item, err := c.of(ctx, root, m)
-		return err == nil && (m.Config == "" || item.Config == m.Config) && sameDiffIDs(item.Layers, m.Layers)
+		return err == nil && (m.Config == "" || item.Config == m.Config) && slices.Equal(item.DiffIDs(), m.DiffIDs())
 	}
 	if slices.Contains(c.roots, m.Root) && same(m.Root) {
 		return m.Root
@@ -157,7 +153,7 @@ func (c *imageContent) verify(ctx context.Context, root digest.Digest, m *transf
 	if err != nil {
 		return fmt.Errorf("%s: the engine has loaded it incompletely: %w", m.Name(), err)
 	}
-	if !sameDiffIDs(item.Layers, m.Layers) {
+	if !slices.Equal(item.DiffIDs(), m.DiffIDs()) {
 		return otherLayers(m)
 	}
 	return nil
@@ -166,8 +162,4 @@ func (c *imageContent) verify(ctx context.Context, root digest.Digest, m *transf
 // otherLayers is the error for an image that arrived otherwise than offered.
 func otherLayers(m *transfer.Image) error {
 	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf("%s arrived with other layers than were offered", m.Name())}
-}
-
-func sameDiffIDs(a, b []transfer.Layer) bool {
-	return slices.EqualFunc(a, b, func(a, b transfer.Layer) bool { return a.DiffID == b.DiffID })
 }

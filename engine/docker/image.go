@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -54,7 +55,7 @@ func (e *Engine) find(ctx context.Context, name string) (*local, error) {
 // containerd store shows those of the one that suits its host best otherwise.
 func (e *Engine) findPlatform(ctx context.Context, name string, p ocispec.Platform) (*local, error) {
 	l, err := e.find(ctx, name)
-	if err != nil || e.store != Containerd || versions.LessThan(e.version, inspectPlatformAPI) || p.OS == "" || matches(platformOf(l), p) {
+	if err != nil || e.store != Containerd || versions.LessThan(e.version, inspectPlatformAPI) || p.OS == "" || layout.Matches(platformOf(l), p) {
 		return l, err
 	}
 	one, err := e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
@@ -209,25 +210,12 @@ func (e *Engine) pick(r store.Request, img *local, p ocispec.Platform) error {
 		img.platform = &p
 		return nil
 	}
-	if is := platformOf(img); !matches(is, p) {
-		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is for %s, not %s", r.Image, platformText(is), platformText(p))}
+	if is := platformOf(img); is.OS != "" && !layout.Matches(is, p) {
+		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is for %s, not %s", r.Image, layout.PlatformText(is), layout.PlatformText(p))}
 	}
 	return nil
 }
 
 func platformOf(l *local) ocispec.Platform {
 	return ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant}
-}
-
-// matches reports whether p is what was wanted, of any variant if none was.
-func matches(p, want ocispec.Platform) bool {
-	return p.OS == want.OS && p.Architecture == want.Architecture && (want.Variant == "" || p.Variant == want.Variant)
-}
-
-func platformText(p ocispec.Platform) string {
-	s := p.OS + "/" + p.Architecture
-	if p.Variant != "" {
-		s += "/" + p.Variant
-	}
-	return s
 }

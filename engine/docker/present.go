@@ -104,7 +104,7 @@ func (e *Engine) inventory(images []*local) map[digest.Digest]bool {
 
 // sameLayers reports whether an image has just the layers that m lists.
 func sameLayers(l *local, m *transfer.Image) bool {
-	return slices.EqualFunc(l.diffIDs(), m.Layers, func(d digest.Digest, l transfer.Layer) bool { return d == l.DiffID })
+	return slices.Equal(l.diffIDs(), m.DiffIDs())
 }
 
 // A presence says which layers of some images an engine has.

@@ -91,7 +91,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 func (s *Source) read(ctx context.Context, content *imageContent, found []*local, names [][]string) error {
 	items := make([]layout.Item, len(found))
 	for i, l := range found {
-		item, err := content.image(ctx, l.id, l.platform, s.e.platform.Architecture)
+		item, err := content.image(ctx, l.id, &layout.Reader{Platform: l.platform, Arch: s.e.platform.Architecture})
 		if errors.Is(err, layout.ErrNoImage) {
 			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an image that can run", l.asked)}
 		}

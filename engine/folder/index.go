@@ -29,13 +29,6 @@ const (
 // holds the index's lock makes one at a time; any other is a killed program's.
 const newPrefix = ".imgsend.new-"
 
-func failed(op string, err error) error {
-	if transfer.KindOf(err) != transfer.KindOther {
-		return err
-	}
-	return &transfer.Error{Kind: transfer.KindEngine, Op: op, Err: err}
-}
-
 func broken(format string, args ...any) error {
 	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/imgsend/imgsend/engine/catalog"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content/oci"
@@ -27,15 +28,15 @@ var _ transfer.Sink = (*Sink)(nil)
 // if it does not exist or is empty. The caller must call Close.
 func NewSink(dir string) (*Sink, error) {
 	if err := prepare(dir); err != nil {
-		return nil, failed("prepare "+dir, err)
+		return nil, store.Failed("prepare "+dir, err)
 	}
 	storage, err := oci.NewStorage(dir)
 	if err != nil {
-		return nil, failed("open "+dir, err)
+		return nil, store.Failed("open "+dir, err)
 	}
 	writes, err := share(filepath.Join(dir, writersFile))
 	if err != nil {
-		return nil, failed("open "+dir, err)
+		return nil, store.Failed("open "+dir, err)
 	}
 	s := &writer{blobs: blobs(dir), storage: storage, writes: writes}
 	return &Sink{Sink: catalog.NewSink(s), into: s}, nil
@@ -67,7 +68,7 @@ func (w *writer) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) err
 	case body.Err != nil:
 		return body.Err
 	case err != nil:
-		return failed("write "+w.String(), err)
+		return store.Failed("write "+w.String(), err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func NewSource(ctx context.Context, dir string, reqs []store.Request, platform *
 			Hint: "imgrecv --store makes one"}
 	}
 	if err != nil {
-		return nil, failed("read "+dir, err)
+		return nil, store.Failed("read "+dir, err)
 	}
 	return catalog.NewSource(ctx, blobs(dir), entries(index), dir, reqs, platform)
 }

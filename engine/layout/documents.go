@@ -69,7 +69,7 @@ func (m *Documents) walk(d digest.Digest, p ocispec.Platform, layers, depth int)
 		return doc
 	}
 	for _, c := range doc.Manifests {
-		if c.Platform != nil && (c.Platform.OS != p.OS || c.Platform.Architecture != p.Architecture || c.Platform.Variant != p.Variant) {
+		if c.Platform != nil && !Matches(*c.Platform, p) {
 			continue
 		}
 		if found := m.walk(c.Digest, p, layers, depth-1); found != nil {

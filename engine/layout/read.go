@@ -29,6 +29,8 @@ type Reader struct {
 	Blobs Blobs
 	// Platform picks one of an image with several; nil: all that is present.
 	Platform *ocispec.Platform
+	// Layers, if not nil, picks the one of several with these DiffIDs.
+	Layers []digest.Digest
 	// Arch is the architecture to prefer of several; empty: this program's.
 	Arch string
 	// Delta: layers may be missing.
@@ -171,7 +173,7 @@ func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, erro
 	}
 	b := w.choose()
 	if b == nil && r.Platform != nil && len(w.branches) > 0 {
-		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not here for %s", root.Digest, text(*r.Platform)),
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not here for %s", root.Digest, PlatformText(*r.Platform)),
 			Hint: "it is here for " + strings.Join(w.platforms(), ", ")}
 	}
 	if b == nil {
@@ -270,22 +272,14 @@ func platformText(d ocispec.Descriptor) string {
 	if d.Platform == nil {
 		return d.Digest.String()
 	}
-	return text(*d.Platform)
-}
-
-func text(p ocispec.Platform) string {
-	s := p.OS + "/" + p.Architecture
-	if p.Variant != "" {
-		s += "/" + p.Variant
-	}
-	return s
+	return PlatformText(*d.Platform)
 }
 
 // platforms returns the platforms that are here.
 func (w *walk) platforms() []string {
 	var out []string
 	for i := range w.branches {
-		out = append(out, text(w.branches[i].platform))
+		out = append(out, PlatformText(w.branches[i].platform))
 	}
 	return out
 }
@@ -304,6 +298,9 @@ func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document)
 	}
 	w.blobs = append(w.blobs, doc.Config)
 	b := branch{desc: d, doc: doc, platform: ocispec.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}, diffIDs: config.RootFS.DiffIDs}
+	if d.Platform != nil && !named(b.platform) {
+		b.platform = *d.Platform
+	}
 	attested := d.Annotations["vnd.docker.reference.type"] != "" || config.OS == "unknown"
 	if attested || len(b.diffIDs) == 0 && len(doc.Layers) > 0 {
 		w.blobs = append(w.blobs, doc.Layers...)
@@ -330,17 +327,23 @@ func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document)
 	return nil
 }
 
-// choose returns the branch that describes the image: that of the wanted
-// platform, or of this host's, or the first; complete ones before others.
+// choose returns the branch that describes the image: the one with the wanted
+// layers, of the wanted platform, or of the preferred architecture, or the first;
+// complete ones before others. An image that does not say its platform is of any,
+// if it is the only one.
 func (w *walk) choose() *branch {
 	var best *branch
 	score := -1
 	for i := range w.branches {
 		b := &w.branches[i]
-		if p := w.r.Platform; p != nil && (p.OS != b.platform.OS || p.Architecture != b.platform.Architecture || p.Variant != "" && p.Variant != b.platform.Variant) {
+		only := len(w.branches) == 1 && !named(b.platform)
+		if p := w.r.Platform; p != nil && !only && !Matches(b.platform, *p) {
 			continue
 		}
 		n := 0
+		if w.r.Layers != nil && slices.Equal(b.diffIDs, w.r.Layers) {
+			n += 4
+		}
 		if b.missing == 0 {
 			n += 2
 		}

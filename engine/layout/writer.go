@@ -2,6 +2,7 @@ package layout
 
 import (
 	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -121,6 +122,19 @@ func (w *Writer) End(index ocispec.Index, list []DockerImage) error {
 // NewIndex returns an index of nothing.
 func NewIndex() ocispec.Index {
 	return ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
+}
+
+// Root describes the manifest or index that an image is: the one that it came with,
+// or else one that is composed and passed to put.
+func Root(m *transfer.IndexImage, put func(ocispec.Descriptor, io.Reader) error) (ocispec.Descriptor, error) {
+	if r := m.Root; r != nil {
+		return ocispec.Descriptor{MediaType: r.MediaType, Digest: r.Digest, Size: r.Size}, nil
+	}
+	b, d, err := Compose(m)
+	if err != nil {
+		return d, err
+	}
+	return d, put(d, bytes.NewReader(b))
 }
 
 // Compose makes the manifest of an image that came without one. Equal images

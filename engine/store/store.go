@@ -55,3 +55,12 @@ type SourceOptions struct {
 type SinkOptions struct {
 	NoClobber bool // refuse names that stand for another image there
 }
+
+// Failed makes an error of the store's one that says whose it is. Errors that say so
+// already come back as they are.
+func Failed(op string, err error) error {
+	if transfer.KindOf(err) != transfer.KindOther {
+		return err
+	}
+	return &transfer.Error{Kind: transfer.KindEngine, Op: op, Err: err}
+}

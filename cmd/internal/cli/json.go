@@ -3,6 +3,7 @@ package cli
 import (
 	"time"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -94,7 +95,7 @@ func Plans(o *transfer.Offer, p *transfer.Plan) []ImagePlan {
 	out := make([]ImagePlan, len(o.Images))
 	for i := range o.Images {
 		m := &o.Images[i]
-		ip := ImagePlan{ID: m.ID.String(), Platform: Platform(m.Platform), Layers: []LayerPlan{}, Bytes: m.Size()}
+		ip := ImagePlan{ID: m.ID.String(), Platform: layout.PlatformText(m.Platform), Layers: []LayerPlan{}, Bytes: m.Size()}
 		if len(m.Refs) > 0 {
 			ip.Ref = m.Refs[0]
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -21,18 +22,6 @@ func ParsePlatform(s string) (ocispec.Platform, error) {
 		p.Variant = parts[2]
 	}
 	return p, nil
-}
-
-// Platform writes a platform as OS/ARCH[/VARIANT]; empty if it is none.
-func Platform(p ocispec.Platform) string {
-	if p.OS == "" {
-		return ""
-	}
-	s := p.OS + "/" + p.Architecture
-	if p.Variant != "" {
-		s += "/" + p.Variant
-	}
-	return s
 }
 
 // Short is the form of an image ID that people read.
@@ -133,7 +122,7 @@ func ForeignPlatforms(o *transfer.Offer, host, platform string) []string {
 		if len(want) < 2 || m.Platform.OS == "" || m.Platform.OS == want[0] && m.Platform.Architecture == want[1] {
 			continue
 		}
-		out = append(out, fmt.Sprintf("note: %s is for %s, %s runs %s", Title(m), Platform(m.Platform), host, platform))
+		out = append(out, fmt.Sprintf("note: %s is for %s, %s runs %s", Title(m), layout.PlatformText(m.Platform), host, platform))
 	}
 	return out
 }

@@ -1,0 +1,32 @@
+package layout
+
+import (
+	"github.com/containerd/platforms"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// PlatformText writes a platform as OS/ARCH[/VARIANT]; empty if it is none.
+func PlatformText(p ocispec.Platform) string {
+	if p.OS == "" {
+		return ""
+	}
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	return s
+}
+
+// Matches reports whether p is the wanted platform: of any variant if want has
+// none, and by any of the names that a platform has, such as arm64 and arm64/v8,
+// or amd64 and x86_64.
+func Matches(p, want ocispec.Platform) bool {
+	if !named(p) || !named(want) {
+		return false
+	}
+	p, exact := platforms.Normalize(p), platforms.Normalize(want)
+	return p.OS == exact.OS && p.Architecture == exact.Architecture && (want.Variant == "" || p.Variant == exact.Variant)
+}
+
+// named reports whether p names a platform: a config need not.
+func named(p ocispec.Platform) bool { return p.OS != "" && p.Architecture != "" }
