@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/imgsend/imgsend/peer/internal/words"
 )
 
 // ErrBadCode means that a text is no code: a mistake of whoever typed it, which
@@ -61,12 +62,12 @@ func NewCode() (Code, error) {
 
 // chooseWord returns a word of the list, each as likely as the other.
 func chooseWord() (string, error) {
-	words := wordList()
-	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(words))))
+	all := words.All()
+	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(all))))
 	if err != nil {
 		return "", fmt.Errorf("make a code: %w", err)
 	}
-	return words[i.Int64()], nil
+	return all[i.Int64()], nil
 }
 
 // ParseCode reads a code as people type it: in any case, with spaces, hyphens
@@ -89,23 +90,24 @@ func ParseCode(text string) (Code, error) {
 	if err != nil || number == 0 || number > maxCodeNumber || strings.HasPrefix(parts[0], "+") {
 		return fail("it does not start with a number from 1 to %d; expected a form such as %s", maxCodeNumber, CodeForm)
 	}
-	words := joinHyphenated(parts[1:])
-	if len(words) != 2 {
-		return fail("it has %d words after its number and not 2; expected a form such as %s", len(words), CodeForm)
+	typed := joinHyphenated(parts[1:])
+	if len(typed) != 2 {
+		return fail("it has %d words after its number and not 2; expected a form such as %s", len(typed), CodeForm)
 	}
-	var index [2]int
-	for i, word := range words {
+	var found [2]string
+	for i, word := range typed {
 		var ok bool
-		if index[i], ok = findWord(word); ok {
+		if found[i], ok = words.Find(word); ok {
 			continue
 		}
-		// Far-off text may be anything, such as half of a password.
-		if near := nearestWord(word); near != "" {
+		// Text that is far from every word may be anything, such as half of a
+		// password.
+		if near := words.Nearest(word); near != "" {
 			return fail("%q is not one of the words, did you mean %q?", word, near)
 		}
 		return fail("the %s word is not one of the words that codes are made of", []string{"first", "second"}[i])
 	}
-	return Code{int(number), wordList()[index[0]], wordList()[index[1]]}, nil
+	return Code{int(number), found[0], found[1]}, nil
 }
 
 func isCodeSpace(r rune) bool {
@@ -118,7 +120,7 @@ func joinHyphenated(parts []string) []string {
 	for i := 0; i < len(parts); i++ {
 		word := parts[i]
 		if i+1 < len(parts) {
-			if _, whole := slices.BinarySearch(wordList(), word+"-"+parts[i+1]); whole {
+			if words.Contains(word + "-" + parts[i+1]) {
 				word += "-" + parts[i+1]
 				i++
 			}

@@ -30,29 +30,6 @@ func newCode(t testing.TB) peer.Code {
 	return code
 }
 
-// What the EFF says of its list, and what ParseCode builds on.
-func TestWords(t *testing.T) {
-	words := peer.Words()
-	if len(words) != 1296 {
-		t.Fatalf("%d words", len(words))
-	}
-	prefixes := map[string]bool{}
-	for i, word := range words {
-		if len(word) < 3 || prefixes[word[:3]] || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz-") != "" {
-			t.Errorf("%q cannot be told apart by three letters", word)
-		}
-		prefixes[word[:3]] = true
-		if i > 0 && words[i-1] >= word {
-			t.Errorf("%q is not in order", word)
-		}
-		for _, other := range words[:i] {
-			if peer.Slips(word, other) < 2 {
-				t.Errorf("one slip turns %q into %q", word, other)
-			}
-		}
-	}
-}
-
 func TestParseCode(t *testing.T) {
 	const want = "7-crystal-tulip"
 	for _, text := range []string{

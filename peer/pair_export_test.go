@@ -40,12 +40,6 @@ func (p *Pairing) SetStarted(t time.Time) {
 	p.started = t
 }
 
-// Words is the list of words.
-func Words() []string { return wordList() }
-
-// Slips is slips.
-func Slips(a, b string) int { return slips(a, b) }
-
 // RewritePage reads a peers file and writes it again, all lines anew if so asked.
 func RewritePage(text string, anew bool) string {
 	p := parsePage(text)

@@ -1,0 +1,79 @@
+package words
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// text is the list, one word a line, without the dice numbers of the original.
+//
+//go:embed words.txt
+var text string
+
+// All returns the words, sorted. Callers do not change the slice.
+var All = sync.OnceValue(func() []string { return strings.Fields(text) })
+
+const (
+	// prefix is the number of letters by which all words differ.
+	prefix = 3
+
+	// maxSlips is the greatest distance of a mistyped word from the one that
+	// Nearest suggests, in letters.
+	maxSlips = 3
+)
+
+// Find returns the word that typed is, or that begins with typed if that has at
+// least three letters.
+func Find(typed string) (string, bool) {
+	all := All()
+	i, exact := slices.BinarySearch(all, typed)
+	if exact {
+		return typed, true
+	}
+	if len(typed) >= prefix && i < len(all) && strings.HasPrefix(all[i], typed) {
+		return all[i], true
+	}
+	return "", false
+}
+
+// Contains reports whether typed is a word.
+func Contains(typed string) bool {
+	_, exact := slices.BinarySearch(All(), typed)
+	return exact
+}
+
+// Nearest returns the word with the smallest distance from typed, or "" if that is
+// more than three letters.
+func Nearest(typed string) string {
+	best, least := "", maxSlips+1
+	for _, word := range All() {
+		if d := slips(typed, word); d < least {
+			best, least = word, d
+		}
+	}
+	return best
+}
+
+// slips returns the Levenshtein distance: how many letters to add, remove or
+// change to turn a into b.
+func slips(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
