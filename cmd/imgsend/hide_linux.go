@@ -5,10 +5,10 @@ import (
 	"unsafe"
 )
 
-// hideArgument overwrites the argument text, or "--flag=text", in the memory
-// that the system shows as this process's command line (seen on Linux, where
-// os.Args are that memory): the words of a code are nobody's business. What was
-// parsed before must have been copied.
+// hideArgument overwrites the argument text, or "--flag=text", in the memory that
+// Linux shows as this process's command line, which os.Args point to. Somebody who
+// watches the list of processes still reads it before. The caller has copied what
+// it needs of text.
 func hideArgument(text string) {
 	for _, arg := range os.Args[1:] {
 		at := len(arg) - len(text)
