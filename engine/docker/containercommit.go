@@ -8,6 +8,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/internal/owner"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -57,7 +58,7 @@ func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, er
 			return nil, err
 		}
 	}
-	m := &Committed{e: c.e, ref: commitRepo + ":" + ownerTag()}
+	m := &Committed{e: c.e, ref: commitRepo + ":" + owner.Tag()}
 	err := c.commit(ctx, m.ref, o)
 	err = errors.Join(err, release())
 	var l *local

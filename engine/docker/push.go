@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/imgsend/imgsend/engine/docker/loopback"
+	"github.com/imgsend/imgsend/engine/internal/owner"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -22,7 +23,7 @@ const pushRepo = "imgsend-push"
 
 // pushName returns a temporary name under which an image is pushed to reg.
 func pushName(reg *loopback.Registry) string {
-	return reg.Addr() + "/" + pushRepo + ":" + ownerTag()
+	return reg.Addr() + "/" + pushRepo + ":" + owner.Tag()
 }
 
 // push has the engine push an image to reg, as ref, and reads its answer to the

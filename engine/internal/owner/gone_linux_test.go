@@ -1,4 +1,4 @@
-package docker
+package owner
 
 import (
 	"bufio"
@@ -9,9 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/docker/docker/api/types/image"
-	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
 // A stranger is a process of this test program that has a tag.
@@ -25,7 +22,7 @@ func TestStranger(t *testing.T) {
 	if os.Getenv("IMGSEND_TEST_STRANGER") == "" {
 		t.Skip("runs in a process of its own only")
 	}
-	_, _ = os.Stdout.WriteString("tag " + ownerTag() + "\n")
+	_, _ = os.Stdout.WriteString("tag " + Tag() + "\n")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
@@ -75,41 +72,41 @@ func startStranger(t *testing.T, flags uintptr) *stranger {
 
 func wantGone(t *testing.T, what, tag string, now time.Time, want bool) {
 	t.Helper()
-	o, ok := parseOwner(tag)
-	if !ok || o.gone(now) != want {
-		t.Errorf("%s: %q is read: %v, gone: %v, not %v", what, tag, ok, o.gone(now), want)
+	o, ok := Parse(tag)
+	if !ok || o.Gone(now) != want {
+		t.Errorf("%s: %q is read: %v, gone: %v, not %v", what, tag, ok, o.Gone(now), want)
 	}
 }
 
 // numbered returns the tag with a process ID over the largest one of Linux.
 func numbered(t *testing.T, tag string) string {
 	t.Helper()
-	o, ok := parseOwner(tag)
+	o, ok := Parse(tag)
 	if !ok {
 		t.Fatalf("%q is no tag", tag)
 	}
-	o.pid = 4194305
-	return o.tag("abcdefgh")
+	o.PID = 4194305
+	return o.Tag("abcdefgh")
 }
 
 // TestOwnerGone asks whether processes are gone, of this PID namespace and of others.
 func TestOwnerGone(t *testing.T) {
-	now, later := time.Now(), time.Now().Add(leftoverAge+time.Minute)
-	wantGone(t, "this process", ownerTag(), later, false)
+	now, later := time.Now(), time.Now().Add(LeftoverAge+time.Minute)
+	wantGone(t, "this process", Tag(), later, false)
 
 	same := startStranger(t, 0)
 	wantGone(t, "a living process", same.tag, later, false)
 	same.end()
 	wantGone(t, "a dead process", same.tag, now, true)
 
-	boot, ns := thisKernel()
-	for what, o := range map[string]owner{
+	boot, ns := Here()
+	for what, o := range map[string]Owner{
 		"of another boot":       {now.Unix(), "0123456789ab", ns, 1},
-		"of an unknown boot":    {now.Unix(), unknownBoot, ns, 4194305},
+		"of an unknown boot":    {now.Unix(), UnknownBoot, ns, 4194305},
 		"of no known namespace": {now.Unix(), boot, 0, 4194305}, // over the largest process ID
 	} {
-		wantGone(t, what, o.tag("abcdefgh"), now, false)
-		wantGone(t, what+", a day later", o.tag("abcdefgh"), later, true)
+		wantGone(t, what, o.Tag("abcdefgh"), now, false)
+		wantGone(t, what+", a day later", o.Tag("abcdefgh"), later, true)
 	}
 
 	if os.Geteuid() != 0 {
@@ -121,55 +118,4 @@ func TestOwnerGone(t *testing.T) {
 	other.end()
 	wantGone(t, "a dead process in another PID namespace", other.tag, now, false)
 	wantGone(t, "the same a day later", other.tag, later, true)
-}
-
-// TestSweep has an engine with temporary names of processes that live and of one
-// that is dead, on an image that was built long ago.
-func TestSweep(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("a PID namespace and an engine take root")
-	}
-	all, skipped := throwaway.Available("")
-	if len(all) == 0 {
-		t.Skipf("no engine can be started here: %v", skipped)
-	}
-	running, err := throwaway.Start(t.Context(), all[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer running.Stop()
-	e, err := Find(t.Context(), running.Host())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	m := throwaway.Image{Ref: "swept:1", Layers: []throwaway.Layer{{Size: 1000, Seed: 1}}}
-	if err := throwaway.Load(t.Context(), running, m); err != nil {
-		t.Fatal(err)
-	}
-	dead, other := startStranger(t, 0), startStranger(t, syscall.CLONE_NEWPID)
-	dead.end()
-	want := map[string]bool{commitRepo + ":" + ownerTag(): true, commitRepo + ":" + other.tag: true,
-		commitRepo + ":" + numbered(t, other.tag): true, commitRepo + ":" + dead.tag: false}
-	for ref := range want {
-		if err := e.api.ImageTag(t.Context(), m.Ref, ref); err != nil {
-			t.Fatal(err)
-		}
-	}
-	e.sweep(t.Context())
-	list, err := e.api.ImageList(t.Context(), image.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	left := map[string]bool{}
-	for _, s := range list {
-		for _, ref := range s.RepoTags {
-			left[ref] = true
-		}
-	}
-	for ref, stays := range want {
-		if left[ref] != stays {
-			t.Errorf("%s is there: %v, not %v", ref, left[ref], stays)
-		}
-	}
 }
