@@ -9,7 +9,10 @@ import (
 // TestFree asks every engine for the room that it has, by its socket.
 func TestFree(t *testing.T) {
 	eachStore(t, func(t *testing.T, _, spec throwaway.Spec) {
-		bytes, known := open(t, pool.get(t, spec, "receiver")).Free(t.Context())
+		spec.Data = throwaway.OnDisk // where this host sees it
+		e := start(t, spec)
+		defer e.Stop()
+		bytes, known := open(t, e).Free(t.Context())
 		if !known || bytes <= 0 {
 			t.Errorf("%d bytes, known: %v", bytes, known)
 		}
