@@ -163,6 +163,54 @@ func TestMaxSize(t *testing.T) {
 	})
 }
 
+// TestOffersForEver has a sender offer the same images again and again.
+func TestOffersForEver(t *testing.T) {
+	m, vanishing := newImage("a:1", false), newImage("a:1", false, []byte("a layer"))
+	for _, test := range []struct {
+		name  string
+		image *memImage
+		dst   func(*memSink)
+		text  string
+	}{
+		{"whole", m, func(s *memSink) { s.hold(m) }, "1 images are offered after a round with 1"},
+		{"never full", vanishing, func(s *memSink) {
+			s.vanish = map[digest.Digest]bool{vanishing.Layers[0].Digest: true}
+		}, "not repeated with every layer"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			checkLeaks(t)
+			stream := newPuppet(t, func(p *puppet) {
+				p.hello()
+				p.json(tOffer, transfer.Offer{Images: []transfer.Image{test.image.Image}})
+				p.wait(tAnswer)
+				index := transfer.Index{Images: []transfer.IndexImage{}}
+				end := make([]byte, 16)
+				if test.image == vanishing {
+					config := test.image.blobs[test.image.Config]
+					p.say(blobFrame(test.image.Config, "", int64(len(config))))
+					p.say(dataBlock(0, len(config), config))
+					p.say(wireFrame{tBlobEnd, nil}.bytes())
+					index.Images = []transfer.IndexImage{test.image.index}
+					end[7], end[15] = 1, byte(len(config))
+				}
+				p.json(tIndex, index)
+				p.say(wireFrame{tEnd, end}.bytes())
+				p.wait(tResult)
+				p.json(tOffer, transfer.Offer{Images: []transfer.Image{test.image.Image}})
+				p.wait(tError)
+			})
+			rcv, err := transfer.NewReceiver(t.Context(), stream, transfer.Hello{}, transfer.StreamOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst := newSink(vanishing)
+			test.dst(dst)
+			_, err = transfer.Copy(t.Context(), rcv, dst, transfer.Options{})
+			wantErr(t, "receiver", err, transfer.KindBroken, false, test.text)
+		})
+	}
+}
+
 // TestOfferedSizes checks what an offer may claim.
 func TestOfferedSizes(t *testing.T) {
 	for name, lie := range map[string]func(m *transfer.Image){

@@ -131,6 +131,9 @@ func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report,
 		}
 		c.arrived = false
 		dog.begin(nobody)
+		if err := c.goesOn(offer); err != nil {
+			return c.report, err
+		}
 		if first && opts.Accept != nil {
 			opts.Progress.Enter(Deciding)
 			if err := opts.Accept(ctx, offer); err != nil {

@@ -16,6 +16,22 @@ type copier struct {
 	// arrived is whether every image of the last offer has arrived: what fails
 	// from here on does not undo it.
 	arrived bool
+
+	offered int  // images of the last offer
+	again   bool // it is to be repeated with every layer
+}
+
+// goesOn reports an offer that does not bring the copy nearer to its end: after
+// each round fewer images are left, but for one that is repeated.
+func (c *copier) goesOn(o *Offer) error {
+	switch {
+	case c.again && !o.Full:
+		return broken("the offer is not repeated with every layer")
+	case !c.again && c.offered > 0 && len(o.Images) >= c.offered:
+		return broken("%d images are offered after a round with %d", len(o.Images), c.offered)
+	}
+	c.offered = len(o.Images)
+	return nil
 }
 
 func (c *copier) round(ctx context.Context, o *Offer) error {
@@ -84,7 +100,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if err := out.Validate(o, plan); err != nil {
 		return broken("result: %w", err)
 	}
-	if out.Retry != "" {
+	if c.again = out.Retry != ""; c.again {
 		c.room.back(w.bytes)
 		if err := c.settle(ctx, out); err != nil {
 			return err

@@ -111,6 +111,12 @@ type options struct {
 func main() {
 	v := cli.NewVoice("imgrecv")
 	var o options
+	f := flags(v, &o)
+	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
+}
+
+// flags are what the command line sets of v and o.
+func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f := pflag.NewFlagSet("imgrecv", pflag.ContinueOnError)
 	f.StringVar(&o.listen, "listen", "", "")
 	f.StringVar(&o.name, "name", "", "")
@@ -132,7 +138,7 @@ func main() {
 	f.StringVarP(&o.host, "host", "H", "", "")
 	f.BoolVar(&v.JSON, "json", false, "")
 	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
-	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
+	return f
 }
 
 // check reads the command line.

@@ -72,6 +72,12 @@ stdout has a line "NAME ID" for each image that arrived.
 func main() {
 	v := cli.NewVoice("imgsend")
 	var o options
+	f := flags(v, &o)
+	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
+}
+
+// flags are what the command line sets of v and o.
+func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f := pflag.NewFlagSet("imgsend", pflag.ContinueOnError)
 	f.StringVarP(&o.to, "to", "t", "", "")
 	f.StringArrayVar(&o.as, "as", nil, "")
@@ -97,5 +103,5 @@ func main() {
 	f.BoolVar(&v.JSON, "json", false, "")
 	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
 	f.BoolVar(&v.Verbose, "verbose", false, "")
-	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
+	return f
 }

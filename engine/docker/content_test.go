@@ -179,7 +179,9 @@ func overSSH(t *testing.T, e *throwaway.Engine) *docker.Engine {
 // wanted the error names it. Where it is not, nothing is said.
 func TestReadDamaged(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := start(t, spec), pool.get(t, spec, "receiver")
+		to := pool.get(t, spec, "receiver")
+		spec.Data = throwaway.OnDisk // where this test sees it
+		from := start(t, spec)
 		defer from.Stop()
 		v1, v2 := versions("damaged " + spec.Name)
 		load(t, from, v1, v2)

@@ -30,7 +30,7 @@ func Run(v *Voice, flags *pflag.FlagSet, usage string, body func(ctx context.Con
 	help := flags.BoolP("help", "h", false, "")
 	version := flags.Bool("version", false, "")
 	flags.Usage = func() {}
-	if err := flags.Parse(os.Args[1:]); err != nil {
+	if err := ParseFlags(flags, os.Args[1:]); err != nil {
 		os.Exit(v.Fail(&UsageError{fmt.Errorf("%w (%s -h shows them all)", err, v.Program)}))
 	}
 	switch {
