@@ -36,7 +36,11 @@ func (d *discard) Put(_ context.Context, _ ocispec.Descriptor, r io.Reader) erro
 func (d *discard) Commit(context.Context, *transfer.Index) (*transfer.Outcome, error) {
 	out := &transfer.Outcome{}
 	for _, m := range d.offer.Images {
-		out.Images = append(out.Images, transfer.Arrival{ID: m.ID, New: m.ID})
+		a := transfer.Arrival{ID: m.ID, New: m.ID}
+		for _, ref := range m.Refs {
+			a.Names = append(a.Names, transfer.Name{Ref: ref})
+		}
+		out.Images = append(out.Images, a)
 	}
 	return out, nil
 }
