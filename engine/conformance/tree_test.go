@@ -95,12 +95,13 @@ func unpack(t *testing.T, src transfer.Source) tree {
 
 // An unpacker is a sink that keeps the blobs of one image in memory.
 type unpacker struct {
+	refs   []string
 	blobs  map[digest.Digest][]byte
 	layers []ocispec.Descriptor
 }
 
 func (u *unpacker) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error) {
-	u.blobs = map[digest.Digest][]byte{}
+	u.refs, u.blobs = o.Images[0].Refs, map[digest.Digest][]byte{}
 	return &transfer.Plan{Images: []transfer.ImagePlan{{Status: transfer.Take, Have: make([]bool, len(o.Images[0].Layers))}}}, nil
 }
 
@@ -112,7 +113,11 @@ func (u *unpacker) Put(_ context.Context, d ocispec.Descriptor, r io.Reader) (er
 func (u *unpacker) Commit(_ context.Context, x *transfer.Index) (*transfer.Outcome, error) {
 	m := x.Images[0]
 	u.layers = m.Layers
-	return &transfer.Outcome{Images: []transfer.Arrival{{ID: m.ID, New: m.ID}}}, nil
+	a := transfer.Arrival{ID: m.ID, New: m.ID}
+	for _, ref := range u.refs {
+		a.Names = append(a.Names, transfer.Name{Ref: ref})
+	}
+	return &transfer.Outcome{Images: []transfer.Arrival{a}}, nil
 }
 
 func (u *unpacker) Close(error) error { return nil }
