@@ -43,7 +43,7 @@ func (r *reacher) reach(ctx context.Context, t peer.Target) (*peer.Stream, error
 	case peer.TargetCode:
 		return r.meet(ctx, t)
 	case peer.TargetAddr:
-		return r.whoever(ctx, t)
+		return r.dialAddress(ctx, t)
 	}
 	return r.dial(ctx, t)
 }
@@ -150,9 +150,9 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 	return peer.Paired{}, last
 }
 
-// whoever connects to the host at an address: a saved peer, or one to be met by
-// the code that the user is asked for.
-func (r *reacher) whoever(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+// dialAddress connects to the host at an address: a saved peer, or a new one, for
+// whose code it asks the user.
+func (r *reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	id, err := peer.Identify(ctx, t)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/x/rate"
 )
 
-// Limits that bound what the other side, known or not, can make this one hold.
+// Limits on what the other side, known or not, can make this host hold.
 const (
 	// MaxConns is the number of inbound connections of one TCP socket that
 	// exist at a time, most of them still in their handshake. The next ones
@@ -24,7 +24,7 @@ const (
 	maxIPConns = 8
 
 	// maxPeerStreams is the number of inbound streams of one connection: one
-	// is served, and one more may be told that it is too many.
+	// that is served, and one that is told that it is too many.
 	maxPeerStreams = 2
 
 	// maxMemory bounds what the receive windows of all streams together may

@@ -9,12 +9,12 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// portsTried is how many ports, from DefaultPort on, are tried before any free
-// one is taken.
+// portsTried is the number of ports that ListenNear tries before it takes any
+// free one.
 const portsTried = 10
 
-// ListenNear listens at the port first, or at the next one that is free, on
-// the addresses that at gives for a port.
+// ListenNear listens at the port first, or at the next free one, or at any free
+// one. at returns the addresses for a port.
 func (n *Node) ListenNear(ctx context.Context, first int, at func(port int) []ma.Multiaddr) error {
 	for port := first; port < first+portsTried; port++ {
 		err := n.Listen(ctx, at(port))
@@ -25,11 +25,11 @@ func (n *Node) ListenNear(ctx context.Context, first int, at func(port int) []ma
 	return n.Listen(ctx, at(0))
 }
 
-// Listen listens on all of addrs, or on none and returns an error. A host
-// without IPv4 or without IPv6 does with the other one of a pair. Both of a pair
-// have the same port, also if the system chooses it.
+// Listen listens on all of addrs, or returns an error and listens on none. Of a
+// pair, an IPv4 and an IPv6 address, it leaves out the one whose family this host
+// lacks. Both of a pair get the same port, also if the system chooses it.
 func (n *Node) Listen(ctx context.Context, addrs []ma.Multiaddr) error {
-	// Another process may take the chosen port on the other family first.
+	// Another process may take the chosen port in the other family first.
 	const attempts = 10
 	var err error
 	for range attempts {

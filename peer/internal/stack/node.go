@@ -115,7 +115,7 @@ func newMuxer() *yamux.Transport {
 	return (*yamux.Transport)(&config)
 }
 
-// Close ends every connection and goroutine. What was not delivered is lost.
+// Close ends every connection and goroutine. Data that is not delivered is lost.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		var errs []error
@@ -147,8 +147,8 @@ func (noNames) ResolveDNSComponent(context.Context, ma.Multiaddr, int) ([]ma.Mul
 	return nil, errNoNames
 }
 
-// silence keeps libp2p off the user's terminal, where it would print errors
-// such as a failed close. Whoever sets GOLOG_LOG_LEVEL gets to see its log.
+// silence discards libp2p's log, which would go to the user's terminal, unless the
+// user sets GOLOG_LOG_LEVEL.
 var silence = sync.OnceFunc(func() {
 	if os.Getenv("GOLOG_LOG_LEVEL") == "" {
 		gologshim.SetDefaultHandler(slog.DiscardHandler)

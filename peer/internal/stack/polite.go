@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// politeTimeout is how long an accepted connection waits for the other side to
-// hang up once this side has.
+// politeTimeout is how long Close of an accepted connection waits for the dialer
+// to close too.
 const politeTimeout = time.Second
 
-// politeListener makes its connections politeConns.
+// politeListener accepts politeConns.
 type politeListener struct{ net.Listener }
 
 func (l politeListener) Accept() (net.Conn, error) {
@@ -22,10 +22,10 @@ func (l politeListener) Accept() (net.Conn, error) {
 	return &politeConn{Conn: conn, closed: make(chan struct{})}, nil
 }
 
-// politeConn is an accepted TCP connection that lets the dialer hang up first.
-// A socket that is closed while the dialer is still sending answers with a TCP
-// reset, and that can keep the dialer from reading what came before it: a
-// refused dialer would take the refusal for a broken connection.
+// politeConn is an accepted TCP connection that lets the dialer close first. A
+// socket that is closed while the dialer still sends answers with a TCP reset.
+// The reset can keep the dialer from reading what was sent before it: a refused
+// dialer would see a broken connection and not the refusal.
 type politeConn struct {
 	net.Conn
 	once   sync.Once
@@ -43,14 +43,14 @@ func (c *politeConn) Read(p []byte) (int, error) {
 	}
 }
 
-// Close ends what this side sends, and closes the connection when the other
-// side has done so too, or is overdue.
+// Close closes the connection for writing, and then altogether when the dialer has
+// closed it too or after politeTimeout.
 func (c *politeConn) Close() error {
 	c.once.Do(func() {
 		close(c.closed)
 		if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
-			// A Read that goes on elsewhere ends with this deadline or with
-			// what it reads; either way it reports the connection as closed.
+			// A Read in another goroutine ends by this deadline or by what it
+			// reads. In both cases it returns net.ErrClosed.
 			_ = tcp.SetReadDeadline(time.Now().Add(politeTimeout))
 			_, _ = io.Copy(io.Discard, struct{ io.Reader }{tcp})
 		}

@@ -12,16 +12,15 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// tcpTransport is libp2p over TCP. It differs from libp2p's own in what the
-// sockets are like:
+// tcpTransport is libp2p over TCP. Its sockets differ from those of libp2p's own:
 //
-//   - they close in an orderly way; libp2p's are set to be reset at close,
-//     which drops what the kernel has not sent yet, such as the reason of a
-//     refusal or a last message before the process ends;
-//   - ports are not shared (SO_REUSEPORT), so that a taken port is an error,
+//   - they close in an orderly way; libp2p's reset the connection, which drops
+//     what the kernel has not sent yet, such as the reason of a refusal or a last
+//     message before the process ends;
+//   - they do not share ports (SO_REUSEPORT), so that a taken port is an error,
 //     and a dial does not leave from the listening port;
 //   - beyond MaxConns, connections wait instead of being dropped;
-//   - a listener hangs up politely, see politeConn;
+//   - an accepted one lets the dialer close first, see politeConn;
 //   - the kernel gives up a dead connection after lostAfter.
 type tcpTransport struct {
 	upgrader transport.Upgrader
@@ -30,8 +29,8 @@ type tcpTransport struct {
 
 var _ transport.Transport = (*tcpTransport)(nil)
 
-// tcpKeepAlive has the kernel probe a connection that is idle, and give it up
-// after lostAfter without an answer.
+// tcpKeepAlive makes the kernel probe an idle connection, and give it up after
+// lostAfter without an answer.
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: lostAfter / 4, Interval: lostAfter / 4, Count: 3}
 
 func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id lpeer.ID) (transport.CapableConn, error) {

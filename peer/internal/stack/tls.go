@@ -20,16 +20,16 @@ import (
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 )
 
-// tlsTransport secures connections as libp2p's TLS does, with certificates and
-// checks of its making (libp2p specification, "TLS Handshake"), but for the
-// certificates' time: libp2p's are valid from one hour before they are made,
-// which keeps apart hosts whose clocks differ by more. Who a host is stands in
-// the signature by its key, which has no time, so a certificate of any host is
-// valid here for ever. It is made anew at each start.
+// tlsTransport secures connections as libp2p's TLS does (libp2p specification, "TLS
+// Handshake"), with libp2p's certificates and checks. It differs in the time for
+// which a certificate is valid: libp2p's starts one hour before the certificate is
+// made, so hosts whose clocks differ by more could not connect. The proof of who a
+// host is is a signature by its key, which has no time, so certificates are valid
+// for ever here. Each start makes a new one.
 type tlsTransport struct {
 	self     lpeer.ID
 	identity *libp2ptls.Identity
-	muxer    protocol.ID // the one that is offered with the handshake
+	muxer    protocol.ID // offered in the handshake
 }
 
 var _ sec.SecureTransport = (*tlsTransport)(nil)
@@ -60,8 +60,8 @@ func newTLS(key crypto.PrivKey, muxer protocol.ID) (*tlsTransport, error) {
 // ID is the name that is negotiated.
 func (t *tlsTransport) ID() protocol.ID { return libp2ptls.ID }
 
-// SecureInbound runs the handshake as the listening side. p is empty if anybody
-// may come.
+// SecureInbound runs the handshake as the listening side. p is the peer to accept,
+// or empty for any.
 func (t *tlsTransport) SecureInbound(ctx context.Context, insecure net.Conn, p lpeer.ID) (sec.SecureConn, error) {
 	return t.secure(ctx, insecure, p, tls.Server)
 }
@@ -71,7 +71,7 @@ func (t *tlsTransport) SecureOutbound(ctx context.Context, insecure net.Conn, p 
 	return t.secure(ctx, insecure, p, tls.Client)
 }
 
-// secure runs the handshake; when it fails, insecure is closed.
+// secure runs the handshake. It closes insecure when it fails.
 func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p lpeer.ID, side func(net.Conn, *tls.Config) *tls.Conn) (_ sec.SecureConn, err error) {
 	defer func() {
 		if err != nil {
@@ -87,7 +87,7 @@ func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p lpeer.ID
 	var key crypto.PubKey
 	select {
 	case key = <-keys:
-	default: // a handshake that succeeded has verified a certificate
+	default: // never: a successful handshake has verified a certificate
 	}
 	if key == nil {
 		return nil, errors.New("stack: internal error: no key after the handshake")
@@ -103,7 +103,7 @@ func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p lpeer.ID
 	return &tlsConn{Conn: conn, self: t.self, remote: remote, key: key, state: state}, nil
 }
 
-// tlsConn is a connection whose two ends are known.
+// tlsConn is a connection whose two ends have proven their keys.
 type tlsConn struct {
 	*tls.Conn
 	self, remote lpeer.ID
