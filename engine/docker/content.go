@@ -21,9 +21,10 @@ import (
 // (seen on 26.1.5, 28.5.2 and 29; in moby's sources since 24.0.0). A classic
 // store has none, and proxies in front of the API socket may hide it.
 
-// contentListing lists the content store and the images. also are images that the
-// engine has and may not list: Docker 29 lists none of another platform without a
-// name. It fails where there is no content store, or none is served.
+// contentListing lists the images and what they reach of the content store. also are
+// images that the engine has and may not list: Docker 29 lists none of another
+// platform without a name. It fails where there is no content store, or none is
+// served.
 func (e *Engine) contentListing(ctx context.Context, also ...digest.Digest) (*imageContent, error) {
 	if e.store != Containerd {
 		return nil, errors.New("not a containerd store")
@@ -44,7 +45,7 @@ func (e *Engine) contentListing(ctx context.Context, also ...digest.Digest) (*im
 	if err != nil {
 		return nil, fmt.Errorf("list the content store: %w", err)
 	}
-	c := &imageContent{roots: also}
+	c := &imageContent{roots: also, list: list}
 	for _, s := range list {
 		c.roots = append(c.roots, digest.Digest(s.ID))
 	}
@@ -56,6 +57,7 @@ func (e *Engine) contentListing(ctx context.Context, also ...digest.Digest) (*im
 // image reaches are not in it: they may be removed within seconds.
 type imageContent struct {
 	*contentstore.Listing
+	list  []image.Summary
 	roots []digest.Digest // the images: their manifests and indexes
 }
 

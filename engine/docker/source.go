@@ -46,7 +46,6 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 	if err != nil {
 		return nil, err
 	}
-	e.sweep(ctx)
 	s := &Source{OnExport: o.OnExport, e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}, putLayers: map[digest.Digest]ocispec.Descriptor{}}
 	if e.store == Containerd {
 		roots := make([]digest.Digest, len(found))
@@ -55,8 +54,8 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 		}
 		content, err := e.contentListing(ctx, roots...)
 		if err == nil {
-			err = s.read(ctx, content, found, names)
-			return s, err
+			e.sweepListed(ctx, content.list)
+			return s, s.read(ctx, content, found, names)
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -67,6 +66,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 		}
 		s.unread = err
 	}
+	e.sweep(ctx)
 	images := make([]transfer.Image, len(found))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inspectors)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/internal/owner"
 )
@@ -13,10 +12,14 @@ import (
 // sweep removes names that killed runs left in the engine, and images with no
 // other name. What cannot be removed now is left to the next run.
 func (e *Engine) sweep(ctx context.Context) {
-	list, err := e.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs()})
-	if err != nil {
-		return
+	list, err := e.api.ImageList(ctx, image.ListOptions{})
+	if err == nil {
+		e.sweepListed(ctx, list)
 	}
+}
+
+// sweepListed is sweep for images that have been listed.
+func (e *Engine) sweepListed(ctx context.Context, list []image.Summary) {
 	for _, s := range list {
 		for _, ref := range s.RepoTags {
 			if o, ok := temporary(ref); ok && o.Gone(time.Now()) {
