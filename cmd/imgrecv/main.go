@@ -57,8 +57,12 @@ also compressed with gzip, zstd, bzip2 or xz.
       --peers              list saved peers and those that wait nearby
       --forget NAME        forget a saved peer
   -H, --host SOCKET        the engine: unix:///run/podman/podman.sock, tcp://...,
-                           ssh://... (default: DOCKER_HOST, then the current
-                           docker context, then the usual sockets)
+                           ssh://..., containerd:///run/containerd/containerd.sock
+                           (default: DOCKER_HOST, then the current docker context,
+                           then CONTAINERD_ADDRESS, then the usual sockets)
+      --namespace NAME     of a containerd, which makes it with the first image
+                           (default: CONTAINERD_NAMESPACE, else k8s.io for k3s and
+                           RKE2, else default)
       --json               one JSON object a line on stdout
   -q, --quiet              no progress, only errors and results
       --version            print the version
@@ -75,7 +79,9 @@ stdout has a line "NAME ID" for each image that arrived.
 ` + cli.ExitTable
 
 // address returns where images go.
-func (o *options) address() engine.Address { return engine.Address{Host: o.host, Folder: o.store} }
+func (o *options) address() engine.Address {
+	return engine.Address{Host: o.host, Namespace: o.namespace, Folder: o.store}
+}
 
 // maxSize returns how many bytes one transfer may bring into a store: what
 // --max-size says, or else what there is room for; 0 is no limit.
@@ -101,6 +107,7 @@ type options struct {
 	noClobber                          bool
 
 	input, store, platform string
+	namespace              string
 	have                   bool
 	as                     []string
 	size                   string // of --max-size
@@ -136,6 +143,7 @@ func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f.StringVar(&o.store, "store", "", "")
 	f.StringVar(&o.platform, "platform", "", "")
 	f.StringVarP(&o.host, "host", "H", "", "")
+	f.StringVar(&o.namespace, "namespace", "", "")
 	f.BoolVar(&v.JSON, "json", false, "")
 	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
 	return f
@@ -186,11 +194,13 @@ func (o *options) conflicts() error {
 	case o.input != "" && network:
 		return errors.New("--listen, --yes, --keep, --code, --no-remember and --allow are for the network, --input is a file")
 	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
-		return errors.New("--have lists what the engine has, and goes with --host and --name only")
+		return errors.New("--have lists what the engine has, and goes with --host, --namespace and --name only")
 	case o.input == "" && o.platform != "":
 		return errors.New("--platform goes with --input")
 	case o.store != "" && o.host != "":
 		return errors.New("either --store or --host, not both")
+	case o.store != "" && o.namespace != "":
+		return errors.New("--namespace is for containerd, not for --store")
 	case o.keep && len(o.as) > 0:
 		return errors.New("--as names the images of one transfer, --keep waits for several")
 	}

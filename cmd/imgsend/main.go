@@ -49,8 +49,11 @@ its ID arrives without a name unless --as gives it one.
                         none, fast or best
       --limit RATE      at most so many bytes a second: 500k, 10M
   -H, --host SOCKET     the engine: unix:///run/podman/podman.sock, tcp://...,
-                        ssh://... (default: DOCKER_HOST, then the current docker
-                        context, then the usual sockets)
+                        ssh://..., containerd:///run/k3s/containerd/containerd.sock
+                        (default: DOCKER_HOST, then the current docker context,
+                        then CONTAINERD_ADDRESS, then the usual sockets)
+      --namespace NAME  of a containerd (default: CONTAINERD_NAMESPACE, else k8s.io
+                        for k3s and RKE2, else default)
       --json            one JSON object a line on stdout
   -q, --quiet           no progress, only errors and results
       --verbose         say too how each image is exported, and why
@@ -100,6 +103,7 @@ func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f.StringVar(&o.compress, "compress", string(transfer.CompressAuto), "")
 	f.StringVar(&o.limit, "limit", "", "")
 	f.StringVarP(&o.host, "host", "H", "", "")
+	f.StringVar(&o.namespace, "namespace", "", "")
 	f.BoolVar(&v.JSON, "json", false, "")
 	f.BoolVarP(&v.Quiet, "quiet", "q", false, "")
 	f.BoolVar(&v.Verbose, "verbose", false, "")

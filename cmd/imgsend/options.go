@@ -16,7 +16,7 @@ import (
 type options struct {
 	to, output, compress, limit, host, forget     string
 	container, message, author, flatten           string
-	store, platform, have                         string
+	store, platform, have, namespace              string
 	as, changes                                   []string
 	dryRun, noRemember, peers, noPause, keepImage bool
 }
@@ -39,6 +39,7 @@ type job struct {
 	compression transfer.Compression
 	limit       int64 // bytes a second; 0: none
 	host        string
+	namespace   string // of a containerd; empty: the usual one
 	dryRun      bool
 }
 
@@ -56,7 +57,7 @@ func (o options) job(images []string) (*job, error) {
 	if err := o.conflicts(images); err != nil {
 		return nil, usage2(err)
 	}
-	j := &job{host: o.host, dryRun: o.dryRun, store: o.store, output: o.output, have: o.have}
+	j := &job{host: o.host, namespace: o.namespace, dryRun: o.dryRun, store: o.store, output: o.output, have: o.have}
 	var err error
 	if j.compression, err = transfer.ParseCompression(o.compress); err != nil {
 		return nil, usage2(fmt.Errorf("--compress: %w", err))
@@ -106,6 +107,8 @@ func (o options) conflicts(images []string) error {
 		return errors.New("--store has images, and no containers")
 	case o.store != "" && o.host != "":
 		return errors.New("either --store or --host, not both")
+	case o.store != "" && o.namespace != "":
+		return errors.New("--namespace is for containerd, not for --store")
 	case o.container != "" && o.platform != "":
 		return errors.New("--platform picks one of an image; a container has only one")
 	case o.output != "" && o.to != "":

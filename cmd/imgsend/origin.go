@@ -32,7 +32,7 @@ type containers interface {
 
 // origin opens the source. The caller must call its close.
 func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
-	from, err := engine.Open(ctx, engine.Address{Host: j.host, Folder: j.store})
+	from, err := engine.Open(ctx, engine.Address{Host: j.host, Namespace: j.namespace, Folder: j.store})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,8 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *containerJob) error {
 	eng, ok := from.(containers)
 	if !ok {
-		return usage2(fmt.Errorf("%s has no containers", from))
+		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("containers of %s cannot be sent", from),
+			Hint: "make an image of it with nerdctl commit, and send that"}
 	}
 	c, err := eng.Container(ctx, j.name)
 	if err != nil {

@@ -24,6 +24,9 @@ type Sink struct {
 	plan  *transfer.Plan
 	guard *layout.Guard
 	roots map[digest.Digest]ocispec.Descriptor // by offered ID
+	// localBlobs maps a DiffID to the blob that the store has for that layer, for
+	// images whose manifest is composed here. Empty unless the store is a [LayerFinder].
+	localBlobs map[digest.Digest]ocispec.Descriptor
 }
 
 var _ transfer.Sink = (*Sink)(nil)
@@ -38,7 +41,10 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		return nil, store.Failed("read "+s.store.String(), err)
 	}
 	s.offer, s.roots, s.guard = o, map[digest.Digest]ocispec.Descriptor{}, layout.NewGuard(o)
-	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
+	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images)), KnowsSizes: true}
+	if s.localBlobs, err = s.findLayers(ctx, o); err != nil {
+		return nil, store.Failed("read "+s.store.String(), err)
+	}
 	for i := range o.Images {
 		m := &o.Images[i]
 		for _, ref := range m.Refs {
@@ -57,7 +63,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 				continue
 			}
 			for j, l := range m.Layers {
-				_, have[j] = s.store.Size(l.Digest)
+				have[j] = s.has(m, l)
 			}
 		}
 		if err := s.clobber(now, m, ""); err != nil {
@@ -68,15 +74,69 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 	return s.plan, nil
 }
 
+// findLayers looks for the blobs of the layers of images that come without a
+// manifest.
+func (s *Sink) findLayers(ctx context.Context, o *transfer.Offer) (map[digest.Digest]ocispec.Descriptor, error) {
+	finder, ok := s.store.(LayerFinder)
+	if !ok || o.Full {
+		return nil, nil
+	}
+	var wanted []digest.Digest
+	for i := range o.Images {
+		if o.Images[i].Root != "" {
+			continue
+		}
+		for _, l := range o.Images[i].Layers {
+			wanted = append(wanted, l.DiffID)
+		}
+	}
+	return finder.Layers(ctx, wanted)
+}
+
+// has reports whether the store has a layer of m. An image with a manifest of
+// its own needs just the blobs which that lists.
+func (s *Sink) has(m *transfer.Image, l transfer.Layer) bool {
+	if m.Root == "" {
+		if _, ok := s.localBlobs[l.DiffID]; ok {
+			return true
+		}
+	}
+	_, here := s.store.Size(l.Digest)
+	if here && m.Root == "" {
+		s.plan.KnowsSizes = false // it goes into a manifest as the index describes it
+	}
+	return here
+}
+
+// Local returns the blob that stands for a layer of m in this store: the one
+// that was offered, or another one of the same layer. Its size and media type may
+// be unknown.
+func (s *Sink) Local(m *transfer.Image, l transfer.Layer) ocispec.Descriptor {
+	if d, ok := s.localBlobs[l.DiffID]; ok && m.Root == "" {
+		return d
+	}
+	return ocispec.Descriptor{Digest: l.Digest}
+}
+
+// Root returns the root of an image that is here, by its offered ID.
+func (s *Sink) Root(id digest.Digest) ocispec.Descriptor { return s.roots[id] }
+
 // whole finds an image that is here with everything: under its own root, or
 // with its config where it came without one.
 func (s *Sink) whole(ctx context.Context, now []Entry, m *transfer.Image) (ocispec.Descriptor, bool) {
+	if m.Config != "" {
+		if _, here := s.store.Size(m.Config); !here {
+			return ocispec.Descriptor{}, false
+		}
+	}
+	seen := map[digest.Digest]bool{}
 	for _, e := range now {
-		if m.Root != "" && e.Root.Digest != m.Root {
+		if m.Root != "" && e.Root.Digest != m.Root || seen[e.Root.Digest] {
 			continue
 		}
+		seen[e.Root.Digest] = true
 		one := alone(e.Root)
-		items, err := (&layout.Reader{Blobs: s.store}).Read(ctx, one)
+		items, err := (&layout.Reader{Blobs: s.store, Arch: m.Platform.Architecture}).Read(ctx, one)
 		if err != nil || len(items) != 1 {
 			continue
 		}
@@ -120,7 +180,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		if s.plan.Images[i].Status != transfer.Take {
 			continue
 		}
-		im := &x.Images[n]
+		im := s.local(m, &x.Images[n], s.plan.Images[i].Have)
 		n++
 		if gone := s.vanished(m, im, s.plan.Images[i].Have); gone != "" {
 			return &transfer.Outcome{Retry: gone}, nil
@@ -134,10 +194,33 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		}
 		s.roots[m.ID] = root
 	}
+	if finisher, ok := s.store.(Finisher); ok {
+		for i := range s.offer.Images {
+			m := &s.offer.Images[i]
+			if err := finisher.Finish(ctx, m, s.roots[m.ID]); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	return s.list(ctx)
+}
+
+// local returns im with the blobs that stand for its layers here.
+func (s *Sink) local(m *transfer.Image, im *transfer.IndexImage, have []bool) *transfer.IndexImage {
+	if im.Root != nil {
+		return im
+	}
+	out := *im
+	out.Layers = slices.Clone(im.Layers)
+	for j, l := range m.Layers {
+		if d, ok := s.localBlobs[l.DiffID]; ok && have[j] {
+			out.Layers[j] = d
+		}
+	}
+	return &out
 }
 
 // vanished says which layer was here when the plan was made and is gone.
@@ -186,6 +269,7 @@ func (s *Sink) list(ctx context.Context) (*transfer.Outcome, error) {
 	out := &transfer.Outcome{}
 	err := s.store.Update(ctx, func(now []Entry) ([]Entry, error) {
 		var list []Entry
+		out.Images = nil
 		for i := range s.offer.Images {
 			m := &s.offer.Images[i]
 			root, ok := s.roots[m.ID]

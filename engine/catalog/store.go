@@ -31,7 +31,7 @@ type Entry struct {
 type Names interface {
 	// List returns what there is: one entry for each name, one for a root without.
 	List(ctx context.Context) ([]Entry, error)
-	// Update calls change with what there is and makes the entries true that it
+	// Update calls change, once or more, with what there is and makes the entries true that it
 	// returns, in their order and all or none. A name of one root moves to another;
 	// a root that loses its last name stays, without one. If change fails nothing
 	// is changed. Nobody else's Update comes between.
@@ -44,6 +44,20 @@ type Store interface {
 	Names
 	// String says what the store is called in errors.
 	String() string
+}
+
+// A LayerFinder is a store that knows layers by their content, too.
+type LayerFinder interface {
+	// Layers returns the blobs of the layers with these DiffIDs, as far as there
+	// are any.
+	Layers(ctx context.Context, diffIDs []digest.Digest) (map[digest.Digest]ocispec.Descriptor, error)
+}
+
+// A Finisher is a store that does more with an image than keep its blobs.
+type Finisher interface {
+	// Finish verifies an image whose blobs are all there, and prepares it for its
+	// names. Its error ends the copy, and nothing is named.
+	Finish(ctx context.Context, m *transfer.Image, root ocispec.Descriptor) error
 }
 
 func broken(format string, args ...any) error {

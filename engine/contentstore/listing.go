@@ -76,6 +76,11 @@ func (l *Listing) Size(d digest.Digest) (int64, bool) {
 	return i.Size, ok
 }
 
+// DiffID returns what a layer was unpacked to, or "" if that is not known.
+func (l *Listing) DiffID(d digest.Digest) digest.Digest {
+	return digest.Digest(l.info[d].Labels[labels.LabelUncompressed])
+}
+
 // Open opens a blob. Its reads end with ctx.
 func (l *Listing) Open(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	ra, err := l.store.ReaderAt(ctx, ocispec.Descriptor{Digest: d})
@@ -113,24 +118,27 @@ func (l *Listing) Layers(ctx context.Context, diffIDs []digest.Digest) (map[dige
 		if d == "" {
 			continue
 		}
-		media, err := l.sniff(ctx, d)
+		blob, err := l.Describe(ctx, d)
 		if err != nil {
 			return nil, err
 		}
-		out[id] = ocispec.Descriptor{MediaType: media, Digest: d, Size: l.info[d].Size}
+		out[id] = blob
 	}
 	return out, nil
 }
 
-func (l *Listing) sniff(ctx context.Context, d digest.Digest) (string, error) {
-	ra, err := l.store.ReaderAt(ctx, ocispec.Descriptor{Digest: d})
+// Describe returns a blob with its media type, as its first bytes tell it.
+func (l *Listing) Describe(ctx context.Context, d digest.Digest) (ocispec.Descriptor, error) {
+	out := ocispec.Descriptor{Digest: d}
+	ra, err := l.store.ReaderAt(ctx, out)
 	if err != nil {
-		return "", err
+		return out, err
 	}
 	defer ra.Close()
 	head := make([]byte, min(ra.Size(), int64(layout.SniffLen)))
 	if _, err := ra.ReadAt(head, 0); err != nil && err != io.EOF {
-		return "", err
+		return out, err
 	}
-	return layout.Sniff(head), nil
+	out.MediaType, out.Size = layout.Sniff(head), ra.Size()
+	return out, nil
 }

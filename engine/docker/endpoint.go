@@ -41,9 +41,9 @@ const (
 // answers: Docker's, rootless Docker's, Docker Desktop's, Podman's. Its error
 // is of [transfer.KindEngine].
 func Find(ctx context.Context, host string) (*Engine, error) {
-	ep, err := configured(host)
+	ep, err := Chosen(host)
 	if err != nil {
-		return nil, &transfer.Error{Kind: transfer.KindEngine, Op: "find the engine", Err: err}
+		return nil, err
 	}
 	if ep.Host != "" {
 		e, err := tryOpen(ctx, ep)
@@ -71,11 +71,15 @@ func Find(ctx context.Context, host string) (*Engine, error) {
 		}
 	}
 	if first == nil {
-		return nil, noEngine(ctx, errors.New("no container engine found"),
+		return nil, noEngine(ctx, ErrNone,
 			"install Docker or Podman, or name its socket with -H; looked at "+strings.Join(tried, ", "))
 	}
 	return nil, noEngine(ctx, first, "is the engine running, and may this user use it? -H names another")
 }
+
+// ErrNone is the error of [Find] where nothing names an engine and none of the
+// usual sockets exists.
+var ErrNone = errors.New("no container engine found")
 
 func noEngine(ctx context.Context, err error, hint string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -107,7 +111,18 @@ func (ep Endpoint) reachable(ctx context.Context) error {
 	return conn.Close()
 }
 
-// configured returns the endpoint that the user chose, or none.
+// Chosen returns the endpoint that the user chose, by -H, which is host, DOCKER_HOST
+// or a docker context; of no Host if there is none. Its error is of
+// [transfer.KindEngine].
+func Chosen(host string) (Endpoint, error) {
+	ep, err := configured(host)
+	if err != nil {
+		return Endpoint{}, &transfer.Error{Kind: transfer.KindEngine, Op: "find the engine", Err: err}
+	}
+	return ep, nil
+}
+
+// configured is Chosen with an error as it is.
 func configured(host string) (Endpoint, error) {
 	if host != "" {
 		if strings.HasPrefix(host, "/") {

@@ -1,0 +1,234 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
+	"github.com/imgsend/imgsend/engine/catalog"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// The label by which Kubernetes knows its images (containerd's
+// internal/cri/labels, and "ctr -n k8s.io images import").
+const (
+	managedLabel = "io.cri-containerd.image"
+	managed      = "managed"
+)
+
+// entries returns what image records say. A record whose name is not one that can
+// be given, such as an ID or a name with a digest, is one without a name.
+func entries(list []images.Image) []catalog.Entry {
+	out := make([]catalog.Entry, len(list))
+	for i, m := range list {
+		name, err := layout.ShortName(m.Name)
+		if _, nameless := digestOf(m.Name); err != nil || nameless {
+			name = ""
+		}
+		out[i] = catalog.Entry{Name: name, Root: ocispec.Descriptor{MediaType: m.Target.MediaType, Digest: m.Target.Digest, Size: m.Target.Size}}
+	}
+	return out
+}
+
+// digestOf returns the digest that a record is named by: "sha256:0bc4…" would be a
+// name, too, with a tag.
+func digestOf(name string) (digest.Digest, bool) {
+	d, err := digest.Parse(name)
+	return d, err == nil
+}
+
+// fullName returns a name as records have it: "docker.io/library/webapp:1.0".
+func fullName(short string) (string, error) {
+	n, err := reference.ParseNormalizedNamed(short)
+	if err != nil {
+		return "", &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%q is not an image name: %w", short, err)}
+	}
+	return reference.TagNameOnly(n).String(), nil
+}
+
+// nameTries bounds how often the names are looked up again because somebody else
+// has given one of them meanwhile.
+const nameTries = 3
+
+// Update gives names: all or none. An image without one gets a record that is
+// named by its ID, as do all in Kubernetes' namespace.
+func (w *writable) Update(ctx context.Context, change func([]catalog.Entry) ([]catalog.Entry, error)) error {
+	for try := 1; ; try++ {
+		now, err := w.client.ImageService().List(ctx)
+		if err != nil {
+			return failed("list the images", err)
+		}
+		wanted, err := change(entries(now))
+		if err != nil {
+			return err
+		}
+		records, err := w.records(wanted)
+		if err != nil {
+			return err
+		}
+		err = w.record(ctx, now, records)
+		if try < nameTries && (errdefs.IsAlreadyExists(err) || errdefs.IsNotFound(err)) {
+			continue
+		}
+		return err
+	}
+}
+
+// records returns the records for entries: those named by an ID first.
+func (w *writable) records(list []catalog.Entry) ([]images.Image, error) {
+	kube := w.namespace == kubeNamespace
+	var labels map[string]string
+	if kube {
+		labels = map[string]string{managedLabel: managed}
+	}
+	var ids, named []images.Image
+	for _, e := range list {
+		if id := w.configs[e.Root.Digest]; id != "" && (kube || e.Name == "") {
+			ids = append(ids, images.Image{Name: id.String(), Target: e.Root, Labels: labels})
+		}
+		if e.Name == "" {
+			continue
+		}
+		name, err := fullName(e.Name)
+		if err != nil {
+			return nil, err
+		}
+		named = append(named, images.Image{Name: name, Target: e.Root, Labels: labels})
+	}
+	ids = slices.CompactFunc(ids, func(a, b images.Image) bool { return a.Name == b.Name })
+	return append(ids, named...), nil
+}
+
+// A step is one record that was written. old is what it was before; without a
+// name, none.
+type step struct{ old, new images.Image }
+
+// record writes records. Once it has begun, an interrupt does not stop it: it takes
+// as long as containerd needs, at most cleanupTime for each.
+func (w *writable) record(ctx context.Context, now, records []images.Image) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	before := map[string]images.Image{}
+	for _, m := range now {
+		before[m.Name] = m
+	}
+	var done []step
+	for _, m := range records {
+		old, exists := before[m.Name]
+		if exists && m.Labels[managedLabel] == old.Labels[managedLabel] {
+			_, byID := digestOf(m.Name)
+			// An ID is that of any manifest with this config.
+			if byID || old.Target.Digest == m.Target.Digest {
+				continue
+			}
+		}
+		err := w.write(ctx, m, exists)
+		if err == nil || !errdefs.IsAlreadyExists(err) {
+			done = append(done, step{old, m}) // also if it is not known whether it was written
+		}
+		if err != nil {
+			return w.undo(ctx, done, failed("name "+m.Name, err))
+		}
+		before[m.Name] = m
+	}
+	return nil
+}
+
+// write writes one record.
+func (w *writable) write(ctx context.Context, m images.Image, exists bool) error {
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	store := w.client.ImageService()
+	if !exists {
+		_, err := store.Create(ctx, m)
+		return err
+	}
+	fields := []string{"target"}
+	for label := range m.Labels {
+		fields = append(fields, "labels."+label)
+	}
+	_, err := store.Update(ctx, m, fields...)
+	return err
+}
+
+// undo takes names back because of err, the last one first. If names remain it
+// returns an error that lists them.
+func (w *writable) undo(ctx context.Context, done []step, err error) error {
+	left := &remainError{err: err}
+	for _, s := range slices.Backward(done) {
+		if !w.back(ctx, s) {
+			left.names = append(left.names, s.new.Name)
+		}
+	}
+	if len(left.names) == 0 {
+		return err
+	}
+	slices.Reverse(left.names)
+	return left
+}
+
+// back makes a record what it was, unless somebody else has changed it since.
+func (w *writable) back(ctx context.Context, s step) bool {
+	ctx, cancel := cleanupContext(ctx)
+	defer cancel()
+	store := w.client.ImageService()
+	now, err := store.Get(ctx, s.new.Name)
+	switch {
+	case errdefs.IsNotFound(err), err == nil && now.Target.Digest != s.new.Target.Digest:
+		return true
+	case err != nil:
+	case s.old.Name == "":
+		err = store.Delete(ctx, s.new.Name)
+	default:
+		_, err = store.Update(ctx, s.old, "target", "labels")
+	}
+	return err == nil || errdefs.IsNotFound(err)
+}
+
+// A remainError is a failure to give names, some of which could not be taken back.
+type remainError struct {
+	err   error
+	names []string
+}
+
+func (e *remainError) Error() string {
+	const most = 10
+	list := strings.Join(e.names[:min(len(e.names), most)], ", ")
+	if more := len(e.names) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%v; could not be taken back, and remain: %s", e.err, list)
+}
+
+func (e *remainError) Unwrap() error { return e.err }
+
+// remained returns the arrivals that err says remain, or nil.
+func remained(err error, o *transfer.Offer, root func(digest.Digest) ocispec.Descriptor) *transfer.Outcome {
+	var left *remainError
+	if !errors.As(err, &left) {
+		return nil
+	}
+	out := &transfer.Outcome{}
+	for i := range o.Images {
+		m := &o.Images[i]
+		a := transfer.Arrival{ID: m.ID, New: root(m.ID).Digest}
+		for _, ref := range m.Refs {
+			if name, err := fullName(ref); err == nil && slices.Contains(left.names, name) {
+				a.Names = append(a.Names, transfer.Name{Ref: ref})
+			}
+		}
+		if len(a.Names) > 0 {
+			out.Images = append(out.Images, a)
+		}
+	}
+	return out
+}

@@ -1,0 +1,238 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/errdefs"
+	"github.com/imgsend/imgsend/engine/catalog"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Sink takes images into a containerd: blobs go into its content store and are
+// unpacked while later ones come. What is whole and unpacked is named. Until then a
+// lease keeps it.
+type Sink struct {
+	*catalog.Sink
+	w         *writable
+	offer     *transfer.Offer
+	leaseTime time.Duration
+}
+
+var _ transfer.Sink = (*Sink)(nil)
+
+// Sink returns a sink into the store. The caller closes the store after it.
+func (s *Store) Sink(_ context.Context, o store.SinkOptions) (transfer.Sink, error) {
+	w := &writable{Store: s, configs: map[digest.Digest]digest.Digest{}}
+	out := &Sink{Sink: catalog.NewSink(w), w: w, leaseTime: leaseTime}
+	out.NoClobber = o.NoClobber
+	return out, nil
+}
+
+// planTries bounds how often a plan is made anew because something of it has gone
+// before it was held.
+const planTries = 3
+
+// Plan looks which images and layers are here, has the lease hold them, and starts
+// to unpack.
+func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	s.stopUnpacking()
+	s.offer = o
+	if o.DryRun {
+		if err := s.w.refresh(ctx); err != nil {
+			return nil, err
+		}
+		return s.Sink.Plan(ctx, o)
+	}
+	if s.w.lease == nil {
+		var err error
+		if s.w.lease, err = s.w.newLease(ctx, s.leaseTime); err != nil {
+			return nil, err
+		}
+	}
+	for range planTries {
+		if err := s.w.refresh(ctx); err != nil {
+			return nil, err
+		}
+		p, err := s.Sink.Plan(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		here, err := s.hold(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if here != nil {
+			s.w.unpack, err = s.w.newUnpacker(ctx, s.chains(p), here)
+			return p, err
+		}
+	}
+	return nil, failed("make a plan", errors.New("images keep vanishing from containerd"))
+}
+
+// hold has the lease hold what the plan says is here. It returns the layers, or nil
+// if something has gone before it was held.
+func (s *Sink) hold(ctx context.Context, p *transfer.Plan) (map[digest.Digest]ocispec.Descriptor, error) {
+	here := map[digest.Digest]ocispec.Descriptor{}
+	var held []digest.Digest
+	for i, ip := range p.Images {
+		m := &s.offer.Images[i]
+		if ip.Status == transfer.Whole {
+			held = append(held, s.Root(m.ID).Digest) // and with it all that it refers to
+			continue
+		}
+		for j, l := range m.Layers {
+			d := s.Local(m, l)
+			if _, ok := here[d.Digest]; !ip.Have[j] || ok {
+				continue
+			}
+			here[d.Digest] = d
+			held = append(held, d.Digest)
+		}
+	}
+	for _, d := range held {
+		if err := s.w.lease.keep(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	if len(held) == 0 {
+		return here, nil
+	}
+	if err := s.w.refresh(ctx); err != nil {
+		return nil, err
+	}
+	for _, d := range held {
+		if _, ok := s.w.Size(d); !ok {
+			return nil, nil
+		}
+	}
+	return here, nil
+}
+
+// chains returns what can be unpacked before all of an image is here: the layers of
+// those for this platform. Of others it is not known yet whether they have a part
+// for it.
+func (s *Sink) chains(p *transfer.Plan) []chain {
+	var out []chain
+	for i, ip := range p.Images {
+		m := &s.offer.Images[i]
+		if ip.Status != transfer.Take || m.Platform.OS != runtime.GOOS || m.Platform.Architecture != runtime.GOARCH {
+			continue
+		}
+		c := make(chain, len(m.Layers))
+		for j, l := range m.Layers {
+			c[j] = l
+			if ip.Have[j] {
+				c[j].Digest = s.Local(m, l).Digest
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// Commit ends the unpacking and names the images when all of them are here as
+// they were offered.
+func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	if err := s.w.unpack.finish(); err != nil {
+		return nil, err
+	}
+	if err := s.w.refresh(ctx); err != nil {
+		return nil, err
+	}
+	out, err := s.Sink.Commit(ctx, x)
+	if left := remained(err, s.offer, s.Root); left != nil {
+		return left, &transfer.Error{Kind: transfer.KindOf(err), Err: err}
+	}
+	return out, err
+}
+
+// Close ends the copy. What is here of an image that did not arrive stays for as
+// long as the lease if a broken stream is the reason: for the next try. Otherwise
+// containerd removes it within seconds.
+func (s *Sink) Close(err error) error {
+	s.stopUnpacking()
+	if s.w.lease != nil && transfer.KindOf(err) != transfer.KindBroken {
+		_ = s.w.lease.end(context.Background()) // else it expires
+		s.w.lease = nil
+	}
+	return s.Sink.Close(err)
+}
+
+func (s *Sink) stopUnpacking() {
+	if s.w.unpack != nil {
+		s.w.unpack.abort()
+		s.w.unpack = nil
+	}
+}
+
+// Finish labels an image whose blobs are all here, so that containerd keeps them
+// with it, and unpacks what of it has not been unpacked.
+func (w *writable) Finish(ctx context.Context, m *transfer.Image, root ocispec.Descriptor) error {
+	item, err := (&layout.Reader{Blobs: w, Arch: runtime.GOARCH}).Image(ctx, root)
+	if err != nil {
+		return failed("read "+m.Name(), err)
+	}
+	w.configs[root.Digest] = item.Config
+	if err := w.label(ctx, root); err != nil {
+		return failed("label "+m.Name(), err)
+	}
+	if item.Platform.OS != runtime.GOOS {
+		return nil // cannot be unpacked here
+	}
+	if len(item.Layers) == 0 {
+		return nil
+	}
+	diffIDs := chain(item.Layers).diffIDs()
+	unpacked, err := w.unpacked(ctx, item.Layers)
+	if err != nil {
+		return err
+	}
+	for i, l := range item.Layers {
+		if unpacked {
+			break
+		}
+		// By its first bytes: its media type in the manifest is a claim.
+		if err := w.unpack.apply(ctx, diffIDs[:i+1], ocispec.Descriptor{Digest: l.Digest}); err != nil {
+			return err
+		}
+	}
+	label := "containerd.io/gc.ref.snapshot." + w.unpack.snapshotter
+	_, err = w.client.ContentStore().Update(ctx, content.Info{Digest: item.Config, Labels: map[string]string{label: identity.ChainID(diffIDs).String()}}, "labels."+label)
+	return failed("label the config of "+m.Name(), err)
+}
+
+// unpacked reports whether all layers of an image are known to be what they should
+// be, and are unpacked. The lease holds their snapshot then.
+func (w *writable) unpacked(ctx context.Context, layers chain) (bool, error) {
+	for _, l := range layers {
+		if w.content.DiffID(l.Digest) != l.DiffID {
+			return false, nil
+		}
+	}
+	return w.unpack.keep(ctx, identity.ChainID(layers.diffIDs()).String())
+}
+
+// label gives the manifests and indexes of an image the labels that name what they
+// refer to, as far as they are here.
+func (w *writable) label(ctx context.Context, root ocispec.Descriptor) error {
+	store := w.client.ContentStore()
+	children := func(ctx context.Context, d ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+		list, err := images.Children(ctx, store, d)
+		if errdefs.IsNotFound(err) {
+			return nil, fmt.Errorf("%s: %w", d.Digest, images.ErrSkipDesc) // of a platform that is not here
+		}
+		return list, err
+	}
+	return images.Walk(ctx, images.SetChildrenLabels(store, images.HandlerFunc(children)), root)
+}
