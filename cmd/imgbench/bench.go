@@ -60,15 +60,20 @@ func (b *bench) setUp(ctx context.Context) error {
 		return err
 	}
 	specs, skipped := throwaway.Available(b.engines)
-	if len(specs) == 0 {
+	native, _ := throwaway.AvailableNative(b.engines)
+	if len(specs)+len(native) == 0 {
 		return fmt.Errorf("no container engine can be started here: %v", skipped)
 	}
+	specs = append(specs, native...)
 	send, recv, err := choose(specs, b.from, b.to)
 	if err != nil {
 		return err
 	}
 	if b.registry != "" && (send.Kind == throwaway.Podman || recv.Kind == throwaway.Podman) {
 		return errors.New("-registry: Podman uses no registry without TLS")
+	}
+	if b.registry != "" && (send.Kind == throwaway.Native || recv.Kind == throwaway.Native) {
+		return errors.New("-registry: push and pull are the Docker API's, which containerd by itself has not")
 	}
 	if b.folder, err = os.MkdirTemp("", "imgbench-"); err != nil {
 		return err

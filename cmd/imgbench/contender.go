@@ -57,7 +57,7 @@ func (e entry) prepare(ctx context.Context, s scenario) error {
 // and with extra variables.
 func scrub(environ []string, extra ...string) []string {
 	out := slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
-		return strings.HasPrefix(v, "DOCKER_") || strings.HasPrefix(v, "CONTAINER_")
+		return strings.HasPrefix(v, "DOCKER_") || strings.HasPrefix(v, "CONTAINER_") || strings.HasPrefix(v, "CONTAINERD_")
 	})
 	return append(out, extra...)
 }

@@ -54,6 +54,9 @@ func newest(specs []throwaway.Spec) string {
 
 // describe names an engine with its exact version and its store.
 func describe(ctx context.Context, e *throwaway.Engine) (string, error) {
+	if e.Spec().Kind == throwaway.Native {
+		return describeNative(ctx, e)
+	}
 	c, err := e.Client()
 	if err != nil {
 		return "", err

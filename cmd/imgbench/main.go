@@ -20,6 +20,9 @@
 // ("imgbench api save|load SOCKET [IMAGE]" moves an archive between the engine
 // and stdout or stdin).
 //
+// Of containerd by itself the rivals are "ctr images export" and "ctr images
+// import" in their place.
+//
 // With -registry and the program of a registry there is one rival more: ssh has a
 // registry at the receiver appear at the sender, the image is pushed to it there,
 // and pulled and given its name at the receiver ("imgbench api tag|push|pull"

@@ -84,6 +84,9 @@ func (r *receiver) stop() error {
 // remove removes an image that may not be there, and the layers that no other
 // image has.
 func remove(ctx context.Context, e *throwaway.Engine, ref string) error {
+	if e.Spec().Kind == throwaway.Native {
+		return removeNative(ctx, e, ref)
+	}
 	c, err := e.Client()
 	if err != nil {
 		return err
@@ -102,6 +105,9 @@ const manifestsAPI = "1.48"
 
 // verify fails unless the engine has the image under its name and complete.
 func verify(ctx context.Context, e *throwaway.Engine, want throwaway.Image) error {
+	if e.Spec().Kind == throwaway.Native {
+		return verifyNative(ctx, e, want)
+	}
 	c, err := e.Client()
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func (*pipe) rival() bool  { return true }
 func (*pipe) onLink() bool { return false }
 
 func (c *pipe) send(ctx context.Context, from, to *throwaway.Engine, image string) (s sample, err error) {
-	stages, counted := []stage{c.tool.save(from.Host(), image), c.tool.load(to.Host())}, 0
+	stages, counted := []stage{c.tool.saving(from, image), c.tool.loading(to)}, 0
 	if c.zstd != "" {
 		stages, counted = []stage{stages[0], compress(c.zstd), {c.zstd, "-q", "-d", "-c"}, stages[1]}, 1
 	}
@@ -61,7 +61,7 @@ func (c *ssh) name() string {
 func (*ssh) onLink() bool { return true }
 
 func (c *ssh) send(ctx context.Context, from, to *throwaway.Engine, image string) (s sample, err error) {
-	stages, remote := []stage{c.tool.save(from.Host(), image)}, quote(c.tool.load(to.Host()))
+	stages, remote := []stage{c.tool.saving(from, image)}, quote(c.tool.loading(to))
 	if c.zstd != "" {
 		stages, remote = append(stages, compress(c.zstd)), quote(stage{c.zstd, "-q", "-d", "-c"})+" | "+remote
 	}
@@ -117,7 +117,7 @@ func newRivals(ctx context.Context, names []string, registry string, l *link, fo
 	if r.tool, err = findTool(ctx); err != nil {
 		return nil, err
 	}
-	r.notes = append(r.notes, "The rivals save and load, or push and pull, with "+r.tool.name+".")
+	r.notes = append(r.notes, "The rivals save and load, or push and pull, with "+r.tool.name+"; containerd by itself exports and imports with ctr.")
 	for _, name := range names {
 		c, err := r.make(ctx, name)
 		switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
@@ -13,8 +14,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// NewSource finds the requested images among the entries: by name, or by the
-// start of the digest of their manifest or config, of four digits at least.
+// NewSource finds the requested images among the entries: by name, by name and
+// digest, or by the start of the digest of their manifest or config, of four digits
+// at least.
 // platform picks one of an image with several; nil: all that is present. where is
 // how errors call the store.
 func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where string, reqs []store.Request, platform *ocispec.Platform) (*layout.Source, error) {
@@ -93,6 +95,9 @@ func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, st
 		}
 		names = append(names, e.Name)
 	}
+	if root, ok := f.byDigest(image); ok {
+		return root, "", nil
+	}
 	hex := strings.TrimPrefix(image, "sha256:")
 	if len(hex) >= 4 && strings.Trim(hex, "0123456789abcdef") == "" {
 		found := map[digest.Digest]ocispec.Descriptor{}
@@ -118,6 +123,29 @@ func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, st
 		err.Hint = f.where + " has no images at all"
 	}
 	return ocispec.Descriptor{}, "", err
+}
+
+// byDigest finds an image by its repository's name and the digest of its root, as
+// "webapp@sha256:0bc4…". One that is listed without a name is in any repository.
+func (f *finder) byDigest(image string) (ocispec.Descriptor, bool) {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return ocispec.Descriptor{}, false
+	}
+	want, ok := named.(reference.Digested)
+	if !ok {
+		return ocispec.Descriptor{}, false
+	}
+	for _, e := range f.list {
+		if e.Root.Digest != want.Digest() {
+			continue
+		}
+		has, err := reference.ParseNormalizedNamed(e.Name)
+		if err != nil || has.Name() == named.Name() {
+			return e.Root, true
+		}
+	}
+	return ocispec.Descriptor{}, false
 }
 
 // config returns the config's digest of an image, as far as it can be read; of

@@ -148,6 +148,12 @@ func ctr(t *testing.T, e *throwaway.Engine, args ...string) string {
 	return string(out)
 }
 
+// run runs a command that may fail.
+func run(t *testing.T, argv []string) error {
+	t.Helper()
+	return exec.CommandContext(t.Context(), argv[0], argv[1:]...).Run()
+}
+
 // names lists the image records of a namespace.
 func names(t *testing.T, e *throwaway.Engine, namespace string) []string {
 	t.Helper()

@@ -1,0 +1,151 @@
+package containerd_test
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+const arch = runtime.GOARCH
+
+// TestForeign sends an image of another architecture: it is verified, and unpacked
+// all the same.
+func TestForeign(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		to := pool.get(t, spec, "receiver")
+		v1, _ := versions("foreign " + spec.Name)
+		v1.Arch = "s390x"
+		f := file(t)
+		f.load(t, v1)
+		copied(t, f.source(t, v1.Ref), sink(t, open(t, to, "foreign")))
+		garbage(t, to, "foreign")
+		s := open(t, to, "foreign")
+		o, err := source(t, s, v1.Ref).Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := o.Images[0]; m.Config.String() != v1.ID() || m.Platform.Architecture != "s390x" {
+			t.Errorf("it is %s for %s", m.Config, m.Platform.Architecture)
+		}
+		if n := strings.Count(ctr(t, to, "-n", "foreign", "snapshots", "list"), "Committed"); n != len(v1.Layers) {
+			t.Errorf("%d layers are unpacked", n)
+		}
+		_, err = s.Source(t.Context(), requests(v1.Ref), store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "ppc64le"}})
+		if transfer.KindOf(err) != transfer.KindUsage || !strings.Contains(hint(err), "linux/s390x") {
+			t.Errorf("%v, hint %q", err, hint(err))
+		}
+		if _, err = s.Source(t.Context(), requests(v1.Ref), store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestCrossStore sends, from stores that know no compressed blobs, an image whose
+// base is there as it comes from a registry: only the layer on top goes over.
+func TestCrossStore(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		to := pool.get(t, spec, "receiver")
+		for _, f := range others(t) {
+			if f.kept {
+				continue
+			}
+			v1, v2 := versions("cross " + f.name + " " + spec.Name)
+			f.load(t, v1, v2)
+			if err := throwaway.LoadPulled(t.Context(), to, v1); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, to, "")
+			before := rootOf(t, s, v1.Ref)
+			rep, _ := copied(t, f.source(t, v2.Ref), sink(t, s))
+			if limit := v2.Layers[len(v2.Layers)-1].TarSize() + 16<<10; rep.Bytes > limit {
+				t.Errorf("%s: sent %d bytes, over %d", f.name, rep.Bytes, limit)
+			}
+			check(t, to, "default", v2)
+			if again, _ := copied(t, f.source(t, v2.Ref), sink(t, s)); again.Bytes != 0 {
+				t.Errorf("%s: sent again: %d bytes", f.name, again.Bytes)
+			}
+			if after := rootOf(t, s, v1.Ref); after != before {
+				t.Errorf("%s: the base was %s and is %s", f.name, before, after)
+			}
+		}
+	})
+}
+
+// TestHave looks whether the blobs of an image are listed, and no others.
+func TestHave(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		v1, v2 := versions("have " + spec.Name)
+		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {
+			t.Fatal(err)
+		}
+		s, d := open(t, from, ""), open(t, to, "have")
+		copied(t, source(t, s, v1.Ref), sink(t, d))
+		list, err := d.HaveList(t.Context(), "there")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Layers) != len(v1.Layers)+2 {
+			t.Errorf("%d blobs, not %d layers, a config and a manifest", len(list.Layers), len(v1.Layers))
+		}
+		o, err := source(t, s, v2.Ref).Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := list.Have(o.Images[0]); !slices.Equal(have, []bool{true, true, true, false}) {
+			t.Errorf("have %v", have)
+		}
+	})
+}
+
+// TestOtherNamespace sends an image that another namespace has: containerd keeps one
+// copy of the blobs, and they are this namespace's, too.
+func TestOtherNamespace(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		v1, _ := versions("namespace " + spec.Name)
+		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
+			t.Fatal(err)
+		}
+		for _, ns := range []string{"one", "two"} {
+			copied(t, source(t, open(t, from, ""), v1.Ref), sink(t, open(t, to, ns)))
+			check(t, to, ns, v1)
+		}
+	})
+}
+
+// TestUnpackedLater has blobs of an image there that is not unpacked.
+func TestUnpackedLater(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		to := pool.get(t, spec, "receiver")
+		f := file(t)
+		v1, _ := versions("later " + spec.Name)
+		f.load(t, v1)
+		s := open(t, to, "later")
+		copied(t, f.source(t, v1.Ref), sink(t, s))
+		list := ctr(t, to, "-n", "later", "snapshots", "list")
+		lines := strings.Split(strings.TrimSpace(list), "\n")[1:]
+		// The label keeps them, and each the one below.
+		ctr(t, to, "-n", "later", "content", "label", v1.ID(), "containerd.io/gc.ref.snapshot.overlayfs=")
+		for range lines {
+			for _, l := range lines {
+				argv := to.Ctr("-n", "later", "snapshots", "remove", strings.Fields(l)[0])
+				_ = run(t, argv) // those that others stand on fail
+			}
+		}
+		if list := ctr(t, to, "-n", "later", "snapshots", "list"); strings.Contains(list, "sha256:") {
+			t.Fatalf("still there:\n%s", list)
+		}
+		rep, _ := copied(t, f.source(t, v1.Ref), sink(t, s))
+		if rep.Bytes != 0 {
+			t.Errorf("sent %d bytes", rep.Bytes)
+		}
+		check(t, to, "later", v1)
+	})
+}

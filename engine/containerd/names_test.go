@@ -1,0 +1,199 @@
+package containerd_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/engine/containerd"
+	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+)
+
+// TestFind looks for images by all that can name one.
+func TestFind(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		e := pool.get(t, spec, "sender")
+		v1, v2 := versions("find " + spec.Name)
+		if err := throwaway.LoadPulled(t.Context(), e, v1, v2); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, e, "")
+		root := rootOf(t, s, v1.Ref)
+		hex := strings.TrimPrefix(v1.ID(), "sha256:")
+		repo, _, _ := strings.Cut(v1.Ref, ":")
+		for query, name := range map[string]string{
+			v1.Ref:                           v1.Ref,
+			"docker.io/library/" + v1.Ref:    v1.Ref,
+			v1.ID():                          "",
+			hex[:12]:                         "",
+			root.String():                    "",
+			root.Encoded()[:8]:               "",
+			repo + "@" + root.String():       "",
+			"somebody/else@" + root.String(): "none",
+			repo + "@" + digest.FromString("x").String(): "none",
+			repo + ":3.0": "none",
+		} {
+			src, err := s.Source(t.Context(), requests(query), store.SourceOptions{})
+			if name == "none" {
+				if transfer.KindOf(err) != transfer.KindEngine {
+					t.Errorf("%s: %v", query, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", query, err)
+				continue
+			}
+			o, err := src.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m := o.Images[0]; m.Config.String() != v1.ID() || strings.Join(m.Refs, " ") != name {
+				t.Errorf("%s is %s as %v, not %s as %q", query, m.Config, m.Refs, v1.ID(), name)
+			}
+		}
+		if _, err := s.Source(t.Context(), requests(repo+":3.0"), store.SourceOptions{}); !strings.Contains(hint(err), v1.Ref) || !strings.Contains(hint(err), v2.Ref) {
+			t.Errorf("near misses: %q", hint(err))
+		}
+		_, err := s.Source(t.Context(), requests("!"), store.SourceOptions{})
+		if transfer.KindOf(err) != transfer.KindUsage {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// rootOf returns the manifest or index of an image.
+func rootOf(t *testing.T, s *containerd.Store, ref string) digest.Digest {
+	t.Helper()
+	o, err := source(t, s, ref).Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.Images[0].Root
+}
+
+// TestNames gives several names to several images, moves one, and keeps one.
+func TestNames(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		ns := "names"
+		v1, v2 := versions("names " + spec.Name)
+		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {
+			t.Fatal(err)
+		}
+		s, d := open(t, from, ""), open(t, to, ns)
+		src, err := s.Source(t.Context(), []store.Request{{Image: v1.Ref}, {Image: v1.Ref, As: "shop:old"}, {Image: v2.Ref, As: "shop"}}, store.SourceOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, arrivals := copied(t, src, sink(t, d)); len(arrivals) != 2 || len(arrivals[0].Names) != 2 || len(arrivals[1].Names) != 1 {
+			t.Errorf("arrived: %v", arrivals)
+		}
+		want := []string{"docker.io/library/" + v1.Ref, "docker.io/library/shop:latest", "docker.io/library/shop:old"}
+		slices.Sort(want)
+		if got := names(t, to, ns); !slices.Equal(got, want) {
+			t.Errorf("names %v, not %v", got, want)
+		}
+		one, two := rootOf(t, d, "shop:old"), rootOf(t, d, "shop")
+
+		move := func(noClobber bool) (transfer.Arrival, error) {
+			src, err := s.Source(t.Context(), []store.Request{{Image: v2.Ref, As: "shop:old"}}, store.SourceOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst, err := d.Sink(t.Context(), store.SinkOptions{NoClobber: noClobber})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var a transfer.Arrival
+			_, err = transfer.Copy(t.Context(), src, dst, transfer.Options{OnArrival: func(_ *transfer.Image, got transfer.Arrival, _ bool) { a = got }})
+			return a, err
+		}
+		if _, err := move(true); transfer.KindOf(err) != transfer.KindRefused || !strings.Contains(err.Error(), one.Encoded()[:12]) {
+			t.Errorf("no-clobber: %v", err)
+		}
+		if got := rootOf(t, d, "shop:old"); got != one {
+			t.Errorf("shop:old is %s", got)
+		}
+		a, err := move(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Names) != 1 || a.Names[0].Replaced != one || a.New != two {
+			t.Errorf("moved: %v", a)
+		}
+		if _, err := move(true); err != nil {
+			t.Errorf("no-clobber with the same image: %v", err)
+		}
+		collect(t, to, ns)
+	})
+}
+
+// TestUnnamed sends an image without a name. It stays, under its ID.
+func TestUnnamed(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		ns := "unnamed"
+		v1, _ := versions("unnamed " + spec.Name)
+		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
+			t.Fatal(err)
+		}
+		_, arrivals := copied(t, source(t, open(t, from, ""), v1.ID()), sink(t, open(t, to, ns)))
+		if len(arrivals) != 1 || len(arrivals[0].Names) > 0 {
+			t.Errorf("arrived: %v", arrivals)
+		}
+		garbage(t, to, ns)
+		if got := names(t, to, ns); !slices.Equal(got, []string{v1.ID()}) {
+			t.Errorf("names %v", got)
+		}
+		o, err := source(t, open(t, to, ns), v1.ID()).Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := o.Images[0]; len(m.Refs) > 0 || m.Config.String() != v1.ID() {
+			t.Errorf("it is %v, %s", m.Refs, m.Config)
+		}
+	})
+}
+
+// TestKubernetes looks whether images in Kubernetes' namespace are as CRI makes
+// them.
+func TestKubernetes(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		v1, v2 := versions("kubernetes " + spec.Name)
+		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, from, "")
+		copied(t, source(t, s, v1.Ref), sink(t, open(t, to, "k8s.io")))
+		check(t, to, "k8s.io", v1)
+		managed := func(name string) bool {
+			out := ctr(t, to, "-n", "k8s.io", "images", "list", "name=="+name)
+			return strings.Contains(out, "io.cri-containerd.image=managed")
+		}
+		for _, name := range []string{"docker.io/library/" + v1.Ref, v1.ID()} {
+			if !managed(name) {
+				t.Errorf("%s is not there, or not managed", name)
+			}
+		}
+		// A record without the label gets it, also where nothing else is new.
+		name := "docker.io/library/" + v1.Ref
+		ctr(t, to, "-n", "k8s.io", "images", "label", name, "io.cri-containerd.image=")
+		if managed(name) {
+			t.Fatal("the label is still there")
+		}
+		copied(t, source(t, s, v1.Ref), sink(t, open(t, to, "k8s.io")))
+		if !managed(name) {
+			t.Errorf("%s is not managed", name)
+		}
+		copied(t, source(t, s, v2.Ref), sink(t, open(t, to, "k8s.io")))
+		check(t, to, "k8s.io", v2)
+		if !managed(v2.ID()) || !managed(v1.ID()) {
+			t.Error("an ID is missing")
+		}
+	})
+}
