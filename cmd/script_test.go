@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			e.Values[decoysKey{}] = new([]*peer.Pairing)
 			e.Values[ownKey{}] = new(*throwaway.Engine)
 			e.Values[holdKey{}] = new(*holder)
+			e.Values[nativesKey{}] = map[string]*throwaway.Engine{}
 			e.Defer(func() { killJobs(e) })
 			return nil
 		},
@@ -51,6 +52,8 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "engines":
 				return pair.start(t) == nil, nil
+			case "native":
+				return hasNative(), nil
 			case "lan": // a network of our own
 				return os.Getenv("IMGSEND_TEST_INSIDE") != "", nil
 			}
@@ -67,6 +70,8 @@ func TestScripts(t *testing.T) {
 			"hold":      func(ts *testscript.TestScript, _ bool, args []string) { pair.hold(ts, args) },
 			"held":      func(ts *testscript.TestScript, _ bool, _ []string) { cmdHeld(ts) },
 			"release":   func(ts *testscript.TestScript, _ bool, _ []string) { cmdRelease(ts) },
+			"native":    cmdNative,
+			"ctr":       cmdCtr,
 			"run":       cmdRun,
 			"start":     cmdStart,
 			"tty":       cmdTTY,

@@ -44,6 +44,10 @@ func ends(t *testing.T) []namedEnd {
 	for _, spec := range throwawaytest.Specs(t) {
 		all = append(all, namedEnd{spec.Name, startEngine(t, spec)})
 	}
+	natives, _ := throwaway.AvailableNative(os.Getenv(throwawaytest.EnginesVar))
+	for _, spec := range natives {
+		all = append(all, namedEnd{spec.Name, startNative(t, spec)})
+	}
 	return all
 }
 
