@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/catalog"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -51,7 +52,7 @@ func TestFinder(t *testing.T) {
 	if len(f.finished) != 1 || len(f.list) != 1 || f.list[0].Root.Digest != f.finished[0] {
 		t.Errorf("finished %v, listed %v", f.finished, f.list)
 	}
-	got, err := catalog.NewSource(t.Context(), f, f.list, "memory", []catalog.Request{{Image: "webapp:1.0"}}, nil)
+	got, err := catalog.NewSource(t.Context(), f, f.list, "memory", []store.Request{{Image: "webapp:1.0"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestByDigest(t *testing.T) {
 		"other@" + root:                             false,
 		"webapp@" + digest.FromString("x").String(): false,
 	} {
-		src, err := catalog.NewSource(t.Context(), m, m.list, "memory", []catalog.Request{{Image: query}}, nil)
+		src, err := catalog.NewSource(t.Context(), m, m.list, "memory", []store.Request{{Image: query}}, nil)
 		if (err == nil) != found {
 			t.Errorf("%s: %v", query, err)
 		}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/imgsend/imgsend/engine/catalog"
 	"github.com/imgsend/imgsend/engine/containerd"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
@@ -24,7 +24,7 @@ func startNative(t *testing.T, spec throwaway.Spec) *nativeEnd {
 	t.Helper()
 	e := &nativeEnd{running: throwawaytest.Start(t, spec)}
 	var err error
-	if e.Store, err = containerd.Open(t.Context(), e.running.Host(), "default"); err != nil {
+	if e.Store, err = containerd.Open(t.Context(), e.running.Host(), "test", "default"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
@@ -33,11 +33,11 @@ func startNative(t *testing.T, spec throwaway.Spec) *nativeEnd {
 
 func (e *nativeEnd) source(t *testing.T, refs ...string) transfer.Source {
 	t.Helper()
-	var reqs []catalog.Request
+	var reqs []store.Request
 	for _, r := range refs {
-		reqs = append(reqs, catalog.Request{Image: r})
+		reqs = append(reqs, store.Request{Image: r})
 	}
-	src, err := e.Source(t.Context(), reqs, nil)
+	src, err := e.Source(t.Context(), reqs, store.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func (e *nativeEnd) source(t *testing.T, refs ...string) transfer.Source {
 
 func (e *nativeEnd) sink(t *testing.T) transfer.Sink {
 	t.Helper()
-	dst, err := e.Sink(t.Context(), containerd.SinkOptions{})
+	dst, err := e.Sink(t.Context(), store.SinkOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
