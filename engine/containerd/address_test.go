@@ -152,7 +152,7 @@ func TestNamespaces(t *testing.T) {
 			if !strings.HasSuffix(s.String(), ", namespace "+want) || !strings.HasPrefix(s.String(), "containerd "+strings.TrimPrefix(spec.Name, "native-")+".") {
 				t.Errorf("%s", s)
 			}
-			if !strings.HasSuffix(s.Where(), " at containerd://"+e.Socket()) {
+			if !strings.HasSuffix(s.Where(), " at containerd://"+e.Socket()+" (test)") {
 				t.Errorf("%s", s.Where())
 			}
 		}
