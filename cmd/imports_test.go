@@ -9,15 +9,16 @@ import (
 const module = "github.com/imgsend/imgsend/"
 
 // TestImports checks that imports point one way: cmd to all; engine to its stores;
-// these to engine/store and what is below it, and to transfer; transfer and peer to
-// none of the others. The parts of a store that know no engine stay so, and the
-// parts of peer import nothing of this project.
+// these to engine/store and what is below it, and to transfer; transfer/wire to
+// transfer; transfer and peer to none of the others. The parts of a store that know
+// no engine stay so, and the parts of peer import nothing of this project.
 func TestImports(t *testing.T) {
 	docker := []string{module + "engine/docker", "github.com/docker/docker"}
 	for pkg, banned := range map[string][]string{
+		"transfer":     {module + "transfer/", module + "engine", module + "peer", module + "cmd", "github.com/docker/", "github.com/libp2p/", "github.com/klauspost/"},
 		"transfer/...": {module + "engine", module + "peer", module + "cmd", "github.com/docker/", "github.com/libp2p/"},
 		"peer/...":     {module + "engine", module + "transfer", module + "cmd", "github.com/docker/"},
-		"engine/...":   {module + "peer", module + "cmd", "github.com/libp2p/"},
+		"engine/...":   {module + "peer", module + "cmd", module + "transfer/wire", "github.com/libp2p/"},
 
 		"engine/layout":       append(docker, module+"engine/store", module+"engine/catalog"),
 		"engine/contentstore": append(docker, module+"engine/store", module+"engine/catalog"),
@@ -25,6 +26,7 @@ func TestImports(t *testing.T) {
 		"engine/catalog":      append(docker, module+"engine/folder"),
 		"engine/folder":       docker,
 		"engine/archive":      append(docker, module+"engine/folder"),
+		"engine/containerd":   append(docker, module+"engine/folder"),
 		"engine/rootfs":       docker,
 
 		"engine/docker/savetar":  {"github.com/docker/docker", module + "engine/store", "google.golang.org/grpc"},

@@ -4,13 +4,15 @@
 // some engines manifests) and a small [Index] that says how they belong
 // together. [Copy] asks the source what it offers, the sink what of that it
 // already has, moves the blobs that are missing, and has the sink verify and
-// name the result.
+// name the result. On the way it checks what each end says and gives: plans,
+// sizes, digests, the index, the outcome. A watchdog ends a copy in which an end
+// makes no progress.
 //
-// The network is one more Sink and one more Source: a [Sender] is the sink
-// that imgsend writes to, a [Receiver] the source that imgrecv reads from. The
-// two talk over any byte stream with deadlines, in the frames of PROTOCOL.md.
+// The network is one more Sink and one more Source, a [Remote] one: those of
+// package transfer/wire, which speak the protocol of PROTOCOL.md.
 //
-// The package knows neither engines nor peers: it does not talk to Docker, it
-// does not find, authenticate or encrypt anything, and it does not write to
-// the screen. It stores no blob: memory is bounded by the blocks in flight.
+// The package knows neither engines nor peers nor any protocol: it does not talk
+// to Docker, it does not find, authenticate or encrypt anything, it makes no
+// frames, and it does not write to the screen. It stores no blob and starts no
+// transfer by itself.
 package transfer

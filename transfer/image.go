@@ -221,24 +221,9 @@ func (m *Image) validate() error {
 	return nil
 }
 
-// clean makes what another host says fit to be shown.
-func (o *Offer) clean() {
-	for i := range o.Images {
-		m := &o.Images[i]
-		for j, ref := range m.Refs {
-			m.Refs[j] = Printable(ref)
-		}
-		p := &m.Platform
-		for _, s := range []*string{&p.OS, &p.Architecture, &p.OSVersion, &p.Variant} {
-			*s = clip(Printable(*s), 200)
-		}
-	}
-}
-
-// validate reports what is wrong with an outcome that came from elsewhere,
-// whatever was offered, and makes its text fit to be shown.
-func (out *Outcome) validate() error {
-	out.Retry = clip(Printable(out.Retry), 8<<10)
+// WellFormed reports what is wrong with an outcome that came from elsewhere,
+// whatever was offered.
+func (out *Outcome) WellFormed() error {
 	if len(out.Images) > MaxImages {
 		return fmt.Errorf("%d images, over the limit of %d", len(out.Images), MaxImages)
 	}
@@ -277,11 +262,14 @@ func validName(ref string) error {
 	return nil
 }
 
-// Validate reports whether out can be the outcome of what p takes of o: every
+// Validate reports whether out is well formed and can be the outcome of what p takes of o: every
 // image that is not for later arrived once, and no other; each has names if it
 // was offered with some, and no more than these and one. Which names they are
 // is up to the sink, whose user may have renamed the image.
 func (out *Outcome) Validate(o *Offer, p *Plan) error {
+	if err := out.WellFormed(); err != nil {
+		return err
+	}
 	if out.Retry != "" {
 		if len(out.Images) > 0 {
 			return fmt.Errorf("%d images and a retry", len(out.Images))

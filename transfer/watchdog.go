@@ -284,14 +284,6 @@ func (w *watchdog) blame(o owing, waited time.Duration) error {
 	return &Error{Kind: kind, Err: fmt.Errorf("%s %s for %s", who, what, minutes(waited))}
 }
 
-// megabytes writes a number of bytes as people read it.
-func megabytes(n int64) string {
-	if n < 10e6 {
-		return fmt.Sprintf("%d kB", (n+999)/1000)
-	}
-	return fmt.Sprintf("%d MB", n/1e6)
-}
-
 // minutes writes a long time.
 func minutes(d time.Duration) string {
 	if d < 2*time.Minute {

@@ -10,6 +10,7 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 )
 
 // lobbySize is how many senders may wait while one is served. More than that
@@ -18,7 +19,7 @@ const lobbySize = 4
 
 // A visitor is a sender that has been greeted and waits for its turn.
 type visitor struct {
-	*transfer.Receiver
+	*wire.Receiver
 	stream *peer.Stream
 	prog   *transfer.Progress
 	naming *cli.Naming
@@ -83,8 +84,8 @@ func openLobby(ctx context.Context, v *cli.Voice, o options, into store.Store, h
 func (l *lobby) greet(ctx context.Context, stream *peer.Stream) {
 	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: l.o.naming}
 	vis.prog.Enter(transfer.Queued)
-	mine := transfer.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: layout.PlatformText(l.into.Platform())}
-	rcv, err := transfer.NewReceiver(ctx, stream, mine, transfer.StreamOptions{Progress: vis.prog})
+	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: layout.PlatformText(l.into.Platform())}
+	rcv, err := wire.NewReceiver(ctx, stream, mine, wire.StreamOptions{Progress: vis.prog})
 	if err != nil {
 		if ctx.Err() == nil {
 			l.v.Sayf("%s: %v; still waiting", stream.Peer(), err)

@@ -12,6 +12,7 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 )
 
 // A receiver takes in transfers, one after the other.
@@ -134,7 +135,7 @@ func (r *receiver) open(ctx context.Context) (into store.Store, sink transfer.Si
 type serving struct {
 	*receiver
 	vis    *visitor
-	there  transfer.Hello
+	there  wire.Hello
 	meter  *cli.Meter
 	title  string
 	start  time.Time

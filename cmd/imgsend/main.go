@@ -5,7 +5,7 @@ import (
 	"context"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 	"github.com/spf13/pflag"
 )
 
@@ -100,7 +100,7 @@ func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f.BoolVar(&o.peers, "peers", false, "")
 	f.StringVar(&o.forget, "forget", "", "")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "")
-	f.StringVar(&o.compress, "compress", string(transfer.CompressAuto), "")
+	f.StringVar(&o.compress, "compress", string(wire.CompressAuto), "")
 	f.StringVar(&o.limit, "limit", "", "")
 	f.StringVarP(&o.host, "host", "H", "", "")
 	f.StringVar(&o.namespace, "namespace", "", "")

@@ -8,7 +8,7 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/store"
-	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -36,7 +36,7 @@ type job struct {
 	output      string // an archive; empty: a peer
 	compressed  bool   // the archive
 	have        string // a file that lists what is left out of the archive
-	compression transfer.Compression
+	compression wire.Compression
 	limit       int64 // bytes a second; 0: none
 	host        string
 	namespace   string // of a containerd; empty: the usual one
@@ -59,13 +59,13 @@ func (o options) job(images []string) (*job, error) {
 	}
 	j := &job{host: o.host, namespace: o.namespace, dryRun: o.dryRun, store: o.store, output: o.output, have: o.have}
 	var err error
-	if j.compression, err = transfer.ParseCompression(o.compress); err != nil {
+	if j.compression, err = wire.ParseCompression(o.compress); err != nil {
 		return nil, usage2(fmt.Errorf("--compress: %w", err))
 	}
-	j.compressed = j.compression == transfer.CompressFast || j.compression == transfer.CompressBest ||
-		j.compression == transfer.CompressAuto && strings.HasSuffix(o.output, ".zst")
+	j.compressed = j.compression == wire.CompressFast || j.compression == wire.CompressBest ||
+		j.compression == wire.CompressAuto && strings.HasSuffix(o.output, ".zst")
 	if o.limit != "" {
-		if j.limit, err = transfer.ParseRate(o.limit); err != nil {
+		if j.limit, err = wire.ParseRate(o.limit); err != nil {
 			return nil, usage2(fmt.Errorf("--limit: %w", err))
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/peer/lan"
-	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	ma "github.com/multiformats/go-multiaddr"
 )
@@ -32,7 +32,7 @@ type reacher struct {
 }
 
 func dialConfig() peer.DialConfig {
-	return peer.DialConfig{Protocol: fmt.Sprintf("%s%d", peer.ProtocolFamily, transfer.Protocol)}
+	return peer.DialConfig{Protocol: fmt.Sprintf("%s%d", peer.ProtocolFamily, wire.Protocol)}
 }
 
 // reach connects to the target, meeting it by a code first where it takes one.

@@ -11,6 +11,7 @@ import (
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 )
 
 func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
@@ -59,7 +60,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 		return err
 	}
 	prog := &transfer.Progress{}
-	snd, err := greet(ctx, j, stream, transfer.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
+	snd, err := greet(ctx, j, stream, wire.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
 		Engine: from.name, Platform: layout.PlatformText(from.platform)}, prog)
 	if err != nil {
 		return err
@@ -72,21 +73,21 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	return s.run(ctx, j, from, snd, prog, start)
 }
 
-func greet(ctx context.Context, j *job, stream transfer.Stream, mine transfer.Hello, prog *transfer.Progress) (*transfer.Sender, error) {
+func greet(ctx context.Context, j *job, stream wire.Stream, mine wire.Hello, prog *transfer.Progress) (*wire.Sender, error) {
 	if j.limit > 0 {
-		stream = transfer.Limit(stream, j.limit)
+		stream = wire.Limit(stream, j.limit)
 	}
-	return transfer.NewSender(ctx, stream, mine, transfer.StreamOptions{Compression: j.compression, Progress: prog})
+	return wire.NewSender(ctx, stream, mine, wire.StreamOptions{Compression: j.compression, Progress: prog})
 }
 
 // sending is one transfer as the user sees it.
 type sending struct {
 	v           *cli.Voice
-	phase       func() string  // what the other side does; nil for an archive
-	there       transfer.Hello // Host is also the name of an archive
-	act         string         // "send"
-	verb, doing string         // "sent", "sending"
-	patient     bool           // wait for as long as it likes
+	phase       func() string // what the other side does; nil for an archive
+	there       wire.Hello    // Host is also the name of an archive
+	act         string        // "send"
+	verb, doing string        // "sent", "sending"
+	patient     bool          // wait for as long as it likes
 	title       string
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 	"golang.org/x/term"
 )
 
@@ -64,7 +65,7 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &sending{v: v, there: transfer.Hello{Host: where}, act: "write", verb: "written to " + where, doing: "writing"}
+	s := &sending{v: v, there: wire.Hello{Host: where}, act: "write", verb: "written to " + where, doing: "writing"}
 	// A pipe's reader may take its time.
 	s.patient = true
 	return s.run(ctx, j, from, file, &transfer.Progress{}, start)

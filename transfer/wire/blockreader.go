@@ -1,0 +1,202 @@
+package wire
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// A blockReader receives frames, in order, expanding data blocks on a few
+// workers. Memory is bounded by the credits that it grants: when the consumer
+// is slow, the sender is not asked for more.
+type blockReader struct {
+	c     *conn
+	dec   *decoder
+	bufs  bufPool
+	queue chan *inFrame
+	work  chan *inFrame
+	lender
+	long atomic.Bool // an offer or an index is queued
+}
+
+// An inFrame is one received frame. Data blocks must be given back with
+// release.
+type inFrame struct {
+	t     frameType
+	body  any           // of control frames: *Offer, Descriptor, *Index, endMark, bye or nil
+	buf   []byte        // of a data block: what payload, then raw, stands in
+	n     int           // length of the payload
+	raw   []byte        // of a data block
+	ready chan struct{} // closed when raw or err is set
+	err   error
+}
+
+// bye is the body of a frame that says so.
+type bye struct{}
+
+// atOnce is the ready channel of frames that need no work.
+var atOnce = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func newBlockReader(c *conn, dec *decoder) *blockReader {
+	n := workers()
+	// Frames that need no credit: an offer and a bye.
+	r := &blockReader{c: c, dec: dec, queue: make(chan *inFrame, window+2), work: make(chan *inFrame, window)}
+	r.lent = window
+	c.wg.Add(n + 1)
+	for range n {
+		go r.expand()
+	}
+	go r.read()
+	// That it cannot be written is seen by who reads.
+	_ = c.write(context.Background(), creditFrame(window))
+	return r
+}
+
+func (r *blockReader) expand() {
+	defer r.c.wg.Done()
+	for f := range r.work {
+		out := r.bufs.get()
+		f.raw, f.err = r.dec.decode(f.buf[:f.n], out)
+		r.bufs.put(f.buf)
+		f.buf = out
+		close(f.ready)
+	}
+}
+
+// read receives frames until the stream ends. It never waits for the consumer.
+func (r *blockReader) read() {
+	defer r.c.wg.Done()
+	defer close(r.c.drained)
+	defer close(r.work)
+	for r.c.live() {
+		f, err := r.frame()
+		if err == nil {
+			select {
+			case r.queue <- f:
+			default:
+				err = broken("more frames than were asked for")
+			}
+		}
+		if err != nil {
+			r.c.fail(err)
+		} else if f.ready != atOnce {
+			r.work <- f
+		}
+		if err == nil && f.t == frameBye {
+			break
+		}
+	}
+	r.c.drain()
+}
+
+func (r *blockReader) frame() (*inFrame, error) {
+	t, n, err := r.c.header()
+	if err != nil {
+		return nil, err
+	}
+	switch t {
+	case frameBlob, frameBlock, frameBlobEnd, frameIndex, frameEnd:
+		if err := r.spent(); err != nil {
+			return nil, err
+		}
+	}
+	switch t {
+	case frameBlock:
+		return r.block(n)
+	case frameOffer, frameIndex:
+		// They may be long, and come one by one.
+		if r.long.Swap(true) {
+			return nil, broken("frame type %d out of turn", t)
+		}
+	}
+	f := &inFrame{t: t, ready: atOnce}
+	f.body, err = r.control(t, n)
+	return f, err
+}
+
+func (r *blockReader) block(n int) (*inFrame, error) {
+	f := &inFrame{t: frameBlock, buf: r.bufs.get(), n: n, ready: atOnce}
+	if err := r.c.payload(frameBlock, f.buf[:n]); err != nil {
+		return nil, err
+	}
+	if n > 0 && f.buf[0] == codecNone {
+		f.raw, f.err = r.dec.decode(f.buf[:n], nil)
+	} else {
+		f.ready = make(chan struct{})
+	}
+	return f, nil
+}
+
+// control reads the payload of any other frame.
+func (r *blockReader) control(t frameType, n int) (any, error) {
+	switch t {
+	case frameOffer:
+		o := new(transfer.Offer)
+		return o, r.c.json(t, n, o)
+	case frameIndex:
+		x := new(transfer.Index)
+		return x, r.c.json(t, n, x)
+	case frameBye:
+		return bye{}, nil
+	case frameBlobEnd:
+		return nil, nil
+	case frameBlob, frameEnd:
+		b := make([]byte, n)
+		if err := r.c.payload(t, b); err != nil {
+			return nil, err
+		}
+		if t == frameEnd {
+			return unmarshalEnd(b)
+		}
+		d, err := unmarshalBlob(b)
+		return d, err
+	}
+	return nil, broken("frame type %d does not come from a sender", t)
+}
+
+// next returns the next frame. What was received before the stream failed comes
+// first.
+func (r *blockReader) next(ctx context.Context) (*inFrame, error) {
+	var f *inFrame
+	select {
+	case f = <-r.queue:
+	default:
+		select {
+		case f = <-r.queue:
+		case <-r.c.failed:
+			return nil, r.c.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	<-f.ready
+	switch f.t {
+	case frameOffer, frameIndex:
+		r.long.Store(false)
+	}
+	switch f.t {
+	case frameBlob, frameBlobEnd, frameIndex, frameEnd:
+		r.grant(ctx, 1)
+	}
+	return f, f.err
+}
+
+// release gives a data block back.
+func (r *blockReader) release(ctx context.Context, f *inFrame) {
+	if f != nil {
+		r.bufs.put(f.buf)
+		f.buf, f.raw = nil, nil
+		r.grant(ctx, 1)
+	}
+}
+
+// grant counts n frames as used up, asking for more in their place.
+func (r *blockReader) grant(ctx context.Context, n int) {
+	if n = r.used(n); n > 0 {
+		_ = r.c.write(ctx, creditFrame(n))
+	}
+}
+
+// close frees the decoder, once the stream's goroutines are gone.
+func (r *blockReader) close() { r.dec.close() }

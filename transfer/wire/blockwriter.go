@@ -1,0 +1,234 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// A blockWriter sends frames in order: control frames as they are, data as
+// blocks that a few workers compress meanwhile. Memory is bounded by its fixed
+// number of blocks.
+type blockWriter struct {
+	c      *conn
+	tune   *tuner
+	enc    *encoder
+	credit *purse
+	free   chan *block
+	queue  chan *block // in the order of the stream
+	work   chan *block
+	ended  chan struct{} // closed when the writing goroutine is done
+	halt   chan struct{} // closed by stop: what is queued is dropped
+}
+
+// A block is one frame under way. Its buffers hold a frame header, a block
+// header and a block's data.
+type block struct {
+	data  []byte
+	out   []byte
+	n     int  // raw bytes; 0: a control frame
+	cost  int  // in credits
+	tuned bool // the tuner picked the level
+	level level
+	ready chan struct{} // sent to when frame is complete
+	frame []byte
+	err   error
+}
+
+func newBlockWriter(c *conn, t *tuner) *blockWriter {
+	n := workers()
+	depth := 2*n + 2
+	w := &blockWriter{c: c, tune: t, enc: newEncoder(n), credit: newPurse(),
+		free: make(chan *block, depth), queue: make(chan *block, depth), work: make(chan *block, depth),
+		ended: make(chan struct{}), halt: make(chan struct{})}
+	for range depth {
+		w.free <- &block{ready: make(chan struct{}, 1)}
+	}
+	c.wg.Add(n + 1)
+	for range n {
+		go w.compress()
+	}
+	go w.send()
+	return w
+}
+
+func (w *blockWriter) compress() {
+	defer w.c.wg.Done()
+	for b := range w.work {
+		b.frame, b.err = w.enc.encode(b.data, b.n, b.level, b.out)
+		b.ready <- struct{}{}
+	}
+}
+
+func (w *blockWriter) send() {
+	defer w.c.wg.Done()
+	defer close(w.ended)
+	last := time.Now()
+	for b := range w.queue {
+		<-b.ready
+		ready := time.Now()
+		paid, ok := w.pay(b.cost)
+		if ok && b.err == nil {
+			b.err = w.c.write(context.Background(), b.frame)
+		}
+		if b.err != nil {
+			w.c.fail(b.err)
+		}
+		end := time.Now()
+		if b.n > 0 {
+			w.tune.wrote(sample{level: b.level, tuned: b.tuned, raw: b.n,
+				starved: ready.Sub(last), blocked: paid.Sub(ready), writing: end.Sub(paid)})
+		}
+		last = end
+		b.frame, b.err = nil, nil
+		w.free <- b
+	}
+}
+
+// pay waits until the receiver has asked for cost more frames. It reports false
+// when nothing is to be sent any more.
+func (w *blockWriter) pay(cost int) (time.Time, bool) {
+	for {
+		select {
+		case <-w.halt:
+			return time.Now(), false
+		case <-w.c.failed:
+			return time.Now(), false
+		default:
+		}
+		if w.credit.take(cost) {
+			return time.Now(), true
+		}
+		select {
+		case <-w.credit.more:
+		case <-w.halt:
+		case <-w.c.failed:
+		}
+	}
+}
+
+// take returns a block that is not in use.
+func (w *blockWriter) take(ctx context.Context) (*block, error) {
+	select {
+	case b := <-w.free:
+		select {
+		case <-w.c.failed:
+			w.free <- b
+			return nil, w.c.err
+		default:
+			return b, nil
+		}
+	case <-w.c.failed:
+		return nil, w.c.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// control queues complete frames.
+func (w *blockWriter) control(ctx context.Context, frame []byte, cost int) error {
+	b, err := w.take(ctx)
+	if err != nil {
+		return err
+	}
+	b.n, b.cost, b.frame = 0, cost, frame
+	b.ready <- struct{}{}
+	w.queue <- b
+	return nil
+}
+
+// copy queues r to its end, as data blocks, and returns how many bytes it had.
+func (w *blockWriter) copy(ctx context.Context, r io.Reader, compressed bool) (int64, error) {
+	var total int64
+	for {
+		b, err := w.take(ctx)
+		if err != nil {
+			return total, err
+		}
+		if b.data == nil {
+			b.data = make([]byte, blockHead+MaxBlock)
+		}
+		n, err := fill(r, b.data[blockHead:])
+		total += int64(n)
+		if n == 0 {
+			w.free <- b
+		} else {
+			w.block(b, n, compressed)
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// partialAfter is the age at which a block goes out though it is not full: the
+// receiver has to see that a slow source moves.
+const partialAfter = 10 * time.Second
+
+// fill reads into b until it is full, r has ended or failed, or the first byte
+// in b is older than partialAfter.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	var first time.Time
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+		switch now := time.Now(); {
+		case n == 0:
+		case first.IsZero():
+			first = now
+		case now.Sub(first) > partialAfter:
+			return n, err
+		}
+	}
+	return n, err
+}
+
+// flush waits until all that is queued has been written.
+func (w *blockWriter) flush(ctx context.Context) error {
+	taken := make([]*block, 0, cap(w.free))
+	defer func() {
+		for _, b := range taken {
+			w.free <- b
+		}
+	}()
+	for range cap(w.free) {
+		b, err := w.take(ctx)
+		if err != nil {
+			return err
+		}
+		taken = append(taken, b)
+	}
+	return nil
+}
+
+// block queues the n bytes of data in b.
+func (w *blockWriter) block(b *block, n int, compressed bool) {
+	b.n, b.cost, b.tuned, b.level = n, 1, !compressed, levelNone
+	if b.tuned {
+		b.level = w.tune.level()
+	}
+	w.queue <- b
+	if b.level == levelNone {
+		b.frame, b.err = w.enc.encode(b.data, n, levelNone, nil)
+		b.ready <- struct{}{}
+		return
+	}
+	if b.out == nil {
+		b.out = make([]byte, frameHeader+maxPayload)
+	}
+	w.work <- b
+}
+
+// stop ends the goroutines, dropping what is queued. The write deadline of the
+// stream bounds how long it takes. Nothing may be queued after it.
+func (w *blockWriter) stop() {
+	close(w.halt)
+	_ = w.c.s.SetWriteDeadline(time.Now().Add(lingerTime))
+	close(w.work)
+	close(w.queue)
+	<-w.ended
+}

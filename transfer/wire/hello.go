@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// hello exchanges the first frames. The version is refused in words, so that
+// both users learn who has to update. It takes no longer than twice the idle
+// time, whatever the other side sends.
+func (c *conn) hello(ctx context.Context, mine Hello) error {
+	limited, cancel := context.WithTimeout(ctx, 2*c.idle)
+	defer cancel()
+	_ = c.s.SetWriteDeadline(time.Now().Add(c.idle))
+	ended := make(chan struct{})
+	stop := context.AfterFunc(limited, func() {
+		defer close(ended)
+		if ctx.Err() != nil {
+			c.fail(&transfer.Error{Kind: transfer.KindInterrupted, Err: errors.New("interrupted")})
+		} else {
+			c.fail(broken("the other side has not said hello for %v", 2*c.idle))
+		}
+		_ = c.s.SetWriteDeadline(past)
+	})
+	mine.Protocol, mine.Features = Protocol, features
+	// Neither side needs the other to read first.
+	wrote := make(chan error, 1)
+	go func() { wrote <- c.writeJSON(context.Background(), frameHello, mine) }()
+	err := c.readHello()
+	if err != nil {
+		_ = c.s.SetWriteDeadline(time.Now().Add(lingerTime))
+	}
+	if werr := <-wrote; err == nil {
+		err = werr
+	}
+	if !stop() {
+		<-ended
+		return c.err
+	}
+	if err == errClosed {
+		err = c.err
+	}
+	if err == nil && c.peer.Protocol != Protocol {
+		err = &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s speaks version %d of the protocol, %s version %d",
+			c.peer.Program, c.peer.Protocol, mine.Program, Protocol), Hint: "use the same release on both hosts"}
+	}
+	if err == nil {
+		c.enter(open)
+		_ = c.s.SetWriteDeadline(time.Time{})
+	}
+	return err
+}
+
+// has reports whether both sides have a feature.
+func (c *conn) has(feature string) bool { return slices.Contains(c.features, feature) }
+
+func (c *conn) readHello() error {
+	t, n, err := c.header()
+	if err != nil {
+		return err
+	}
+	if t != frameHello {
+		return broken("frame type %d where a hello belongs", t)
+	}
+	if err := c.json(t, n, &c.peer); err != nil {
+		return err
+	}
+	c.peer.clean()
+	c.features = c.peer.common()
+	return nil
+}

@@ -1,0 +1,52 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// maxArray is the number of elements that an array in a control frame may have:
+// as many as the longest list has, an image's layers. It bounds what a frame
+// can make of its bytes: "{}," is three on the wire and a struct in memory.
+const maxArray = transfer.MaxLayers
+
+// unmarshalJSON reads a control frame's payload into v.
+func unmarshalJSON(b []byte, v any) error {
+	if err := checkArrays(b); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, v)
+}
+
+// checkArrays reports an array of too many elements. What is not JSON passes:
+// it is refused later.
+func checkArrays(b []byte) error {
+	const maxDepth = 64
+	var commas [maxDepth]int
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+		case '[', '{':
+			if depth++; depth == maxDepth {
+				return fmt.Errorf("more than %d levels deep", maxDepth-1)
+			}
+			commas[depth] = 0
+		case ']', '}':
+			depth = max(depth-1, 0)
+		case ',':
+			// Objects are held to the same number of members.
+			if commas[depth]++; commas[depth] >= maxArray {
+				return fmt.Errorf("list of more than %d", maxArray)
+			}
+		}
+	}
+	return nil
+}

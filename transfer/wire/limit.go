@@ -1,0 +1,117 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/imgsend/imgsend/transfer"
+	"golang.org/x/time/rate"
+)
+
+// Limit returns s with its writes limited to so many bytes a second, evenly:
+// a write goes out in pieces of about a twentieth of a second. A rate of zero
+// or less is no limit.
+//
+// A write deadline or Close ends the limit for what is being written and all
+// that follows it: it means that the stream is about to end, and the other
+// side's last word must not wait for the rate. Removing the deadline sets the
+// limit again.
+func Limit(s Stream, bytesPerSecond int64) Stream {
+	if bytesPerSecond <= 0 {
+		return s
+	}
+	piece := int(min(max(bytesPerSecond/20, 1), 64<<10))
+	l := &limited{Stream: s, piece: piece, rate: rate.NewLimiter(rate.Limit(bytesPerSecond), piece)}
+	l.hurry, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+type limited struct {
+	Stream
+	piece int
+	rate  *rate.Limiter
+
+	mu     sync.Mutex
+	hurry  context.Context // done while there is a write deadline
+	cancel context.CancelFunc
+	closed bool
+}
+
+// Write waits for the rate, then writes, piece by piece.
+func (l *limited) Write(b []byte) (int, error) {
+	n := 0
+	for {
+		p := b[n:]
+		if len(p) > l.piece && !l.hurried() {
+			p = p[:l.piece]
+		}
+		if !l.hurried() {
+			// Its only errors are those of a context that is done.
+			_ = l.rate.WaitN(l.context(), len(p))
+		}
+		m, err := l.Stream.Write(p)
+		n += m
+		if err != nil || n == len(b) {
+			return n, err
+		}
+	}
+}
+
+func (l *limited) context() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hurry
+}
+
+func (l *limited) hurried() bool { return l.context().Err() != nil }
+
+// SetWriteDeadline sets the deadline of the stream's writes.
+func (l *limited) SetWriteDeadline(t time.Time) error {
+	err := l.Stream.SetWriteDeadline(t)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !t.IsZero() {
+		l.cancel()
+	} else if l.hurry.Err() != nil && !l.closed {
+		l.hurry, l.cancel = context.WithCancel(context.Background())
+	}
+	return err
+}
+
+// CloseWrite ends the writing direction, if the stream can do that.
+func (l *limited) CloseWrite() error {
+	if cw, ok := l.Stream.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return fmt.Errorf("close the writing side: %w", errors.ErrUnsupported)
+}
+
+// Close closes the stream at once.
+func (l *limited) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.cancel()
+	l.mu.Unlock()
+	return l.Stream.Close()
+}
+
+// ParseRate reads a number of bytes a second such as "500k", "10M", "1.5MB/s"
+// or "2GiB", see [transfer.ParseBytes].
+func ParseRate(s string) (int64, error) {
+	n, err := transfer.ParseBytes(strings.TrimSuffix(strings.TrimSpace(s), "/s"))
+	if err != nil {
+		return 0, fmt.Errorf("rate %q: want a number of bytes a second such as 500k, 10M or 1.5MB/s", s)
+	}
+	if n < minRate {
+		return 0, fmt.Errorf("rate %q: less than %d bytes a second", s, minRate)
+	}
+	return n, nil
+}
+
+// minRate is the lowest rate that leaves the other side in no doubt that this
+// one is alive.
+const minRate = 1000

@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// Protocol is the version of the wire that this package speaks; PROTOCOL.md
+// describes it.
+const Protocol = 1
+
+// Hello is the first frame of either side.
+type Hello struct {
+	Protocol int    `json:"protocol"`
+	Program  string `json:"program"`            // "imgsend 1.0"
+	Host     string `json:"host,omitempty"`     // what the host calls itself
+	Engine   string `json:"engine,omitempty"`   // "Docker 28.5.2, containerd store"
+	Platform string `json:"platform,omitempty"` // "linux/amd64", of that engine's host
+	// Features are words for what this side can do beyond the version. A side
+	// uses what both have. This package sets them.
+	Features []string `json:"features,omitempty"`
+}
+
+// Features that this package knows.
+const (
+	// featureDeciding: its signs of life say so while a person is asked.
+	featureDeciding = "deciding"
+)
+
+var features = []string{featureDeciding}
+
+// Limits of a hello's features; what is beyond them is ignored.
+const (
+	maxFeatures = 32
+	maxFeature  = 32 // bytes
+)
+
+// common returns the features that h shares with this package.
+func (h *Hello) common() []string {
+	var both []string
+	for _, f := range features {
+		if slices.Contains(h.Features, f) {
+			both = append(both, f)
+		}
+	}
+	return both
+}
+
+// failure is a [transfer.Error] on the wire.
+type failure struct {
+	Kind    transfer.Kind `json:"kind"`
+	Message string        `json:"message"`
+	Hint    string        `json:"hint,omitempty"`
+}
+
+func toFailure(err error) failure {
+	f := failure{Kind: transfer.KindOf(err), Message: err.Error()}
+	var e *transfer.Error
+	if errors.As(err, &e) {
+		f.Hint = e.Hint
+	}
+	// A frame has a limit, and nobody reads more than this.
+	f.Message = clip(f.Message, 8<<10)
+	f.Hint = clip(f.Hint, 1<<10)
+	return f
+}
+
+func (f failure) err() error {
+	e := &transfer.Error{Kind: f.Kind, Remote: true, Err: errors.New(transfer.Printable(f.Message)), Hint: transfer.Printable(f.Hint)}
+	switch f.Kind {
+	case transfer.KindUsage, transfer.KindRefused, transfer.KindEngine, transfer.KindBroken, transfer.KindInterrupted:
+	default:
+		e.Kind = transfer.KindOther
+	}
+	return e
+}
+
+func (h *Hello) clean() {
+	for _, s := range []*string{&h.Program, &h.Host, &h.Engine, &h.Platform} {
+		*s = clip(transfer.Printable(*s), 200)
+	}
+	h.Features = h.Features[:min(len(h.Features), maxFeatures)]
+	h.Features = slices.DeleteFunc(h.Features, func(f string) bool { return len(f) > maxFeature || !isPlain(f) })
+}
+
+// alive is sent when there is nothing else to say.
+type alive struct {
+	Phase string `json:"phase,omitempty"`
+	// Received is how many bytes of content came in, as [movement] counts them.
+	Received int64 `json:"received,omitempty"`
+}

@@ -1,0 +1,171 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Receiver is the receiving end of a stream: the [transfer.Source] that imgrecv
+// copies from. Whatever it returns is a claim of the [Sender] at the other end.
+type Receiver struct {
+	*conn
+	in *blockReader
+}
+
+var (
+	_ transfer.Source = (*Receiver)(nil)
+	_ transfer.Remote = (*Receiver)(nil)
+)
+
+// NewReceiver greets the sender at the other end of s. The Receiver owns s from
+// then on; Close closes it. When NewReceiver fails, s is closed.
+func NewReceiver(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Receiver, error) {
+	rcv := &Receiver{conn: newConn(s, o)}
+	dec, err := newDecoder(workers())
+	if err == nil {
+		err = rcv.hello(ctx, mine)
+	}
+	if err != nil {
+		if dec != nil {
+			dec.close()
+		}
+		rcv.reject(err)
+		return nil, err
+	}
+	rcv.in = newBlockReader(rcv.conn, dec)
+	rcv.wg.Add(1)
+	go rcv.beat()
+	return rcv, nil
+}
+
+// Next returns the sender's next offer.
+func (r *Receiver) Next(ctx context.Context) (*transfer.Offer, error) {
+	f, err := r.in.next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch body := f.body.(type) {
+	case *transfer.Offer:
+		if err := body.Validate(); err != nil {
+			return nil, broken("%w", err)
+		}
+		cleanOffer(body)
+		return body, nil
+	case bye:
+		return nil, io.EOF
+	}
+	return nil, broken("frame type %d where an offer belongs", f.t)
+}
+
+// Export answers the offer and hands over the blobs that the sender sends.
+func (r *Receiver) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
+	if err := r.writeJSON(ctx, frameAnswer, p); err != nil {
+		return nil, err
+	}
+	if o.DryRun || p.DryRun {
+		return &transfer.Index{}, nil
+	}
+	var got endMark
+	for {
+		f, err := r.in.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch body := f.body.(type) {
+		case ocispec.Descriptor:
+			blob := &blobReader{ctx: ctx, in: r.in, left: body.Size}
+			if err := w.Put(ctx, body, blob); err != nil {
+				return nil, err
+			}
+			if !blob.ended {
+				return nil, fmt.Errorf("blob %s was not read to its end", body.Digest)
+			}
+			got.blobs++
+			got.bytes += uint64(body.Size)
+		case *transfer.Index:
+			return body, r.end(ctx, got)
+		default:
+			return nil, broken("frame type %d where a blob or the index belongs", f.t)
+		}
+	}
+}
+
+// end checks that the round ends with what was received.
+func (r *Receiver) end(ctx context.Context, got endMark) error {
+	f, err := r.in.next(ctx)
+	if err != nil {
+		return err
+	}
+	sent, ok := f.body.(endMark)
+	if !ok {
+		return broken("frame type %d where the end belongs", f.t)
+	}
+	if sent != got {
+		return broken("%d blobs of %d bytes were sent, %d of %d received", sent.blobs, sent.bytes, got.blobs, got.bytes)
+	}
+	return nil
+}
+
+// Settle tells the sender how the round ended.
+func (r *Receiver) Settle(ctx context.Context, out *transfer.Outcome) error {
+	return r.writeJSON(ctx, frameResult, out)
+}
+
+// Close ends the stream.
+func (r *Receiver) Close(err error) error {
+	if err != nil {
+		r.fail(err)
+	}
+	if r.enter(parting) {
+		r.farewell(err)
+		r.in.close()
+	}
+	return nil
+}
+
+// A blobReader reads the data blocks of one blob. It returns io.EOF only at the
+// explicit end of the blob.
+type blobReader struct {
+	ctx   context.Context
+	in    *blockReader
+	cur   *inFrame
+	rest  []byte
+	left  int64 // bytes that the header still promises
+	ended bool
+}
+
+func (b *blobReader) Read(p []byte) (int, error) {
+	for len(b.rest) == 0 {
+		b.in.release(b.ctx, b.cur)
+		b.cur = nil
+		if b.ended {
+			return 0, io.EOF
+		}
+		f, err := b.in.next(b.ctx)
+		if err != nil {
+			return 0, err
+		}
+		switch f.t {
+		case frameBlock:
+			b.cur, b.rest = f, f.raw
+			b.left -= int64(len(f.raw))
+			if b.left < 0 {
+				return 0, broken("blob is longer than its header says")
+			}
+		case frameBlobEnd:
+			if b.left > 0 {
+				return 0, broken("blob ends %d bytes early", b.left)
+			}
+			b.ended = true
+		default:
+			return 0, broken("frame type %d inside a blob", f.t)
+		}
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}

@@ -1,0 +1,199 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Sender is the sending end of a stream: the [transfer.Sink] that imgsend copies to.
+// What it says is what the [Receiver] at the other end says.
+type Sender struct {
+	*conn
+	out     *blockWriter
+	replies chan reply
+	dryRun  atomic.Bool // the offer wants the plan only
+	round   endMark     // what this round has sent
+	// turn is the type of the frame that is the receiver's turn to send, or 0:
+	// an answer to an offer, a result for an end, a bye after a dry run's answer.
+	turn atomic.Uint32
+}
+
+var (
+	_ transfer.Sink   = (*Sender)(nil)
+	_ transfer.Remote = (*Sender)(nil)
+)
+
+// A reply is the body of one control frame of the receiver: *Plan or *Outcome.
+type reply any
+
+// NewSender greets the receiver at the other end of s. The Sender owns s from
+// then on; Close closes it. When NewSender fails, s is closed.
+func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sender, error) {
+	snd := &Sender{conn: newConn(s, o), replies: make(chan reply, 1)}
+	if err := snd.hello(ctx, mine); err != nil {
+		snd.reject(err)
+		return nil, err
+	}
+	snd.out = newBlockWriter(snd.conn, newTuner(o.Compression))
+	snd.wg.Add(2)
+	go snd.read()
+	go snd.beat()
+	return snd, nil
+}
+
+// read receives frames until the stream ends.
+func (s *Sender) read() {
+	defer s.wg.Done()
+	defer close(s.drained)
+	for s.live() {
+		err := s.frame()
+		if err == errBye {
+			break
+		}
+		if err != nil {
+			s.fail(err)
+		}
+	}
+	s.drain()
+}
+
+// errBye says that the receiver has said bye when it might.
+var errBye = errors.New("bye")
+
+// frame receives one frame.
+func (s *Sender) frame() error {
+	t, n, err := s.header()
+	if err != nil {
+		return err
+	}
+	var body reply
+	switch t {
+	case frameCredit:
+		b := make([]byte, n)
+		if err := s.payload(t, b); err != nil {
+			return err
+		}
+		n, err := unmarshalCredit(b)
+		if err != nil {
+			return err
+		}
+		return s.out.credit.fill(n)
+	case frameAnswer:
+		body = new(transfer.Plan)
+	case frameResult:
+		body = new(transfer.Outcome)
+	case frameBye:
+		if s.live() && s.turn.Load() != uint32(frameBye) {
+			return broken("the receiver ended the transfer early")
+		}
+		return errBye
+	default:
+		return broken("frame type %d does not come from a receiver", t)
+	}
+	if !s.turn.CompareAndSwap(uint32(t), 0) {
+		return broken("frame type %d out of turn", t)
+	}
+	if err := s.json(t, n, body); err != nil {
+		return err
+	}
+	if p, ok := body.(*transfer.Plan); ok && (p.DryRun || s.dryRun.Load()) {
+		s.turn.Store(uint32(frameBye))
+	}
+	s.replies <- body // there is room: nothing else was expected
+	return nil
+}
+
+// await returns the expected control frame.
+func (s *Sender) await(ctx context.Context) (reply, error) {
+	var err error
+	select {
+	case body := <-s.replies:
+		return body, nil
+	case <-s.failed:
+		err = s.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	// What was received before it failed counts.
+	select {
+	case body := <-s.replies:
+		return body, nil
+	default:
+		return nil, err
+	}
+}
+
+// Plan sends the offer and returns the receiver's answer.
+func (s *Sender) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	s.round = endMark{}
+	s.dryRun.Store(o.DryRun)
+	s.turn.Store(uint32(frameAnswer))
+	if err := s.writeJSON(ctx, frameOffer, o); err != nil {
+		return nil, err
+	}
+	p, err := s.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.(*transfer.Plan), nil
+}
+
+// Put sends one blob.
+func (s *Sender) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	head, err := marshalBlob(desc)
+	if err != nil {
+		return err
+	}
+	if err := s.out.control(ctx, head, 1); err != nil {
+		return err
+	}
+	n, err := s.out.copy(ctx, r, compressed(desc.MediaType))
+	if err != nil {
+		return err
+	}
+	s.round.blobs++
+	s.round.bytes += uint64(n)
+	return s.out.control(ctx, bareFrame(frameBlobEnd), 1)
+}
+
+// Commit ends the round and returns the receiver's verdict.
+func (s *Sender) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
+	index, err := marshalFrame(frameIndex, x)
+	if err != nil {
+		return nil, err
+	}
+	s.turn.Store(uint32(frameResult))
+	if err := s.out.control(ctx, append(index, s.round.marshal()...), 2); err != nil {
+		return nil, err
+	}
+	body, err := s.await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := body.(*transfer.Outcome)
+	out.Retry = clip(transfer.Printable(out.Retry), 8<<10)
+	if err := out.WellFormed(); err != nil {
+		return nil, broken("result: %w", err)
+	}
+	return out, nil
+}
+
+// Flush waits until everything that was put is written to the stream.
+func (s *Sender) Flush(ctx context.Context) error { return s.out.flush(ctx) }
+
+// Close ends the stream.
+func (s *Sender) Close(err error) error {
+	if err != nil {
+		s.fail(err)
+	}
+	if s.enter(parting) {
+		s.out.stop()
+		s.farewell(err)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package wire
+
+import (
+	"sync"
+	"time"
+)
+
+// A tuner picks the level for the next block from how the last ones went.
+//
+// It judges in windows by the rate of raw bytes, the one figure that counts,
+// and tries the neighbouring level when there is reason to: a harder one when
+// blocks wait for the network, a cheaper one when the network waits for blocks
+// or the receiver does not ask for more. A harder level stays if it made the
+// transfer faster, a cheaper one if it did not make it slower; else the tuner
+// goes back and waits longer each time before it tries that direction again. So
+// a transfer that is bound by the engine at either end settles at no
+// compression, one bound by a slow link at a hard one.
+type tuner struct {
+	mu      sync.Mutex
+	current level
+	fixed   bool
+
+	win   sample // the sums of this window
+	fresh int    // blocks at this level, since it changed
+	warm  bool   // buffers on the way have filled once
+
+	from     level   // where a trial started
+	fromRate float64 // rate there
+	trial    bool
+	hold     [2]int // windows left before the next trial: down, up
+	penalty  [2]int // the next hold: down, up
+	calm     int    // windows without a trial while the stream was the bottleneck
+}
+
+// A sample is how one block was sent.
+type sample struct {
+	level level
+	tuned bool // the tuner picked the level
+	raw   int
+	// How long the writer waited for the block, then for the receiver to ask
+	// for it, then for the stream to take it.
+	starved, blocked, writing time.Duration
+}
+
+func (s sample) time() time.Duration { return s.starved + s.blocked + s.writing }
+
+const (
+	tunerWindow   = 300 * time.Millisecond
+	tunerMinBytes = 3 * MaxBlock
+	tunerGain     = 1.08 // a harder level must be this much faster
+	tunerLoss     = 0.97 // a cheaper one may be this much slower
+	tunerMaxHold  = 64
+	tunerCalm     = 20
+	tunerSlow     = 60e6 // bytes a second that one core can compress at any level
+
+	down, up = 0, 1
+)
+
+func newTuner(c Compression) *tuner {
+	t := &tuner{fixed: true}
+	switch c {
+	case CompressNone:
+	case CompressFast:
+		t.current = levelS2
+	case CompressBest:
+		t.current = levelZstdBetter
+	default:
+		t.fixed = false
+		t.current = levelS2
+		t.penalty = [2]int{1, 1}
+	}
+	return t
+}
+
+func (t *tuner) level() level {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current
+}
+
+// wrote reports a written block. Blocks that were under way before the level
+// changed say nothing about it.
+func (t *tuner) wrote(s sample) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.fixed || !s.tuned || s.level != t.current {
+		return
+	}
+	w := &t.win
+	t.fresh++
+	w.raw += s.raw
+	w.starved += s.starved
+	w.blocked += s.blocked
+	w.writing += s.writing
+	if w.time() < tunerWindow || w.raw < tunerMinBytes {
+		return
+	}
+	if t.fresh > window || w.blocked < w.writing {
+		t.judge(t.win)
+	} // else it waited for blocks of another level to arrive
+	t.win = sample{}
+}
+
+// judge ends a window.
+func (t *tuner) judge(w sample) {
+	rate := float64(w.raw) / w.time().Seconds()
+	starved := w.starved > (w.blocked+w.writing)/2
+	if !t.warm && !starved {
+		// The first bytes only filled the buffers on the way.
+		t.warm = true
+		return
+	}
+	if t.trial {
+		t.settle(rate)
+		return
+	}
+	for dir := range t.hold {
+		t.hold[dir] = max(t.hold[dir]-1, 0)
+	}
+	switch {
+	case !starved && t.current < levels-1 && t.hold[up] == 0:
+		step := level(1)
+		if rate < tunerSlow {
+			step = 2
+		}
+		t.try(min(t.current+step, levels-1), rate)
+	case !starved && w.blocked < w.writing && t.calm < tunerCalm:
+		// The stream is the bottleneck: a cheaper level can only spare work.
+		t.calm++
+	case t.current > levelNone && t.hold[down] == 0:
+		t.try(t.current-1, rate)
+	}
+}
+
+// settle ends a trial.
+func (t *tuner) settle(rate float64) {
+	t.trial = false
+	dir, want := up, tunerGain
+	if t.current < t.from {
+		dir, want = down, tunerLoss
+	}
+	if rate >= t.fromRate*want {
+		t.penalty[dir] = max(t.penalty[dir]/2, 1)
+		return
+	}
+	t.current, t.fresh = t.from, 0
+	t.hold[dir] = t.penalty[dir]
+	t.penalty[dir] = min(2*t.penalty[dir], tunerMaxHold)
+}
+
+func (t *tuner) try(l level, rate float64) {
+	t.trial, t.from, t.fromRate, t.calm = true, t.current, rate, 0
+	t.current, t.fresh = l, 0
+}
