@@ -38,19 +38,25 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	}
 	var items []layout.Item
 	var delta *string
+	var left []string
 	var err error
 	if index {
-		items, delta, err = m.indexed(ctx, o, list)
+		items, delta, left, err = m.indexed(ctx, o, list)
 	} else {
 		items, err = m.listed(o, list)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(items) == 0 {
+	switch {
+	case len(items) == 0 && len(left) > 0:
+		return nil, broken("the archive has no image: %s", strings.Join(left[:min(len(left), 3)], "; "))
+	case len(items) == 0:
 		return nil, broken("the archive lists no image")
 	}
-	return layout.NewSource(m, items, delta), nil
+	s := layout.NewSource(m, items, delta)
+	s.Note(left...)
+	return s, nil
 }
 
 func (m *members) decode(name string, v any) error {
@@ -64,21 +70,20 @@ func (m *members) decode(name string, v any) error {
 	return nil
 }
 
-// indexed returns the images of index.json. Those without a name there have
-// those of manifest.json.
-func (m *members) indexed(ctx context.Context, o Options, list []layout.DockerImage) ([]layout.Item, *string, error) {
+// indexed returns the images of index.json, for which host layers were left out of
+// them, and what is left out here since it is no image. Images without a name there
+// have those of manifest.json.
+func (m *members) indexed(ctx context.Context, o Options, list []layout.DockerImage) (items []layout.Item, delta *string, left []string, err error) {
 	var index ocispec.Index
 	if err := m.decode(ocispec.ImageIndexFile, &index); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var delta *string
 	if whom, ok := index.Annotations[DeltaAnnotation]; ok {
 		delta = &whom
 	}
 	r := &layout.Reader{Blobs: m, Platform: o.Platform, Delta: delta != nil}
-	items, err := r.Read(ctx, index)
-	if err != nil {
-		return nil, nil, err
+	if items, err = r.Read(ctx, index); err != nil {
+		return nil, nil, nil, err
 	}
 	for i := range items {
 		item := &items[i]
@@ -87,11 +92,11 @@ func (m *members) indexed(ctx context.Context, o Options, list []layout.DockerIm
 				continue
 			}
 			if item.Refs, err = refs(d.RepoTags); err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
 		}
 	}
-	return items, delta, unique(items)
+	return items, delta, r.Left(), unique(items)
 }
 
 // refs returns names in their short form.

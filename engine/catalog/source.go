@@ -61,7 +61,7 @@ func (f *finder) take(ctx context.Context, r store.Request) error {
 			return store.Failed("read "+r.Image, err)
 		}
 		if len(items) != 1 {
-			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an image that can run", r.Image)}
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is %w", r.Image, layout.ErrNoImage)}
 		}
 		i = len(f.items)
 		f.at[root.Digest] = i

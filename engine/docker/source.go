@@ -93,7 +93,7 @@ func (s *Source) read(ctx context.Context, content *imageContent, found []*local
 	for i, l := range found {
 		item, err := content.image(ctx, l.id, &layout.Reader{Platform: l.platform, Arch: s.e.platform.Architecture})
 		if errors.Is(err, layout.ErrNoImage) {
-			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not an image that can run", l.asked)}
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is %w", l.asked, err)}
 		}
 		if err != nil {
 			return err

@@ -3,6 +3,8 @@ package layout
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -139,4 +141,32 @@ func (doc *Document) mediaType() string {
 		return ocispec.MediaTypeImageIndex
 	}
 	return ocispec.MediaTypeImageManifest
+}
+
+// documentTypes are the media types of manifests and indexes.
+var documentTypes = []string{ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, DockerManifest, DockerManifestList}
+
+// configTypes are the media types of an image's config. The last four were written
+// by early versions of Docker and its registry
+// (github.com/docker/distribution/issues/1621).
+var configTypes = []string{ocispec.MediaTypeImageConfig, DockerConfig, "", "application/octet-stream", "application/json", "text/html"}
+
+// layerType is in the media types of all layers: of OCI and Docker, compressed in
+// any way, or distributed elsewhere.
+var layerType = regexp.MustCompile(`\.tar\b`)
+
+// artifact returns the media type that shows that the manifest is not that of an
+// image but of a signature, an attestation, a chart or the like; "" for an image.
+func (doc *Document) artifact() string {
+	if !slices.Contains(configTypes, doc.Config.MediaType) {
+		return doc.Config.MediaType
+	}
+	other := ""
+	for _, l := range doc.Layers {
+		if l.MediaType == "" || layerType.MatchString(l.MediaType) {
+			return ""
+		}
+		other = l.MediaType
+	}
+	return other
 }

@@ -36,7 +36,8 @@ type Reader struct {
 	// Delta: layers may be missing.
 	Delta bool
 
-	size int // of the documents that were read
+	left []string // what Read left out, one line each
+	size int      // of the documents that were read
 }
 
 // Image returns the image whose manifest or index is root, without a name. It
@@ -46,7 +47,8 @@ func (r *Reader) Image(ctx context.Context, root ocispec.Descriptor) (*Item, err
 }
 
 // Read returns the images that an index.json lists, each once. Names that they
-// have there are theirs.
+// have there are theirs. It leaves out everything else, such as signatures and
+// charts: see [Reader.Left].
 func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) {
 	var items []Item
 	at := map[digest.Digest]int{}
@@ -56,7 +58,9 @@ func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) 
 		if !ok {
 			item, err := r.item(ctx, d)
 			if errors.Is(err, ErrNoImage) {
-				continue // an attestation or a signature beside its image
+				at[d.Digest] = leftOut
+				r.left = append(r.left, titleOf(d)+" is left out: "+err.Error())
+				continue
 			}
 			if err != nil {
 				return nil, err
@@ -67,6 +71,9 @@ func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) 
 			i = len(items)
 			at[d.Digest] = i
 			items = append(items, *item)
+		}
+		if i == leftOut {
+			continue
 		}
 		name, err := NameOf(d)
 		if err != nil {
@@ -85,6 +92,18 @@ func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) 
 		items[i].Refs = append(items[i].Refs, name)
 	}
 	return items, nil
+}
+
+// leftOut is the place of what is no image.
+const leftOut = -1
+
+// Left says what [Reader.Read] left out since it is no image, one line each.
+func (r *Reader) Left() []string { return r.left }
+
+// titleOf returns what to call an entry of index.json: its reference, or its
+// digest.
+func titleOf(d ocispec.Descriptor) string {
+	return transfer.Printable(cmp.Or(d.Annotations[NameAnnotation], d.Annotations[ocispec.AnnotationRefName], d.Digest.String()))
 }
 
 // NameOf returns the name that an entry of index.json has, in its short form,
@@ -113,8 +132,18 @@ func ShortName(s string) (string, error) {
 	return reference.FamiliarString(reference.TagNameOnly(n)), nil
 }
 
-// ErrNoImage says that a manifest is not that of an image which can run.
+// ErrNoImage says that a manifest is not that of an image which can run. Errors
+// wrap it.
 var ErrNoImage = errors.New("not an image that can run")
+
+// noImage is the error for a manifest whose config or layers have another media
+// type than those of images; empty where that is not the reason.
+func noImage(mediaType string) error {
+	if mediaType == "" {
+		return ErrNoImage
+	}
+	return fmt.Errorf("%w but %.100s", ErrNoImage, transfer.Printable(mediaType))
+}
 
 // document reads a manifest, an index or a config, and checks its digest.
 func (r *Reader) document(ctx context.Context, d digest.Digest, what string, v any) error {
@@ -163,6 +192,7 @@ type walk struct {
 	branches []branch
 	blobs    []ocispec.Descriptor // other than layers; the root is the last
 	absent   []string
+	artifact string // the media type of one that is no image
 	seen     map[digest.Digest]bool
 }
 
@@ -177,7 +207,7 @@ func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, erro
 			Hint: "it is here for " + strings.Join(w.platforms(), ", ")}
 	}
 	if b == nil {
-		return nil, ErrNoImage
+		return nil, noImage(w.artifact)
 	}
 	if r.Platform != nil && len(w.branches) > 1 {
 		root = b.desc // the one manifest instead of all
@@ -243,6 +273,11 @@ func (w *walk) down(ctx context.Context, d ocispec.Descriptor, depth int) error 
 		return nil
 	}
 	w.seen[d.Digest] = true
+	if d.MediaType != "" && !slices.Contains(documentTypes, d.MediaType) {
+		w.artifact = d.MediaType
+		w.blobs = append(w.blobs, d)
+		return nil
+	}
 	var doc Document
 	if err := w.r.document(ctx, d.Digest, "manifest", &doc); err != nil {
 		return err
@@ -292,11 +327,16 @@ func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document)
 	if len(doc.Layers) > transfer.MaxLayers {
 		return broken("manifest %s has %d layers, over the limit of %d", d.Digest, len(doc.Layers), transfer.MaxLayers)
 	}
+	w.blobs = append(w.blobs, doc.Config)
+	if artifact := doc.artifact(); artifact != "" {
+		w.artifact = artifact
+		w.blobs = append(w.blobs, doc.Layers...)
+		return nil
+	}
 	var config ocispec.Image
 	if err := w.r.document(ctx, doc.Config.Digest, "config", &config); err != nil {
 		return err
 	}
-	w.blobs = append(w.blobs, doc.Config)
 	b := branch{desc: d, doc: doc, platform: ocispec.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}, diffIDs: config.RootFS.DiffIDs}
 	if d.Platform != nil && !named(b.platform) {
 		b.platform = *d.Platform

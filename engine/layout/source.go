@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -38,6 +39,7 @@ type Source struct {
 	blobs Blobs
 	items []Item
 	delta *string
+	notes []string
 }
 
 var _ transfer.Source = (*Source)(nil)
@@ -65,10 +67,13 @@ func (s *Source) Images() []transfer.Image {
 // before the first Next; without it all images are given.
 func (s *Source) Select(images []transfer.Image) { s.Fill(images) }
 
+// Note adds lines to [Source.Notes].
+func (s *Source) Note(lines ...string) { s.notes = append(s.notes, lines...) }
+
 // Notes says which platforms the images list that are not here, one line an
-// image.
+// image, and what [Source.Note] added.
 func (s *Source) Notes() []string {
-	var out []string
+	out := slices.Clone(s.notes)
 	for _, m := range s.items {
 		if len(m.Absent) > 0 {
 			out = append(out, fmt.Sprintf("%s lists %s, which is not here", m.Name(), strings.Join(m.Absent, ", ")))

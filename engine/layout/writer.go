@@ -16,6 +16,14 @@ import (
 // DockerManifestFile is Docker's list of images, beside index.json.
 const DockerManifestFile = "manifest.json"
 
+// Media types of Docker's image manifests, version 2, schema 2.
+const (
+	DockerManifest     = "application/vnd.docker.distribution.manifest.v2+json"
+	DockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
+	DockerConfig       = "application/vnd.docker.container.image.v1+json"
+	DockerLayer        = "application/vnd.docker.image.rootfs.diff.tar"
+)
+
 // A Writer writes an OCI image layout as a tar, with Docker's manifest.json
 // beside it, all metadata last: the one archive that every engine loads, also
 // with blobs left out that it has. Classic stores follow manifest.json, the

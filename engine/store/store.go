@@ -37,8 +37,8 @@ type Lister interface {
 // A Source gives images of a store.
 type Source interface {
 	transfer.Source
-	// Notes says which platforms the images list that are not there, one line an
-	// image.
+	// Notes says what the user may expect and does not get, such as platforms that
+	// the images list and that are not there, one line each.
 	Notes() []string
 }
 
