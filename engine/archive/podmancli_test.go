@@ -43,6 +43,32 @@ func TestPodmanLoad(t *testing.T) {
 	}
 }
 
+// TestPodmanLoadSettings has Podman's command load an image with a health check
+// from a file that is written here: only under Docker's manifest does it keep that.
+func TestPodmanLoadSettings(t *testing.T) {
+	needPodman(t)
+	m := testImage(1, "webapp:1.0")
+	m.Settings = map[string]any{"Healthcheck": map[string]any{"Test": []string{"CMD", "/healthy"}}}
+	written, err := copied(t, dockerArchive(t, m), false, archive.SinkOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := podman(t.TempDir())
+	file := filepath.Join(string(p), "f.tar")
+	if err := os.WriteFile(file, written, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.run(t, "load", "-i", file)
+	p.inspect(t, m)
+	var got []struct{ Healthcheck struct{ Test []string } }
+	if err := json.Unmarshal(p.run(t, "image", "inspect", m.Ref), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 1 || !slices.Equal(got[0].Healthcheck.Test, []string{"CMD", "/healthy"}) {
+		t.Errorf("loaded as %+v", got)
+	}
+}
+
 // needPodman skips the test where Podman's command cannot run.
 func needPodman(t *testing.T) {
 	t.Helper()

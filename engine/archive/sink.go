@@ -91,6 +91,9 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		m := &x.Images[i]
 		e := &entries[i]
 		e.Config, e.Layers, e.Names = m.Config.Digest, m.Layers, refs[m.ID]
+		if s.guard.Docker(m.Config.Digest) {
+			m.Config.MediaType = layout.DockerConfig // podman load reads the manifest
+		}
 		var err error
 		e.Root, err = layout.Root(m, func(d ocispec.Descriptor, r io.Reader) error { return s.w.Blob(d.Digest, d.Size, r) })
 		if err != nil {

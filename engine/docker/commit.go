@@ -80,7 +80,8 @@ func (s *Sink) entries(l *load, x *transfer.Index) ([]layout.Entry, map[digest.D
 
 // archived returns the images as the archive lists them. Podman gets a manifest
 // of its own, in which a layer that it has goes by its DiffID: under what
-// digest it came is not known here. A containerd store gets its own blobs of
+// digest it came is not known here. It is Docker's manifest where an OCI one would
+// lose settings. A containerd store gets its own blobs of
 // layers that came without a manifest.
 func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 	if s.e.store == Classic {
@@ -96,6 +97,9 @@ func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 		n++
 		if s.e.store == Podman {
 			m.Root = nil
+			if s.guard.Docker(m.Config.Digest) {
+				m.Config.MediaType = layout.DockerConfig
+			}
 		}
 		layers := make([]ocispec.Descriptor, len(m.Layers))
 		for j, d := range m.Layers {

@@ -127,14 +127,17 @@ func (c *Container) config(ctx context.Context, o FlattenOptions) rootfs.Config 
 // that of its image: engines do not repeat all of it in a container's (Docker
 // leaves out ONBUILD, and Podman VOLUME too). Podman 4.3.1 does not tell ports
 // that the container exposes and its image does not.
-func (c *Container) settings(base dockerspec.DockerOCIImageConfig) dockerspec.DockerOCIImageConfig {
+func (c *Container) settings(base dockerspec.DockerOCIImageConfig) rootfs.Settings {
 	in, podman := c.inspect.Config, c.e.store == Podman
-	out := base
+	out := rootfs.Settings{DockerOCIImageConfig: base, StopTimeout: in.StopTimeout}
 	out.User, out.Env, out.WorkingDir = in.User, in.Env, in.WorkingDir
 	out.Entrypoint, out.Cmd = in.Entrypoint, in.Cmd
 	out.Labels = in.Labels
 	out.ArgsEscaped = in.ArgsEscaped //nolint:staticcheck // deprecated for new images, and this one is as old as its container's
 	if podman {
+		if in.StopTimeout != nil && *in.StopTimeout == podmanStopTimeout {
+			out.StopTimeout = nil
+		}
 		out.Env = ownEnv(in, base.Env)
 		out.Volumes = c.unnamedVolumes(base.Volumes)
 	}
@@ -162,9 +165,12 @@ func (c *Container) settings(base dockerspec.DockerOCIImageConfig) dockerspec.Do
 	return out
 }
 
-// podmanStopSignal is what Podman says of every container without a signal of
-// its own: SIGTERM.
-const podmanStopSignal = "15"
+// What Podman says of every container without a signal of its own, SIGTERM, and
+// without a time to stop in, in seconds.
+const (
+	podmanStopSignal  = "15"
+	podmanStopTimeout = 10
+)
 
 // ownEnv returns the variables of a container without those that Podman itself
 // has added (seen on 4.3.1 and 5.8.6), unless they are in its image's too.

@@ -20,12 +20,13 @@ import (
 // A Guard is for one round.
 type Guard struct {
 	documents map[digest.Digest]bool
+	docker    map[digest.Digest]bool  // configs with settings that only Docker's have
 	large     map[digest.Digest]int64 // blobs over the limit that were put, and their sizes
 }
 
 // NewGuard returns a guard for the blobs of an offer.
 func NewGuard(o *transfer.Offer) *Guard {
-	g := &Guard{documents: map[digest.Digest]bool{}, large: map[digest.Digest]int64{}}
+	g := &Guard{documents: map[digest.Digest]bool{}, docker: map[digest.Digest]bool{}, large: map[digest.Digest]int64{}}
 	for i := range o.Images {
 		g.documents[o.Images[i].Root] = true
 		g.documents[o.Images[i].Config] = true
@@ -44,7 +45,7 @@ func (g *Guard) Put(d ocispec.Descriptor, r io.Reader) (io.Reader, error) {
 		g.large[d.Digest] = d.Size
 		return r, nil
 	}
-	return &guarded{g: g, r: r, size: d.Size, buf: []byte{}}, nil
+	return &guarded{g: g, r: r, d: d.Digest, size: d.Size, buf: []byte{}}, nil
 }
 
 // Check reports whether a document that the index names is too large. It is to be
@@ -64,6 +65,10 @@ func (g *Guard) Check(x *transfer.Index) error {
 	}
 	return nil
 }
+
+// Docker reports whether the config d was put and has settings that OCI's configs do
+// not have, such as a health check; see [Compose].
+func (g *Guard) Docker(d digest.Digest) bool { return g.docker[d] }
 
 // name notes that d is a document, which is said to have this size.
 func (g *Guard) name(d digest.Digest, size int64) error {
@@ -90,6 +95,7 @@ func tooLarge(d digest.Digest, size int64) error {
 type guarded struct {
 	g    *Guard
 	r    io.Reader
+	d    digest.Digest
 	size int64
 	buf  []byte // what was read so far; nil when it is of no interest any more
 }
@@ -120,12 +126,16 @@ func (b *guarded) names() error {
 		Size   int64         `json:"size"`
 	}
 	var doc struct {
-		Config    named   `json:"config"`
-		Manifests []named `json:"manifests"`
+		Config    named           `json:"config"`
+		Manifests []named         `json:"manifests"`
+		RootFS    json.RawMessage `json:"rootfs"` // of an image's config
 	}
 	// An error does not matter: a document has the fields of a manifest or those of
 	// an index, and whoever reads it as one does not look at the other's.
 	_ = json.Unmarshal(b.buf, &doc)
+	if doc.RootFS != nil && dockerSettings(b.buf) {
+		b.g.docker[b.d] = true
+	}
 	for _, d := range append(doc.Manifests, doc.Config) {
 		if d.Digest.Validate() != nil {
 			continue

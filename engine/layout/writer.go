@@ -147,19 +147,23 @@ func Root(m *transfer.IndexImage, put func(ocispec.Descriptor, io.Reader) error)
 
 // Compose makes the manifest of an image that came without one. Equal images
 // get equal manifests, those that Docker 25 and newer makes of them.
+//
+// It is an OCI manifest, or Docker's if the config has the media type
+// [DockerConfig]: Podman reads just OCI's settings of a config under an OCI manifest
+// (seen on 4.3.1 and 5.8.6).
 func Compose(m *transfer.IndexImage) ([]byte, ocispec.Descriptor, error) {
-	config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.Config.Digest, Size: m.Config.Size}
 	manifest := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: ocispec.MediaTypeImageManifest,
-		Config:    config,
+		Config:    ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.Config.Digest, Size: m.Config.Size},
 		Layers:    make([]ocispec.Descriptor, len(m.Layers)),
 	}
+	layerType := ociLayer
+	if m.Config.MediaType == DockerConfig {
+		manifest.MediaType, manifest.Config.MediaType, layerType = DockerManifest, DockerConfig, dockerLayer
+	}
 	for i, d := range m.Layers {
-		manifest.Layers[i] = ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-		if d.MediaType == "" {
-			manifest.Layers[i].MediaType = ocispec.MediaTypeImageLayer
-		}
+		manifest.Layers[i] = ocispec.Descriptor{MediaType: layerType(d.MediaType), Digest: d.Digest, Size: d.Size}
 	}
 	b, err := json.Marshal(manifest)
 	if err != nil {

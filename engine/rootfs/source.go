@@ -15,7 +15,16 @@ import (
 
 // A Config is what an image says of itself, Docker's additions to the OCI
 // fields included.
-type Config = dockerspec.DockerOCIImage
+type Config struct {
+	ocispec.Image
+	Config Settings `json:"config,omitempty"` // in place of Image's
+}
+
+// Settings are what an image says of its containers.
+type Settings struct {
+	dockerspec.DockerOCIImageConfig
+	StopTimeout *int `json:",omitempty"` // in seconds
+}
 
 // A Source gives one image of one layer.
 type Source struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
 	"time"
 )
@@ -19,6 +20,8 @@ type Image struct {
 
 	Env, Cmd []string
 	Labels   map[string]string
+	// Settings are more fields of the config's settings, such as Healthcheck.
+	Settings map[string]any
 
 	Created time.Time // zero means the start of 2024
 	OS      string    // empty means linux
@@ -69,12 +72,12 @@ func or(s, def string) string {
 // The config is written with types of our own, so that a new version of a
 // library does not change image IDs.
 type imageConfig struct {
-	Architecture string          `json:"architecture"`
-	OS           string          `json:"os"`
-	Created      time.Time       `json:"created"`
-	Config       containerConfig `json:"config"`
-	RootFS       rootFS          `json:"rootfs"`
-	History      []historyEntry  `json:"history,omitempty"`
+	Architecture string         `json:"architecture"`
+	OS           string         `json:"os"`
+	Created      time.Time      `json:"created"`
+	Config       any            `json:"config"` // containerConfig, or the map that it is with Settings
+	RootFS       rootFS         `json:"rootfs"`
+	History      []historyEntry `json:"history,omitempty"`
 }
 
 type containerConfig struct {
@@ -100,6 +103,13 @@ func (m Image) config() []byte {
 		Created:      m.created(),
 		Config:       containerConfig{Env: m.Env, Cmd: m.Cmd, Labels: m.Labels},
 		RootFS:       rootFS{Type: "layers", DiffIDs: m.DiffIDs()},
+	}
+	if m.Settings != nil {
+		all := maps.Clone(m.Settings)
+		if err := json.Unmarshal(marshal(c.Config), &all); err != nil {
+			panic(fmt.Sprintf("throwaway: internal error: %v", err)) // it was just marshalled
+		}
+		c.Config = all
 	}
 	for _, l := range m.Layers {
 		c.History = append(c.History, historyEntry{m.created(), "imgsend throwaway " + l.String()})
