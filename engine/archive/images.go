@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"path"
 	"regexp"
@@ -137,6 +138,7 @@ func (m *members) listed(o Options, list []layout.DockerImage) ([]layout.Item, e
 	var items []layout.Item
 	at := map[digest.Digest]int{}
 	hashed := map[member]digest.Digest{}
+	var others []string // platforms that are not wanted
 	size := 0
 	for _, d := range list {
 		item, n, err := m.docker(d, hashed)
@@ -146,7 +148,8 @@ func (m *members) listed(o Options, list []layout.DockerImage) ([]layout.Item, e
 		if size += n; size > layout.MaxDocuments {
 			return nil, broken("more than %d bytes of configs", layout.MaxDocuments)
 		}
-		if p := o.Platform; p != nil && (p.OS != item.Platform.OS || p.Architecture != item.Platform.Architecture) {
+		if p := o.Platform; p != nil && layout.PlatformText(item.Platform) != "" && !layout.Matches(item.Platform, *p) {
+			others = append(others, layout.PlatformText(item.Platform))
 			continue
 		}
 		if i, ok := at[item.ID]; ok {
@@ -158,6 +161,10 @@ func (m *members) listed(o Options, list []layout.DockerImage) ([]layout.Item, e
 		}
 		at[item.ID] = len(items)
 		items = append(items, *item)
+	}
+	if len(items) == 0 && len(others) > 0 {
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("the archive has no image for %s", layout.PlatformText(*o.Platform)),
+			Hint: "it has one for " + strings.Join(others, ", ")}
 	}
 	return items, unique(items)
 }

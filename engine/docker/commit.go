@@ -160,6 +160,15 @@ func (s *Sink) discardOne(ctx context.Context, id digest.Digest) bool {
 	return ctx.Err() == nil
 }
 
+// loaded returns the image id, which is m. Where the content is known it says what
+// the image consists of, and for which platforms; the engine need not know any.
+func (s *Sink) loaded(ctx context.Context, id digest.Digest, m *transfer.Image) (*local, error) {
+	if s.content != nil {
+		return s.e.find(ctx, id.String())
+	}
+	return s.e.findPlatform(ctx, id.String(), m.Platform)
+}
+
 // verifyAll checks that every image that was taken is there, whole, and made of
 // the layers that were offered.
 func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Digest) error {
@@ -171,7 +180,7 @@ func (s *Sink) verifyAll(ctx context.Context, ids map[digest.Digest]digest.Diges
 		if s.plan.Images[i].Status != transfer.Take {
 			continue
 		}
-		l, err := s.e.findPlatform(ctx, ids[m.ID].String(), m.Platform)
+		l, err := s.loaded(ctx, ids[m.ID], m)
 		if errdefs.IsNotFound(err) {
 			return fmt.Errorf("%s: %w", m.Name(), errNotLoaded)
 		}

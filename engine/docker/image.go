@@ -55,7 +55,7 @@ func (e *Engine) find(ctx context.Context, name string) (*local, error) {
 // containerd store shows those of the one that suits its host best otherwise.
 func (e *Engine) findPlatform(ctx context.Context, name string, p ocispec.Platform) (*local, error) {
 	l, err := e.find(ctx, name)
-	if err != nil || e.store != Containerd || versions.LessThan(e.version, inspectPlatformAPI) || p.OS == "" || layout.Matches(platformOf(l), p) {
+	if err != nil || e.store != Containerd || versions.LessThan(e.version, inspectPlatformAPI) || layout.PlatformText(p) == "" || layout.Matches(platformOf(l), p) {
 		return l, err
 	}
 	one, err := e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
@@ -210,7 +210,7 @@ func (e *Engine) pick(r store.Request, img *local, p ocispec.Platform) error {
 		img.platform = &p
 		return nil
 	}
-	if is := platformOf(img); is.OS != "" && !layout.Matches(is, p) {
+	if is := platformOf(img); layout.PlatformText(is) != "" && !layout.Matches(is, p) {
 		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is for %s, not %s", r.Image, layout.PlatformText(is), layout.PlatformText(p))}
 	}
 	return nil

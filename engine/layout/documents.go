@@ -54,7 +54,8 @@ func (m *Documents) Add(d digest.Digest, b []byte) error {
 }
 
 // Find returns the manifest with so many layers that root is, or that root, an
-// index, lists for the platform; nil if there is none.
+// index, lists for the platform, or for any if p does not name one; nil if there is
+// none.
 func (m *Documents) Find(root digest.Digest, p ocispec.Platform, layers int) *Document {
 	return m.walk(root, p, layers, 4)
 }
@@ -71,7 +72,7 @@ func (m *Documents) walk(d digest.Digest, p ocispec.Platform, layers, depth int)
 		return doc
 	}
 	for _, c := range doc.Manifests {
-		if c.Platform != nil && !Matches(*c.Platform, p) {
+		if c.Platform != nil && named(p) && !Matches(*c.Platform, p) {
 			continue
 		}
 		if found := m.walk(c.Digest, p, layers, depth-1); found != nil {

@@ -5,9 +5,10 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// PlatformText writes a platform as OS/ARCH[/VARIANT]; empty if it is none.
+// PlatformText writes a platform as OS/ARCH[/VARIANT]; empty if it is none or not
+// named in full, as in a config that lacks its architecture.
 func PlatformText(p ocispec.Platform) string {
-	if p.OS == "" {
+	if !named(p) {
 		return ""
 	}
 	s := p.OS + "/" + p.Architecture

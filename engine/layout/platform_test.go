@@ -30,3 +30,34 @@ func TestMatches(t *testing.T) {
 		}
 	}
 }
+
+// TestNoPlatform reads images whose configs do not name their platform in full: a
+// platform that is wanted decides only between several.
+func TestNoPlatform(t *testing.T) {
+	amd64 := ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	for _, p := range []ocispec.Platform{{}, {OS: "linux"}, {Architecture: "amd64"}} {
+		b := blobs{}
+		root := b.image(t, p, ocispec.MediaTypeImageLayer)
+		for _, want := range []*ocispec.Platform{nil, &amd64} {
+			item, err := (&layout.Reader{Blobs: b, Platform: want}).Image(t.Context(), root)
+			if err != nil || item.ID != root.Digest {
+				t.Errorf("%+v for %v: %+v, %v", p, want, item, err)
+			}
+		}
+		if text := layout.PlatformText(p); text != "" {
+			t.Errorf("%+v is written %q", p, text)
+		}
+		docs := layout.NewDocuments()
+		listed := root
+		listed.Platform = &amd64
+		all := b.json(t, ocispec.MediaTypeImageIndex, index(listed))
+		for d, content := range b {
+			if err := docs.Add(d, content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if docs.Find(all.Digest, p, 1) == nil {
+			t.Errorf("%+v: the manifest is not found in its index", p)
+		}
+	}
+}
