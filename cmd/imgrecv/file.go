@@ -11,7 +11,6 @@ import (
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/layout"
-	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
 )
@@ -61,49 +60,25 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 	if err != nil {
 		return err
 	}
-	return copyFile(ctx, v, o, src, sink, into, where, start)
-}
-
-// copyFile copies src to sink as the user sees it.
-func copyFile(ctx context.Context, v *cli.Voice, o options, src transfer.Source, sink transfer.Sink, into store.Store, where string, start time.Time) error {
-	prog := &transfer.Progress{}
-	meter := v.StartMeter(prog, func(p transfer.Phase) string {
-		switch p {
-		case transfer.Moving:
-			return "reading " + where
-		case transfer.Loading:
-			return loading
-		}
-		return p.String()
+	t := &cli.Transfer{Voice: v, Progress: &transfer.Progress{}, Side: "here", Act: "load", Start: start,
+		Host: "this engine", Platform: layout.PlatformText(into.Platform()), Words: func(p transfer.Phase) string {
+			switch p {
+			case transfer.Moving:
+				return "reading " + where
+			case transfer.Loading:
+				return loading
+			}
+			return p.String()
+		}}
+	t.StartMeter()
+	rep, err := t.Copy(ctx, src, sink, transfer.Options{
+		Accept:  func(_ context.Context, offer *transfer.Offer) error { return allowedNames(o.allowNames, offer) },
+		MaxSize: o.maxSize(into),
 	})
-	defer meter.Stop()
-	title := ""
-	rep, err := transfer.Copy(ctx, src, sink, transfer.Options{
-		Progress: prog,
-		Accept:   func(_ context.Context, offer *transfer.Offer) error { return allowedNames(o.allowNames, offer) },
-		OnPlan: func(offer *transfer.Offer, p *transfer.Plan) {
-			if title == "" {
-				title = cli.Titles(offer)
-			}
-			v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(offer, p)})
-			for _, note := range cli.ForeignPlatforms(offer, "this engine", layout.PlatformText(into.Platform())) {
-				v.Sayf("%s", note)
-			}
-			for _, line := range cli.PlanLines(offer, p, "here", "load") {
-				v.Sayf("%s", line)
-			}
-		},
-		OnRetry:   func(reason string) { v.Warnf("once more with every layer: %s", reason) },
-		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(v, a, whole, "here") },
-		MaxSize:   o.maxSize(into),
-	})
-	meter.Stop()
 	if err != nil {
 		return err
 	}
-	done := cli.Done(rep, 0, time.Since(start))
-	v.Event(done)
-	v.Sayf("%s", cli.Closing(title, "loaded from "+where, "here", done))
+	v.Sayf("%s", t.Done(rep, "loaded from "+where))
 	return nil
 }
 

@@ -61,11 +61,11 @@ func (r *receiver) called(vis *visitor) string {
 
 // serve runs one transfer. counts says whether it was one.
 func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err error) {
-	s := &serving{receiver: r, vis: vis, there: vis.Peer(), start: time.Now()}
+	s := &serving{receiver: r, vis: vis, there: vis.Peer()}
 	if s.there.Host == "" {
 		s.there.Host = "unknown host"
 	}
-	defer s.stopMeter()
+	s.Transfer = cli.Transfer{Voice: r.v, Progress: vis.prog, Side: "here", Act: "receive", Words: s.words, Start: time.Now(), Silent: r.o.keep}
 	into, sink, err := r.open(ctx)
 	if err != nil {
 		_ = vis.Close(err)
@@ -74,15 +74,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	if into != r.into {
 		defer into.Close()
 	}
-	rep, err := transfer.Copy(ctx, vis, sink, transfer.Options{
-		Progress:  vis.prog,
-		Accept:    s.accept,
-		OnPlan:    s.planned,
-		OnRetry:   func(reason string) { r.v.Warnf("once more with every layer: %s", reason) },
-		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(r.v, a, whole, "here") },
-		MaxSize:   r.o.maxSize(into),
-	})
-	s.stopMeter()
+	rep, err := s.Copy(ctx, vis, sink, transfer.Options{Accept: s.accept, MaxSize: r.o.maxSize(into)})
 	if err != nil {
 		return s.counts, err
 	}
@@ -93,12 +85,10 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		r.v.Sayf("%s made a dry run: nothing was sent, still waiting", s.there.Host)
 		return false, nil
 	}
-	done := cli.Done(rep, vis.prog.Wire.Load(), time.Since(s.start))
-	r.v.Event(done)
+	line := s.Done(rep, "received")
 	if rep.Untold != nil {
 		r.v.Warnf("warning: %s could not be told that everything arrived: %v", r.called(vis), rep.Untold)
 	}
-	line := cli.Closing(s.title, "received", "here", done)
 	if r.o.keep {
 		line = "from " + r.called(vis) + ": " + line
 	}
@@ -130,27 +120,18 @@ func (r *receiver) open(ctx context.Context) (into store.Store, sink transfer.Si
 	return into, sink, err
 }
 
-// serving is one transfer as the user sees it. With --keep that is one line at
+// serving is one transfer from another host. With --keep its user sees one line at
 // its end.
 type serving struct {
 	*receiver
+	cli.Transfer
 	vis    *visitor
 	there  wire.Hello
-	meter  *cli.Meter
-	title  string
-	start  time.Time
 	counts bool // this is a transfer, see receiver.wait
-}
-
-func (s *serving) stopMeter() {
-	if s.meter != nil {
-		s.meter.Stop()
-	}
 }
 
 func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
 	from := s.vis.stream.Peer()
-	s.title = cli.Titles(o)
 	s.v.Event(cli.OfferEvent{Event: "offer", From: from.String(), Host: s.there.Host, Images: cli.Plans(o, nil)})
 	if o.DryRun && !s.door.knows(from) {
 		return refusedDryRun(from)
@@ -165,7 +146,7 @@ func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
 	}
 	decided, err := s.door.accept(ctx, from, s.there.Host)
 	s.counts = !o.DryRun && decided
-	s.start = time.Now()
+	s.Start = time.Now()
 	return err
 }
 
@@ -178,19 +159,6 @@ func (s *serving) show(o *transfer.Offer) {
 	}
 	for _, note := range cli.ForeignPlatforms(o, "this engine", layout.PlatformText(s.into.Platform())) {
 		s.v.Sayf("%s", note)
-	}
-}
-
-func (s *serving) planned(o *transfer.Offer, p *transfer.Plan) {
-	s.v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(o, p)})
-	if s.o.keep {
-		return
-	}
-	for _, line := range cli.PlanLines(o, p, "here", "receive") {
-		s.v.Sayf("%s", line)
-	}
-	if s.meter == nil && !o.DryRun {
-		s.meter = s.v.StartMeter(s.vis.prog, s.words)
 	}
 }
 

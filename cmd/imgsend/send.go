@@ -65,12 +65,14 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	if err != nil {
 		return err
 	}
-	s := &sending{v: v, phase: snd.PeerPhase, there: snd.Peer(), act: "send", verb: "sent", doing: "sending"}
-	if s.there.Host == "" {
-		s.there.Host = "the other side"
+	there := snd.Peer()
+	if there.Host == "" {
+		there.Host = "the other side"
 	}
-	v.Sayf("to %s (%s)", s.there.Host, s.there.Engine)
-	return s.run(ctx, j, from, snd, prog, start)
+	v.Sayf("to %s (%s)", there.Host, there.Engine)
+	s := &sending{phase: snd.PeerPhase, host: there.Host, verb: "sent", doing: "sending",
+		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Host: there.Host, Platform: there.Platform}}
+	return s.run(ctx, j, from, snd)
 }
 
 func greet(ctx context.Context, j *job, stream wire.Stream, mine wire.Hello, prog *transfer.Progress) (*wire.Sender, error) {
@@ -80,42 +82,30 @@ func greet(ctx context.Context, j *job, stream wire.Stream, mine wire.Hello, pro
 	return wire.NewSender(ctx, stream, mine, wire.StreamOptions{Compression: j.compression, Progress: prog})
 }
 
-// sending is one transfer as the user sees it.
+// sending is one transfer to another host, or into an archive.
 type sending struct {
-	v           *cli.Voice
+	cli.Transfer
 	phase       func() string // what the other side does; nil for an archive
-	there       wire.Hello    // Host is also the name of an archive
-	act         string        // "send"
+	host        string        // the other host, or the name of an archive
 	verb, doing string        // "sent", "sending"
-	patient     bool          // wait for as long as it likes
-	title       string
 }
 
-func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink, prog *transfer.Progress, start time.Time) error {
-	meter := s.v.StartMeter(prog, s.words)
-	defer meter.Stop()
+func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink) error {
+	s.Words = s.words
+	s.StartMeter()
 	turn := s.watchTurn(ctx)
 	defer turn()
-	rep, err := transfer.Copy(ctx, from.Source, to, transfer.Options{
-		Progress:  prog,
-		DryRun:    j.dryRun,
-		OnPlan:    s.planned,
-		OnRetry:   func(reason string) { s.v.Warnf("once more with every layer: %s", reason) },
-		OnArrival: func(_ *transfer.Image, a transfer.Arrival, whole bool) { cli.ReportArrival(s.v, a, whole, "there") },
-
-		PatientSink: s.patient,
-	})
-	meter.Stop()
+	// A pipe's reader may take its time.
+	rep, err := s.Copy(ctx, from.Source, to, transfer.Options{DryRun: j.dryRun, PatientSink: s.phase == nil})
 	if err != nil {
 		return err
 	}
-	done := cli.Done(rep, prog.Wire.Load(), time.Since(start))
-	s.v.Event(done)
+	line := s.Done(rep, s.verb)
 	if rep.DryRun {
-		s.v.Sayf("dry run: nothing was %s", s.verb)
+		s.Voice.Sayf("dry run: nothing was %s", s.verb)
 		return nil
 	}
-	s.v.Sayf("%s", cli.Closing(s.title, s.verb, "there", done))
+	s.Voice.Sayf("%s", line)
 	if from.sent != nil {
 		return from.sent(ctx)
 	}
@@ -144,7 +134,7 @@ func (s *sending) watchTurn(ctx context.Context) func() {
 				return
 			}
 		}
-		s.v.Sayf("%s is busy with another transfer; waiting for our turn", s.there.Host)
+		s.Voice.Sayf("%s is busy with another transfer; waiting for our turn", s.host)
 	}()
 	return func() {
 		cancel()
@@ -160,61 +150,18 @@ func (s *sending) words(p transfer.Phase) string {
 	switch p {
 	case transfer.Asking:
 		if s.queued() {
-			return "waiting: " + s.there.Host + " is busy with another transfer"
+			return "waiting: " + s.host + " is busy with another transfer"
 		}
-		return "waiting for " + s.there.Host + " to accept"
+		return "waiting for " + s.host + " to accept"
 	case transfer.Exporting:
 		return "the engine prepares the export"
 	case transfer.Moving:
 		return s.doing
 	case transfer.Loading:
 		if s.phase == nil {
-			return "finishing " + s.there.Host
+			return "finishing " + s.host
 		}
-		return s.there.Host + " loads and verifies"
+		return s.host + " loads and verifies"
 	}
 	return p.String()
-}
-
-// planned shows what is about to be sent; in a dry run that is all.
-func (s *sending) planned(o *transfer.Offer, p *transfer.Plan) {
-	if s.title == "" {
-		s.title = cli.Titles(o)
-	}
-	s.v.Event(cli.PlanEvent{Event: "plan", Images: cli.Plans(o, p)})
-	for _, note := range cli.ForeignPlatforms(o, s.there.Host, s.there.Platform) {
-		s.v.Sayf("%s", note)
-	}
-	if o.DryRun {
-		s.printPlan(o, p)
-		return
-	}
-	for _, line := range cli.PlanLines(o, p, "there", s.act) {
-		s.v.Sayf("%s", line)
-	}
-}
-
-// printPlan prints the answer of a dry run, layer by layer, bottom first.
-func (s *sending) printPlan(o *transfer.Offer, p *transfer.Plan) {
-	var bytes, have int64
-	seen := map[string]bool{}
-	for i, ip := range cli.Plans(o, p) {
-		s.v.Print("%s %s %s\n", cli.Title(&o.Images[i]), ip.ID, ip.Platform)
-		for _, l := range ip.Layers {
-			word := s.act
-			if l.Have {
-				word = "there"
-			}
-			s.v.Print("  %-5s %8s  %s\n", word, cli.Bytes(l.Bytes), l.DiffID)
-			if seen[l.DiffID] {
-				continue
-			}
-			seen[l.DiffID] = true
-			bytes += l.Bytes
-			if l.Have {
-				have += l.Bytes
-			}
-		}
-	}
-	s.v.Print("would %s about %s of %s (%s already there)\n", s.act, cli.Bytes(bytes-have), cli.Bytes(bytes), cli.Bytes(have))
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
-	"github.com/imgsend/imgsend/transfer/wire"
 	"golang.org/x/term"
 )
 
@@ -65,10 +64,9 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &sending{v: v, there: wire.Hello{Host: where}, act: "write", verb: "written to " + where, doing: "writing"}
-	// A pipe's reader may take its time.
-	s.patient = true
-	return s.run(ctx, j, from, file, &transfer.Progress{}, start)
+	s := &sending{host: where, verb: "written to " + where, doing: "writing",
+		Transfer: cli.Transfer{Voice: v, Progress: &transfer.Progress{}, Side: "there", Act: "write", Start: start, Host: where}}
+	return s.run(ctx, j, from, file)
 }
 
 // readHave reads a list that imgrecv --have printed.

@@ -30,7 +30,7 @@ func entries(list []images.Image) []catalog.Entry {
 	out := make([]catalog.Entry, len(list))
 	for i, m := range list {
 		name, err := layout.ShortName(m.Name)
-		if _, nameless := digestOf(m.Name); err != nil || nameless {
+		if err != nil || isDigest(m.Name) {
 			name = ""
 		}
 		out[i] = catalog.Entry{Name: name, Root: ocispec.Descriptor{MediaType: m.Target.MediaType, Digest: m.Target.Digest, Size: m.Target.Size}}
@@ -38,11 +38,11 @@ func entries(list []images.Image) []catalog.Entry {
 	return out
 }
 
-// digestOf returns the digest that a record is named by: "sha256:0bc4…" would be a
+// isDigest reports whether a record is named by a digest: "sha256:0bc4…" would be a
 // name, too, with a tag.
-func digestOf(name string) (digest.Digest, bool) {
-	d, err := digest.Parse(name)
-	return d, err == nil
+func isDigest(name string) bool {
+	_, err := digest.Parse(name)
+	return err == nil
 }
 
 // fullName returns a name as records have it: "docker.io/library/webapp:1.0".
@@ -125,7 +125,7 @@ func (w *writable) record(ctx context.Context, now, records []images.Image) erro
 	for _, m := range records {
 		old, exists := before[m.Name]
 		if exists && m.Labels[managedLabel] == old.Labels[managedLabel] {
-			_, byID := digestOf(m.Name)
+			byID := isDigest(m.Name)
 			// An ID is that of any manifest with this config.
 			if byID || old.Target.Digest == m.Target.Digest {
 				continue

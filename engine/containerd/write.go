@@ -138,9 +138,11 @@ func (w *writable) put(ctx context.Context, d ocispec.Descriptor, r io.Reader) (
 		defer cancel()
 		_ = w.client.ContentStore().Abort(ctx, ref)
 	}()
-	if whole, err := out.begin(d.Size); err != nil {
+	whole, err := out.begin(d.Size)
+	if err != nil {
 		return err
-	} else if whole {
+	}
+	if whole {
 		// Another namespace has it, or an earlier try was killed just before its end.
 		_, err = io.Copy(io.Discard, r)
 	} else {

@@ -2,9 +2,9 @@ package cli
 
 import "github.com/imgsend/imgsend/transfer"
 
-// ReportArrival reports one image that is verified and named on the host where
+// reportArrival reports one image that is verified and named on the host where
 // (a name, or "here").
-func ReportArrival(v *Voice, a transfer.Arrival, whole bool, where string) {
+func reportArrival(v *Voice, a transfer.Arrival, whole bool, where string) {
 	id := a.New.String()
 	if len(a.Names) == 0 {
 		v.Result("-", id)

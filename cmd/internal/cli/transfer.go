@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// A Transfer is one copy of images as its user sees it: what is about to be copied,
+// a meter, what arrived, and a line at the end.
+type Transfer struct {
+	Voice    *Voice
+	Progress *transfer.Progress          // what the copy counts into
+	Words    func(transfer.Phase) string // says in few words what a phase does
+	Side     string                      // where images arrive: "here" or "there"
+	Act      string                      // what is done with a missing layer: "send", "load"
+	Start    time.Time                   // from when on it is timed
+	Silent   bool                        // show nothing before images arrive
+
+	// Host and Platform say for which platform images should be, in notes. No
+	// Host: no notes.
+	Host, Platform string
+
+	title string
+	meter *Meter
+}
+
+// Copy copies src to dst. It sets the callbacks of o but for Accept.
+func (t *Transfer) Copy(ctx context.Context, src transfer.Source, dst transfer.Sink, o transfer.Options) (*transfer.Report, error) {
+	defer t.stopMeter()
+	o.Progress = t.Progress
+	o.OnPlan = t.planned
+	o.OnRetry = func(reason string) { t.Voice.Warnf("once more with every layer: %s", reason) }
+	o.OnArrival = func(_ *transfer.Image, a transfer.Arrival, whole bool) { reportArrival(t.Voice, a, whole, t.Side) }
+	return transfer.Copy(ctx, src, dst, o)
+}
+
+// StartMeter shows the meter until Copy returns. It starts by itself when something
+// is about to be copied.
+func (t *Transfer) StartMeter() {
+	if t.meter == nil {
+		t.meter = t.Voice.StartMeter(t.Progress, t.Words)
+	}
+}
+
+func (t *Transfer) stopMeter() {
+	if t.meter != nil {
+		t.meter.Stop()
+	}
+}
+
+// planned shows what is about to be copied; in a dry run that is all.
+func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
+	if t.title == "" {
+		t.title = Titles(o)
+	}
+	t.Voice.Event(PlanEvent{Event: "plan", Images: Plans(o, p)})
+	if t.Silent {
+		return
+	}
+	if t.Host != "" {
+		for _, note := range ForeignPlatforms(o, t.Host, t.Platform) {
+			t.Voice.Sayf("%s", note)
+		}
+	}
+	if o.DryRun && t.Side == "there" {
+		t.printPlan(o, p)
+		return
+	}
+	for _, line := range PlanLines(o, p, t.Side, t.Act) {
+		t.Voice.Sayf("%s", line)
+	}
+	if !o.DryRun {
+		t.StartMeter()
+	}
+}
+
+// printPlan prints the answer of a dry run, layer by layer, bottom first.
+func (t *Transfer) printPlan(o *transfer.Offer, p *transfer.Plan) {
+	var bytes, have int64
+	seen := map[string]bool{}
+	for i, ip := range Plans(o, p) {
+		t.Voice.Print("%s %s %s\n", Title(&o.Images[i]), ip.ID, ip.Platform)
+		for _, l := range ip.Layers {
+			word := t.Act
+			if l.Have {
+				word = t.Side
+			}
+			t.Voice.Print("  %-5s %8s  %s\n", word, Bytes(l.Bytes), l.DiffID)
+			if seen[l.DiffID] {
+				continue
+			}
+			seen[l.DiffID] = true
+			bytes += l.Bytes
+			if l.Have {
+				have += l.Bytes
+			}
+		}
+	}
+	t.Voice.Print("would %s about %s of %s (%s already %s)\n", t.Act, Bytes(bytes-have), Bytes(bytes), Bytes(have), t.Side)
+}
+
+// Done reports that the copy has ended well and returns the line that says so, in
+// which verb is what was done: "sent".
+func (t *Transfer) Done(rep *transfer.Report, verb string) string {
+	done := Done(rep, t.Progress.Wire.Load(), time.Since(t.Start))
+	t.Voice.Event(done)
+	return Closing(t.title, verb, t.Side, done)
+}
