@@ -81,7 +81,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, k := range []string{"PATH", "HOME", "IMGSEND_HOME", "IMGSEND_CODE", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"} {
+	for _, k := range []string{"PATH", "HOME", "IMGSEND_HOME", "IMGSEND_CODE", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "CONTAINERD_ADDRESS", "CONTAINERD_NAMESPACE"} {
 		if v := ts.Getenv(k); v != "" {
 			cmd.Env = append(cmd.Env, k+"="+v)
 		}

@@ -1,6 +1,7 @@
 package containerd_test
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -69,8 +70,8 @@ func TestOpenOther(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	if _, err := containerd.Open(t.Context(), path, "test", ""); transfer.KindOf(err) != transfer.KindEngine {
-		t.Errorf("%v", err)
+	if _, err := containerd.Open(t.Context(), path, "test", ""); transfer.KindOf(err) != transfer.KindEngine || !strings.Contains(err.Error(), "does not answer") || hint(err) == "" {
+		t.Errorf("%v, hint %q", err, hint(err))
 	}
 }
 
@@ -123,11 +124,15 @@ func TestNoPermission(t *testing.T) {
 // asNobody calls f as a user without rights: the whole process for that time.
 func asNobody(t *testing.T, f func() error) error {
 	t.Helper()
-	if err := syscall.Setresuid(-1, 65534, -1); err != nil {
+	groups, err := syscall.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(-1, 65534, -1), syscall.Setresuid(-1, 65534, -1)); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := syscall.Setresuid(-1, 0, -1); err != nil {
+		if err := errors.Join(syscall.Setresuid(-1, 0, -1), syscall.Setresgid(-1, 0, -1), syscall.Setgroups(groups)); err != nil {
 			panic(err) // nothing after it could be trusted
 		}
 	}()

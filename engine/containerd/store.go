@@ -71,7 +71,11 @@ func Open(ctx context.Context, address, from, namespace string) (*Store, error) 
 	v, err := s.client.Version(ctx)
 	if err != nil {
 		_ = s.client.Close()
-		return nil, failed("ask containerd at "+socket+" for its version", err)
+		if errors.Is(err, context.Canceled) {
+			return nil, err
+		}
+		return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("the containerd at %s does not answer: %w", socket, err),
+			Hint: "is it a containerd, and does it run? -H names another"}
 	}
 	s.version = strings.TrimPrefix(v.Version, "v")
 	s.version, _, _ = strings.Cut(s.version, "~") // as distributions add
