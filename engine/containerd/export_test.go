@@ -1,6 +1,16 @@
 package containerd
 
-import "time"
+import (
+	"time"
+
+	"github.com/containerd/containerd/v2/core/images"
+)
 
 // SetLeaseTime changes for how long the leases of a sink last.
 func (s *Sink) SetLeaseTime(d time.Duration) { s.leaseTime = d }
+
+// SetImages changes where a store keeps its image records.
+func (s *Store) SetImages(change func(images.Store) images.Store) { s.images = change(s.images) }
+
+// UnpackFailure returns why a layer could not be unpacked so far, or nil.
+func (s *Sink) UnpackFailure() error { return s.w.unpack.failure() }

@@ -263,8 +263,8 @@ func (f *forger) Export(ctx context.Context, _ *transfer.Offer, p *transfer.Plan
 		return &transfer.Index{}, nil
 	}
 	for i, b := range f.blobs {
-		if i == len(f.blobs)-1 && p.Images[0].Have[0] {
-			break
+		if i == 2 && p.Images[0].Have[0] {
+			continue
 		}
 		if err := w.Put(ctx, describe("", b), bytes.NewReader(b)); err != nil {
 			return nil, err
@@ -279,8 +279,9 @@ func describe(media string, b []byte) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
 }
 
-// forge returns an image whose layer is claimed to unpack to claim.
-func forge(t *testing.T, claim digest.Digest) *forger {
+// forge returns an image whose first layer is claimed to unpack to claim. The others
+// are as they are.
+func forge(t *testing.T, claim digest.Digest, others ...[]byte) *forger {
 	t.Helper()
 	var z bytes.Buffer
 	w := gzip.NewWriter(&z)
@@ -288,17 +289,24 @@ func forge(t *testing.T, claim digest.Digest) *forger {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Appendf(nil, `{"os":"linux","architecture":%q,"rootfs":{"type":"layers","diff_ids":[%q]}}`, arch, claim)
-	layer := describe(ocispec.MediaTypeImageLayerGzip, z.Bytes())
-	im := transfer.IndexImage{Config: describe(ocispec.MediaTypeImageConfig, config), Layers: []ocispec.Descriptor{layer}}
+	blobs, ids := [][]byte{z.Bytes()}, fmt.Sprintf("%q", claim)
+	descs := []ocispec.Descriptor{describe(ocispec.MediaTypeImageLayerGzip, z.Bytes())}
+	layers := []transfer.Layer{{DiffID: claim, Digest: descs[0].Digest, Size: descs[0].Size}}
+	for _, b := range others {
+		d := describe(ocispec.MediaTypeImageLayer, b)
+		blobs, descs, ids = append(blobs, b), append(descs, d), ids+fmt.Sprintf(",%q", d.Digest)
+		layers = append(layers, transfer.Layer{DiffID: d.Digest, Digest: d.Digest, Size: d.Size})
+	}
+	config := fmt.Appendf(nil, `{"os":"linux","architecture":%q,"rootfs":{"type":"layers","diff_ids":[%s]}}`, arch, ids)
+	im := transfer.IndexImage{Config: describe(ocispec.MediaTypeImageConfig, config), Layers: descs}
 	manifest, root, err := layout.Compose(&im)
 	if err != nil {
 		t.Fatal(err)
 	}
 	im.ID, im.Root = root.Digest, &root
-	f := &forger{index: im, blobs: [][]byte{config, manifest, z.Bytes()}}
+	f := &forger{index: im, blobs: append([][]byte{config, manifest}, blobs...)}
 	f.Fill([]transfer.Image{{ID: root.Digest, Refs: []string{"forged:1"}, Root: root.Digest, Config: im.Config.Digest,
-		Platform: ocispec.Platform{OS: "linux", Architecture: arch}, Layers: []transfer.Layer{{DiffID: claim, Digest: layer.Digest, Size: layer.Size}}}})
+		Platform: ocispec.Platform{OS: "linux", Architecture: arch}, Layers: layers}})
 	return f
 }
 
@@ -327,6 +335,50 @@ func TestForged(t *testing.T) {
 		}
 	})
 }
+
+// TestForgedEarly sends a layer that does not unpack to what it should, and a large
+// one after it, in the middle of which the transfer ends.
+func TestForgedEarly(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		dst := sink(t, open(t, pool.get(t, spec, "receiver"), "forged-early"))
+		large := make([]byte, 8<<20) // an empty tar
+		var read int64
+		_, err := transfer.Copy(t.Context(), forge(t, digest.FromString("else"), large), &halfway{Sink: counting{dst, &read}, at: func(int) error {
+			deadline := time.After(30 * time.Second)
+			for tick := time.NewTicker(5 * time.Millisecond); dst.UnpackFailure() == nil; {
+				select {
+				case <-tick.C:
+				case <-deadline:
+					return errStop
+				}
+			}
+			return nil
+		}}, transfer.Options{})
+		if transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), "unpacks to") {
+			t.Errorf("%v", err)
+		}
+		if read >= int64(len(large)) {
+			t.Errorf("%d bytes were read all the same", read)
+		}
+	})
+}
+
+// counting counts what a sink reads of large blobs.
+type counting struct {
+	transfer.Sink
+	n *int64
+}
+
+func (c counting) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
+	if d.Size < 100_000 {
+		return c.Sink.Put(ctx, d, r)
+	}
+	return c.Sink.Put(ctx, d, io.TeeReader(r, counter{c.n}))
+}
+
+type counter struct{ n *int64 }
+
+func (c counter) Write(p []byte) (int, error) { *c.n += int64(len(p)); return len(p), nil }
 
 // TestLongTransfer takes longer than a lease lasts: for one layer, and for all.
 func TestLongTransfer(t *testing.T) {

@@ -1,14 +1,21 @@
 package containerd_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -42,6 +49,95 @@ func TestForeign(t *testing.T) {
 		}
 		if _, err = s.Source(t.Context(), requests(v1.Ref), store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}}); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// indexed writes an archive with an image of two platforms, one of which is this
+// one, and an attestation. It returns its index.
+func indexed(t *testing.T, ref string) (path string, root digest.Digest, attestation digest.Digest) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "index.tar")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := layout.NewWriter(f)
+	put := func(media string, b []byte) ocispec.Descriptor {
+		t.Helper()
+		d := describe(media, b)
+		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	manifest := func(config []byte, layers ...ocispec.Descriptor) ocispec.Descriptor {
+		t.Helper()
+		b, d, err := layout.Compose(&transfer.IndexImage{Config: put(ocispec.MediaTypeImageConfig, config), Layers: layers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(d.MediaType, b)
+		return d
+	}
+	index := layout.NewIndex()
+	var first layout.Entry
+	for i, a := range []string{arch, "s390x"} {
+		layer := put(ocispec.MediaTypeImageLayer, make([]byte, 1024*(i+2))) // empty tars
+		config := fmt.Appendf(nil, `{"os":"linux","architecture":%q,"rootfs":{"type":"layers","diff_ids":[%q]}}`, a, layer.Digest)
+		d := manifest(config, layer)
+		d.Platform = &ocispec.Platform{OS: "linux", Architecture: a}
+		index.Manifests = append(index.Manifests, d)
+		if i == 0 {
+			first = layout.Entry{Config: digest.FromBytes(config), Layers: []ocispec.Descriptor{layer}, Names: []string{ref}}
+		}
+	}
+	statement := put("application/vnd.in-toto+json", []byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`))
+	d := manifest([]byte(`{"os":"unknown","architecture":"unknown","rootfs":{"type":"layers","diff_ids":[]}}`), statement)
+	d.Platform = &ocispec.Platform{OS: "unknown", Architecture: "unknown"}
+	d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": index.Manifests[0].Digest.String()}
+	index.Manifests = append(index.Manifests, d)
+	b, err := json.Marshal(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Root = put(ocispec.MediaTypeImageIndex, b)
+	if err := w.Finish([]layout.Entry{first}); err != nil {
+		t.Fatal(err)
+	}
+	return path, first.Root.Digest, statement.Digest
+}
+
+// TestPlatforms sends an image of two platforms with an attestation: all of it, and
+// then one of the platforms.
+func TestPlatforms(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		one, two := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		path, root, statement := indexed(t, "platforms:1")
+		s, d := open(t, one, "platforms"), open(t, two, "platforms")
+		copied(t, openArchive(t, path), sink(t, s))
+		_, arrivals := copied(t, source(t, s, "platforms:1"), sink(t, d))
+		if len(arrivals) != 1 || arrivals[0].New != root {
+			t.Errorf("the index was %s, arrived: %v", root, arrivals)
+		}
+		collect(t, two, "platforms")
+		// An index, three manifests, three configs, two layers, a statement.
+		list := strings.Fields(ctr(t, two, "-n", "platforms", "content", "list", "-q"))
+		if len(list) != 10 || !slices.Contains(list, statement.String()) {
+			t.Errorf("%d blobs: %v", len(list), list)
+		}
+		if n := strings.Count(ctr(t, two, "-n", "platforms", "snapshots", "list"), "Committed"); n != 1 {
+			t.Errorf("%d layers are unpacked, not that of this platform", n)
+		}
+		src, err := s.Source(t.Context(), requests("platforms:1"), store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied(t, src, sink(t, open(t, two, "platform")))
+		collect(t, two, "platform")
+		if list := strings.Fields(ctr(t, two, "-n", "platform", "content", "list", "-q")); len(list) != 3 {
+			t.Errorf("%d blobs of one platform: %v", len(list), list)
 		}
 	})
 }

@@ -30,7 +30,7 @@ func entries(list []images.Image) []catalog.Entry {
 	out := make([]catalog.Entry, len(list))
 	for i, m := range list {
 		name, err := layout.ShortName(m.Name)
-		if err != nil || isDigest(m.Name) {
+		if err != nil || isID(m.Name) {
 			name = ""
 		}
 		out[i] = catalog.Entry{Name: name, Root: ocispec.Descriptor{MediaType: m.Target.MediaType, Digest: m.Target.Digest, Size: m.Target.Size}}
@@ -38,12 +38,9 @@ func entries(list []images.Image) []catalog.Entry {
 	return out
 }
 
-// isDigest reports whether a record is named by a digest: "sha256:0bc4…" would be a
-// name, too, with a tag.
-func isDigest(name string) bool {
-	_, err := digest.Parse(name)
-	return err == nil
-}
+// isID reports whether a record is named by an ID: "sha256:0bc4…" would be a name,
+// too, with a tag.
+func isID(name string) bool { return digest.Digest(name).Validate() == nil }
 
 // fullName returns a name as records have it: "docker.io/library/webapp:1.0".
 func fullName(short string) (string, error) {
@@ -62,7 +59,7 @@ const nameTries = 3
 // named by its ID, as do all in Kubernetes' namespace.
 func (w *writable) Update(ctx context.Context, change func([]catalog.Entry) ([]catalog.Entry, error)) error {
 	for try := 1; ; try++ {
-		now, err := w.client.ImageService().List(ctx)
+		now, err := w.images.List(ctx)
 		if err != nil {
 			return failed("list the images", err)
 		}
@@ -125,9 +122,8 @@ func (w *writable) record(ctx context.Context, now, records []images.Image) erro
 	for _, m := range records {
 		old, exists := before[m.Name]
 		if exists && m.Labels[managedLabel] == old.Labels[managedLabel] {
-			byID := isDigest(m.Name)
 			// An ID is that of any manifest with this config.
-			if byID || old.Target.Digest == m.Target.Digest {
+			if isID(m.Name) || old.Target.Digest == m.Target.Digest {
 				continue
 			}
 		}
@@ -147,7 +143,7 @@ func (w *writable) record(ctx context.Context, now, records []images.Image) erro
 func (w *writable) write(ctx context.Context, m images.Image, exists bool) error {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
-	store := w.client.ImageService()
+	store := w.images
 	if !exists {
 		_, err := store.Create(ctx, m)
 		return err
@@ -180,7 +176,7 @@ func (w *writable) undo(ctx context.Context, done []step, err error) error {
 func (w *writable) back(ctx context.Context, s step) bool {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
-	store := w.client.ImageService()
+	store := w.images
 	now, err := store.Get(ctx, s.new.Name)
 	switch {
 	case errdefs.IsNotFound(err), err == nil && now.Target.Digest != s.new.Target.Digest:

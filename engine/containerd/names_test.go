@@ -1,10 +1,13 @@
 package containerd_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/imgsend/imgsend/engine/containerd"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
@@ -194,6 +197,78 @@ func TestKubernetes(t *testing.T) {
 		check(t, to, "k8s.io", v2)
 		if !managed(v2.ID()) || !managed(v1.ID()) {
 			t.Error("an ID is missing")
+		}
+	})
+}
+
+// A failing store writes so many records, and no more; it deletes none if stuck.
+type failing struct {
+	images.Store
+	writes int
+	stuck  bool
+}
+
+var errRecord = errors.New("no more records")
+
+func (f *failing) Create(ctx context.Context, m images.Image) (images.Image, error) {
+	if f.writes--; f.writes < 0 {
+		return images.Image{}, errRecord
+	}
+	return f.Store.Create(ctx, m)
+}
+
+func (f *failing) Update(ctx context.Context, m images.Image, fields ...string) (images.Image, error) {
+	if f.writes--; f.writes < 0 && !slices.Contains(fields, "labels") { // which take a name back
+		return images.Image{}, errRecord
+	}
+	return f.Store.Update(ctx, m, fields...)
+}
+
+func (f *failing) Delete(ctx context.Context, name string, o ...images.DeleteOpt) error {
+	if f.stuck {
+		return errRecord
+	}
+	return f.Store.Delete(ctx, name, o...)
+}
+
+// TestAllOrNone fails to give the last of three names: none of them is given, the one
+// that moved goes back, and those that cannot be taken back are reported.
+func TestAllOrNone(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		const ns = "all-or-none"
+		v1, v2 := versions("none " + spec.Name)
+		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {
+			t.Fatal(err)
+		}
+		s, d := open(t, from, ""), open(t, to, ns)
+		copied(t, source(t, s, v1.Ref), sink(t, d))
+		was := rootOf(t, d, v1.Ref)
+		for _, stuck := range []bool{false, true} {
+			d := open(t, to, ns)
+			d.SetImages(func(s images.Store) images.Store { return &failing{Store: s, writes: 2, stuck: stuck} })
+			src, err := s.Source(t.Context(), []store.Request{{Image: v2.Ref, As: v1.Ref}, {Image: v2.Ref}, {Image: v2.Ref, As: "third:1"}}, store.SourceOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var left []transfer.Name
+			_, err = transfer.Copy(t.Context(), src, sink(t, d), transfer.Options{OnArrival: func(_ *transfer.Image, a transfer.Arrival, _ bool) { left = append(left, a.Names...) }})
+			if transfer.KindOf(err) != transfer.KindEngine || !errors.Is(err, errRecord) {
+				t.Errorf("%v", err)
+			}
+			if got := rootOf(t, d, v1.Ref); got != was {
+				t.Errorf("%s is %s, not %s", v1.Ref, got, was)
+			}
+			want := []string{"docker.io/library/" + v1.Ref}
+			if stuck {
+				want = append(want, "docker.io/library/"+v2.Ref)
+			}
+			if got := names(t, to, ns); !slices.Equal(got, want) {
+				t.Errorf("stuck %v: names %v, not %v", stuck, got, want)
+			}
+			if stuck != (len(left) == 1 && left[0].Ref == v2.Ref) || stuck != strings.Contains(err.Error(), "remain: docker.io/library/"+v2.Ref) {
+				t.Errorf("stuck %v: reported %v, %v", stuck, left, err)
+			}
 		}
 	})
 }

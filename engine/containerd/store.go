@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/defaults"
 	"github.com/containerd/errdefs"
 	"github.com/imgsend/imgsend/engine/catalog"
@@ -35,6 +36,7 @@ const (
 // A Store is one namespace of a containerd.
 type Store struct {
 	client    *client.Client
+	images    images.Store
 	socket    string
 	from      string // what named the socket
 	namespace string
@@ -66,6 +68,7 @@ func Open(ctx context.Context, address, from, namespace string) (*Store, error) 
 	if err != nil {
 		return nil, failed("connect to containerd at "+socket, err)
 	}
+	s.images = s.client.ImageService()
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	v, err := s.client.Version(ctx)
@@ -151,11 +154,11 @@ func (s *Store) namespaces(ctx context.Context) ([]string, error) {
 func (s *Store) list(ctx context.Context) ([]catalog.Entry, *contentstore.Listing, error) {
 	// The images first: one that is added meanwhile is missed, and one that is
 	// removed meanwhile has no blobs. The reverse would miss blobs.
-	images, err := s.client.ImageService().List(ctx)
+	records, err := s.images.List(ctx)
 	if err != nil {
 		return nil, nil, failed("list the images", err)
 	}
-	list := entries(images)
+	list := entries(records)
 	all, err := contentstore.List(ctx, s.client.ContentStore())
 	if err != nil {
 		return nil, nil, failed("list the content", err)

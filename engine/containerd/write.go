@@ -82,7 +82,7 @@ func (w *writable) Layers(ctx context.Context, diffIDs []digest.Digest) (map[dig
 
 // List returns the images.
 func (w *writable) List(ctx context.Context) ([]catalog.Entry, error) {
-	list, err := w.client.ImageService().List(ctx)
+	list, err := w.images.List(ctx)
 	if err != nil {
 		return nil, failed("list the images", err)
 	}
@@ -139,13 +139,13 @@ func (w *writable) put(ctx context.Context, d ocispec.Descriptor, r io.Reader) (
 		_ = w.client.ContentStore().Abort(ctx, ref)
 	}()
 	whole, err := out.begin(d.Size)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if whole {
+	case whole:
 		// Another namespace has it, or an earlier try was killed just before its end.
 		_, err = io.Copy(io.Discard, r)
-	} else {
+	default:
 		err = w.copy(ctx, out, r)
 	}
 	if err != nil {
