@@ -148,8 +148,11 @@ func TestNamespaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		for env, want := range map[string]string{"": "default", "k8s.io": "k8s.io"} {
-			t.Setenv("CONTAINERD_NAMESPACE", env)
+			if err := os.Setenv("CONTAINERD_NAMESPACE", env); err != nil {
+				t.Fatal(err)
+			}
 			s, err := containerd.Open(t.Context(), "containerd://"+e.Socket(), "test", "")
+			_ = os.Unsetenv("CONTAINERD_NAMESPACE") // which ctr would read
 			if err != nil {
 				t.Fatal(err)
 			}

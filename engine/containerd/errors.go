@@ -36,7 +36,7 @@ func failed(op string, err error) error {
 	switch {
 	case strings.Contains(err.Error(), "no space left on device"):
 		out.Hint = "free some space for containerd, then repeat: nothing half done has a name"
-	case errdefs.IsUnavailable(err):
+	case errdefs.IsUnavailable(err), strings.HasSuffix(err.Error(), "EOF"): // the latter from a stream of calls
 		out.Err = fmt.Errorf("containerd went away: %w", err)
 	}
 	return out

@@ -79,7 +79,7 @@ func TestBroken(t *testing.T) {
 			if list := ctr(t, to, "-n", ns, "content", "active"); strings.Contains(list, "imgsend") {
 				t.Errorf("%s: an ingest is left: %s", kind, list)
 			}
-			leases := strings.Count(ctr(t, to, "-n", ns, "leases", "list"), "imgsend")
+			leases := strings.Count(ctr(t, to, "-n", ns, "leases", "list"), "imgsend=transfer")
 			if (leases == 1) != left {
 				t.Errorf("%s: %d leases", kind, leases)
 			}
@@ -185,13 +185,13 @@ func writeUntilKilled(t *testing.T, socket string) {
 func TestEngineKilled(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
 		from, to := pool.get(t, spec, "mortal sender"), pool.get(t, spec, "mortal")
-		v1, _ := versions("mortal " + spec.Name)
-		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
-			t.Fatal(err)
-		}
-		for _, victim := range []*throwaway.Engine{to, from} {
+		for ns, victim := range map[string]*throwaway.Engine{"receiver": to, "sender": from} {
+			v1, _ := versions("mortal " + ns + " " + spec.Name)
+			if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
+				t.Fatal(err)
+			}
 			began := time.Now()
-			_, err := transfer.Copy(t.Context(), source(t, open(t, from, ""), v1.Ref), &halfway{Sink: sink(t, open(t, to, "mortal")), at: func(n int) error {
+			_, err := transfer.Copy(t.Context(), source(t, open(t, from, ""), v1.Ref), &halfway{Sink: sink(t, open(t, to, ns)), at: func(n int) error {
 				if n == 2 {
 					return victim.Kill()
 				}
@@ -206,15 +206,15 @@ func TestEngineKilled(t *testing.T) {
 			if err := victim.Restart(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got := names(t, to, "mortal"); len(got) > 0 {
+			if got := names(t, to, ns); len(got) > 0 {
 				t.Errorf("names %v", got)
 			}
+			copied(t, source(t, open(t, from, ""), v1.Ref), sink(t, open(t, to, ns)))
+			for id := range strings.FieldsSeq(ctr(t, to, "-n", ns, "leases", "list", "-q")) {
+				ctr(t, to, "-n", ns, "leases", "delete", id) // as it expires
+			}
+			check(t, to, ns, v1)
 		}
-		copied(t, source(t, open(t, from, ""), v1.Ref), sink(t, open(t, to, "mortal")))
-		for id := range strings.FieldsSeq(ctr(t, to, "-n", "mortal", "leases", "list", "-q")) {
-			ctr(t, to, "-n", "mortal", "leases", "delete", id) // as it expires
-		}
-		check(t, to, "mortal", v1)
 	})
 }
 

@@ -25,6 +25,13 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// What leads containerd's clients elsewhere, ctr among them.
+	for _, name := range []string{"CONTAINERD_ADDRESS", "CONTAINERD_NAMESPACE", "CONTAINERD_SNAPSHOTTER"} {
+		if err := os.Unsetenv(name); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	}
 	code := m.Run()
 	pool.stop()
 	os.Exit(code)
@@ -84,7 +91,6 @@ func each(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
 // open connects to a containerd; an empty namespace is "default".
 func open(t *testing.T, e *throwaway.Engine, namespace string) *containerd.Store {
 	t.Helper()
-	t.Setenv("CONTAINERD_NAMESPACE", "")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	s, err := containerd.Open(ctx, e.Host(), "test", namespace)
