@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -74,13 +75,13 @@ func TestBlobForEver(t *testing.T) {
 	data := random(1, block)
 	m := newImage("a:1", false, data)
 	m.Layers[0].Exact = true
-	sent := 0
+	var sent atomic.Int64
 	stream := newPuppet(t, func(p *puppet) {
 		p.hello()
 		p.json(tOffer, transfer.Offer{Images: []transfer.Image{m.Image}})
 		p.wait(tAnswer)
 		// The credits that came before the answer have not been counted.
-		for credit := 16; sent < 1000; sent++ {
+		for credit := 16; sent.Load() < 1000; sent.Add(1) {
 			for credit < 3 {
 				f := p.wait(tCredit)
 				if f.t == 0 {
@@ -101,8 +102,8 @@ func TestBlobForEver(t *testing.T) {
 	dst := newSink()
 	_, err = transfer.Copy(t.Context(), rcv, dst, transfer.Options{})
 	wantErr(t, "receiver", err, transfer.KindBroken, false, "more than was offered")
-	if dst.Puts != 1 || sent > 40 {
-		t.Errorf("%d blobs sent, %d reached the sink", sent, dst.Puts)
+	if dst.Puts != 1 || sent.Load() > 40 {
+		t.Errorf("%d blobs sent, %d reached the sink", sent.Load(), dst.Puts)
 	}
 }
 
