@@ -11,6 +11,7 @@ import (
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"golang.org/x/term"
 )
@@ -45,11 +46,11 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 	v.Sayf("into %s", into.Where())
 	src, err := archive.Open(ctx, f, opts)
 	if err != nil {
-		return err
+		return unusable(err)
 	}
 	defer src.Close(nil) // Copy closes it too
 	images := src.Images()
-	if err := errors.Join(o.naming.Apply(images), o.naming.Unused()); err != nil {
+	if err := errors.Join(o.naming.Apply(images), o.naming.Unused(), checkNames(images)); err != nil {
 		return err
 	}
 	src.Select(images)
@@ -76,9 +77,30 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 		MaxSize: o.maxSize(into),
 	})
 	if err != nil {
-		return err
+		return unusable(err)
 	}
 	v.Sayf("%s", t.Done(rep, "loaded from "+where))
+	return nil
+}
+
+// unusable is the error for an archive that is not what it should be: other than a
+// broken connection it stays so.
+func unusable(err error) error {
+	if transfer.KindOf(err) == transfer.KindBroken {
+		return &cli.UsageError{Err: err}
+	}
+	return err
+}
+
+// checkNames reports a name that no image can have.
+func checkNames(images []transfer.Image) error {
+	for _, m := range images {
+		for _, ref := range m.Refs {
+			if _, err := store.ParseName(ref); err != nil {
+				return &transfer.Error{Kind: transfer.KindUsage, Err: err, Hint: "give the image another name with --as"}
+			}
+		}
+	}
 	return nil
 }
 

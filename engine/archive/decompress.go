@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -17,12 +18,14 @@ import (
 // --long, and twice what xz -9 needs.
 const maxWindow = 128 << 20
 
-// magics are the first bytes of the compressions that are understood.
-var magics = []struct {
+// A compression is one that is understood: by its first bytes.
+type compression struct {
 	name  string
 	magic []byte
 	open  func(*bufio.Reader) (io.ReadCloser, error)
-}{
+}
+
+var magics = []compression{
 	{"gzip", []byte{0x1f, 0x8b}, func(r *bufio.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
 	{"zstd", []byte{0x28, 0xb5, 0x2f, 0xfd}, func(r *bufio.Reader) (io.ReadCloser, error) {
 		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow))
@@ -42,6 +45,17 @@ var magics = []struct {
 		}
 		return io.NopCloser(x), nil
 	}},
+}
+
+// compressed reports whether data that begins with head is compressed.
+func compressed(head []byte) bool {
+	return slices.ContainsFunc(magics, func(m compression) bool { return bytes.HasPrefix(head, m.magic) })
+}
+
+// A packed is a compressed member, and its size when it is decompressed.
+type packed struct {
+	member
+	size int64
 }
 
 // decompress returns a reader of what r has compressed, and the name of the

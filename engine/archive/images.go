@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,10 +25,14 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	switch {
 	case !m.nonZero:
 		return nil, broken("the archive is empty")
+	case m.around() != "":
+		return nil, hinted(fmt.Sprintf("tar -C %s -cf FILE .", m.around()), "an archive of images that was packed with the folder %s around it", m.around())
 	case m.rootFS, !index && !docker && !m.image:
 		return m.rootFile(ctx, o)
+	case !index && !docker && m.v1():
+		return nil, hinted("load it into a Docker that still can, and save it again there", "an archive of Docker 1.9 or older, without a manifest.json: too old a format")
 	case !index && !docker:
-		return nil, broken("an archive of images without its index.json or manifest.json at the top: not whole, or packed with a folder around it")
+		return nil, broken("an archive of images without its index.json or manifest.json: it is not whole")
 	case m.escape != "":
 		return nil, broken("the link %.300q leads out of the archive", m.escape)
 	}
@@ -58,6 +63,18 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	s := layout.NewSource(m, items, delta)
 	s.Note(left...)
 	return s, nil
+}
+
+// hinted is broken with a way out.
+func hinted(hint, format string, args ...any) error {
+	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...), Hint: hint}
+}
+
+// v1 reports whether the archive is one of Docker before 1.10: images by a v1 ID,
+// listed in repositories.
+func (m *members) v1() bool {
+	_, ok := m.byName["repositories"]
+	return ok
 }
 
 func (m *members) decode(name string, v any) error {
@@ -100,18 +117,21 @@ func (m *members) indexed(ctx context.Context, o Options, list []layout.DockerIm
 	return items, delta, r.Left(), unique(items)
 }
 
-// refs returns names in their short form.
+// untagged is what Docker calls an image without a name.
+const untagged = "<none>:<none>"
+
+// refs returns names in their short form, and what cannot be a name as it is.
 func refs(tags []string) ([]string, error) {
 	if len(tags) > transfer.MaxRefs {
 		return nil, broken("an image with %d names, over the limit of %d", len(tags), transfer.MaxRefs)
 	}
 	var out []string
 	for _, t := range tags {
-		name, err := layout.ShortName(t)
-		if err != nil {
-			return nil, err
+		if t == "" || t == untagged {
+			continue
 		}
-		if name != "" {
+		// What is not a name may still be replaced by another.
+		if name, _ := layout.ShortName(t); name != "" {
 			out = append(out, name)
 		}
 	}
@@ -199,18 +219,23 @@ func (m *members) docker(d layout.DockerImage, hashed map[member]digest.Digest) 
 	m.blobs[id] = c
 	item.Index = transfer.IndexImage{ID: id, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: int64(len(b))}}
 	for i, name := range d.Layers {
-		e, ok := m.file(name)
-		if !ok {
-			return nil, 0, broken("layer %d of %s, %.300q, is missing from the archive", i+1, item.Name(), name)
-		}
 		if err := diffIDs[i].Validate(); err != nil {
 			return nil, 0, broken("layer %d of %s, %.80q: %w", i+1, item.Name(), diffIDs[i], err)
+		}
+		e, ok := m.file(name)
+		if !ok {
+			// Docker loads such an archive where the layer is. Its size is not known.
+			item.Layers = append(item.Layers, transfer.Layer{DiffID: diffIDs[i], Digest: diffIDs[i]})
+			item.Index.Layers = append(item.Index.Layers, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffIDs[i]})
+			continue
 		}
 		desc, err := m.layer(e, diffIDs[i], hashed)
 		if err != nil {
 			return nil, 0, err
 		}
-		m.blobs[desc.Digest] = e
+		if _, ok := m.packed[desc.Digest]; !ok {
+			m.blobs[desc.Digest] = e
+		}
 		item.Layers = append(item.Layers, transfer.Layer{DiffID: diffIDs[i], Digest: desc.Digest, Size: desc.Size})
 		item.Index.Layers = append(item.Index.Layers, desc)
 	}
@@ -219,16 +244,21 @@ func (m *members) docker(d layout.DockerImage, hashed map[member]digest.Digest) 
 }
 
 // layer describes a layer. What is not compressed has the DiffID as its digest;
-// a compressed one has to be read for its own, once.
+// a compressed one has to be read for its own, once. One that is compressed with
+// bzip2 or xz, which not all stores read, is described decompressed.
 func (m *members) layer(e member, diffID digest.Digest, hashed map[member]digest.Digest) (ocispec.Descriptor, error) {
-	head := make([]byte, min(e.size, 4))
+	head := make([]byte, min(e.size, 6))
 	if _, err := io.ReadFull(m.open(e), head); err != nil {
 		return ocispec.Descriptor{}, broken("layer %s: %w", diffID, early(err))
 	}
 	desc := ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: diffID, Size: e.size}
 	if !strings.Contains(desc.MediaType, "+") {
 		desc.MediaType = ocispec.MediaTypeImageLayer
-		return desc, nil
+		var err error
+		if compressed(head) {
+			desc.Size, err = m.unpack(e, diffID)
+		}
+		return desc, err
 	}
 	if d, ok := hashed[e]; ok {
 		desc.Digest = d
@@ -241,4 +271,30 @@ func (m *members) layer(e member, diffID digest.Digest, hashed map[member]digest
 	hashed[e] = d
 	desc.Digest = d
 	return desc, nil
+}
+
+// unpack has a layer decompressed when it is read, and returns its size then, for
+// which it decompresses it once now. It must have the DiffID.
+func (m *members) unpack(e member, diffID digest.Digest) (int64, error) {
+	if p, ok := m.packed[diffID]; ok {
+		return p.size, nil
+	}
+	z, name, err := decompress(bufio.NewReader(m.open(e)))
+	if err != nil {
+		return 0, err
+	}
+	defer z.Close()
+	limit := int64(spoolFloor + spoolRatio*e.size)
+	sum := diffID.Algorithm().Digester()
+	n, err := io.Copy(sum.Hash(), io.LimitReader(&decodeReader{z, name}, limit+1))
+	switch {
+	case err != nil:
+		return 0, err
+	case n > limit:
+		return 0, broken("layer %s decompresses to more than %d bytes from %d: not one that is meant to be read", diffID, limit, e.size)
+	case sum.Digest() != diffID:
+		return 0, broken("layer %s, compressed with %s, is corrupt: it has the digest %s", diffID, name, sum.Digest())
+	}
+	m.packed[diffID] = packed{e, n}
+	return n, nil
 }

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -36,16 +37,19 @@ type members struct {
 	spool   *os.File // nil where the archive is read where it lies
 	byName  map[string]member
 	blobs   map[digest.Digest]member
-	rootFS  bool // it has the folders of a root file system
-	image   bool // it has members that only image archives have
-	nonZero bool // it has any member
+	rootFS  bool            // it has the folders of a root file system
+	image   bool            // it has members that only image archives have
+	nonZero bool            // it has any member
+	folder  *string         // the folder that all files are in; nil before the first
+	layouts map[string]bool // folders with an oci-layout, or a manifest.json of Docker's
 	escape  string
 	end     int64                    // of the tar, with what is behind it
 	small   map[digest.Digest][]byte // blobs that were made here
+	packed  map[digest.Digest]packed // layers by DiffID that are decompressed on the way
 }
 
 func newMembers(r io.ReaderAt) *members {
-	return &members{r: r, byName: map[string]member{}, blobs: map[digest.Digest]member{}, small: map[digest.Digest][]byte{}}
+	return &members{r: r, byName: map[string]member{}, blobs: map[digest.Digest]member{}, layouts: map[string]bool{}, small: map[digest.Digest][]byte{}, packed: map[digest.Digest]packed{}}
 }
 
 func (m *members) close() {
@@ -115,16 +119,19 @@ func (m *members) add(h *tar.Header, at int64) error {
 	if name == ".." || strings.HasPrefix(name, "../") || strings.Contains(h.Name, "\x00") {
 		return broken("the member %.300q leads out of the archive", h.Name)
 	}
+	if h.Typeflag != tar.TypeDir && h.Typeflag != tar.TypeXGlobalHeader {
+		m.within(path.Clean("/" + name))
+	}
 	if rootFolders.MatchString(strings.TrimPrefix(name, "/")) {
 		m.rootFS = true
 	}
+	m.image = m.image || imageMember.MatchString(name)
 	if m.rootFS {
 		return nil
 	}
 	if path.IsAbs(name) {
 		return broken("the member %.300q leads out of the archive", h.Name)
 	}
-	m.image = m.image || imageMember.MatchString(name)
 	e := member{at: at, size: h.Size}
 	switch h.Typeflag {
 	case tar.TypeReg:
@@ -165,6 +172,33 @@ func (m *members) add(h *tar.Header, at int64) error {
 	return nil
 }
 
+// maxLayouts bounds the folders that are remembered: of more none has all files.
+const maxLayouts = 64
+
+// within notes in which folder a file is, by its path from the root.
+func (m *members) within(name string) {
+	dir, base := path.Split(name) // the folder ends in a slash
+	if m.folder == nil {
+		m.folder = &dir
+	}
+	for !strings.HasPrefix(dir, *m.folder) {
+		up, _ := path.Split(strings.TrimSuffix(*m.folder, "/"))
+		m.folder = &up
+	}
+	if (base == ocispec.ImageLayoutFile || base == layout.DockerManifestFile) && len(m.layouts) < maxLayouts {
+		m.layouts[dir] = true
+	}
+}
+
+// around returns the folder around an archive of images, or "": the one that has
+// an image layout and all files.
+func (m *members) around() string {
+	if m.folder == nil || *m.folder == "/" || !m.layouts[*m.folder] || !m.image {
+		return ""
+	}
+	return strings.Trim(*m.folder, "/")
+}
+
 // file returns the file that a name stands for, following links inside the
 // archive.
 func (m *members) file(name string) (member, bool) {
@@ -203,6 +237,9 @@ func (m *members) Size(d digest.Digest) (int64, bool) {
 	if b, ok := m.small[d]; ok {
 		return int64(len(b)), true
 	}
+	if p, ok := m.packed[d]; ok {
+		return p.size, true
+	}
 	e, ok := m.blob(d)
 	return e.size, ok
 }
@@ -210,6 +247,10 @@ func (m *members) Size(d digest.Digest) (int64, bool) {
 func (m *members) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
 	if b, ok := m.small[d]; ok {
 		return io.NopCloser(bytes.NewReader(b)), nil
+	}
+	if p, ok := m.packed[d]; ok {
+		z, _, err := decompress(bufio.NewReader(m.open(p.member)))
+		return z, err
 	}
 	e, ok := m.blob(d)
 	if !ok {

@@ -19,6 +19,7 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/ulikunitz/xz"
 )
 
@@ -312,7 +313,10 @@ func TestBadArchives(t *testing.T) {
 		{"not a tar", bytes.Repeat([]byte("hello "), 1000), "not a tar"},
 		{"empty tar", rewrite(t, rewrite(t, d, func(*tar.Header, []byte) []byte { return nil }), nil), "empty"},
 		{"no manifest.json", drop(d, "manifest.json"), "without its index.json or manifest.json"},
-		{"a folder around it", rewrite(t, o, func(h *tar.Header, b []byte) []byte { h.Name = "image/" + h.Name; return b }), "folder around it"},
+		{"a folder around it", rewrite(t, o, func(h *tar.Header, b []byte) []byte { h.Name = "image/" + h.Name; return b }), "packed with the folder image around it"},
+		{"a system's folder around it", rewrite(t, o, func(h *tar.Header, b []byte) []byte { h.Name = "tmp/oci/" + h.Name; return b }), "packed with the folder tmp/oci around it"},
+		{"a folder around it, docker", rewrite(t, d, func(h *tar.Header, b []byte) []byte { h.Name = "home/me/" + h.Name; return b }), "packed with the folder home/me around it"},
+		{"Docker 1.9", rewrite(t, drop(d, "manifest.json"), nil, &tar.Header{Name: "repositories", Typeflag: tar.TypeReg}), "Docker 1.9 or older"},
 		{"missing layer", drop(o, ociLayer), "layer 2 of"},
 		{"missing layer, docker", drop(d, layer), "is missing"},
 		{"missing manifest", drop(o, ociRoot), "manifest sha256:" + ociRoot + " is missing"},
@@ -395,7 +399,7 @@ func TestXZWindow(t *testing.T) {
 func TestRootFS(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, n := range []string{".dockerenv", "etc/", "etc/hosts", "manifest.json"} {
+	for _, n := range []string{".dockerenv", "etc/", "etc/hosts", "manifest.json", "home/me/oci/oci-layout", "home/me/oci/blobs/sha256/" + strings.Repeat("a", 64)} {
 		h := &tar.Header{Name: n, Typeflag: tar.TypeReg}
 		if strings.HasSuffix(n, "/") {
 			h.Typeflag = tar.TypeDir
@@ -415,6 +419,9 @@ func TestRootFS(t *testing.T) {
 		src, err := open(t, in, true)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if notes := src.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "root file system") {
+			t.Errorf("notes %q", notes)
 		}
 		images := src.Images()
 		if len(images) != 1 || len(images[0].Layers) != 1 || images[0].Layers[0].DiffID != digest.FromBytes(b.Bytes()) || len(images[0].Refs) != 0 {
@@ -436,6 +443,118 @@ func TestRootFS(t *testing.T) {
 			t.Errorf("cut to %d bytes: %v, %v", n, src, err)
 		}
 	}
+}
+
+// TestPackedLayers reads a Docker archive whose layers are compressed: what only
+// some stores can read comes decompressed.
+func TestPackedLayers(t *testing.T) {
+	m := testImage(2, "webapp:1.0")
+	m.Layers = append(m.Layers, m.Layers[0])
+	for _, form := range []string{"gzip", "zstd", "bzip2", "xz"} {
+		b := rewrite(t, dockerArchive(t, m), func(h *tar.Header, b []byte) []byte {
+			if strings.HasSuffix(h.Name, "layer.tar") {
+				return compressed(t, form, b)
+			}
+			return b
+		})
+		for _, file := range []bool{true, false} {
+			out, err := copied(t, b, file, archive.SinkOptions{})
+			if err != nil {
+				t.Fatalf("%s: %v", form, err)
+			}
+			got := describe(t, out)
+			checkImages(t, got, m)
+			for _, l := range got[0].Layers {
+				if plain := l.Digest == l.DiffID; plain != (form == "bzip2" || form == "xz") {
+					t.Errorf("%s: layer %s came as %s", form, l.DiffID, l.Digest)
+				}
+			}
+		}
+		if form != "bzip2" && form != "xz" {
+			continue
+		}
+		spoiled := rewrite(t, b, func(h *tar.Header, b []byte) []byte {
+			if strings.HasSuffix(h.Name, "layer.tar") {
+				return compressed(t, form, []byte("another layer"))
+			}
+			return b
+		})
+		if _, err := copied(t, spoiled, true, archive.SinkOptions{}); transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), "corrupt") {
+			t.Errorf("%s: another layer: %v", form, err)
+		}
+	}
+}
+
+// TestNamesOfArchives opens archives whose names no image can have: they are there
+// to be replaced, and a sink takes none of them.
+func TestNamesOfArchives(t *testing.T) {
+	for name, want := range map[string][]string{"bazel/MyImage:tag": {"bazel/MyImage:tag"}, "<none>:<none>": nil, "": nil} {
+		m := testImage(1, "webapp:1.0")
+		for form, b := range map[string][]byte{"docker": dockerArchive(t, m), "oci": oci(t, m)} {
+			b = rewrite(t, b, func(_ *tar.Header, b []byte) []byte {
+				return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("docker.io/library/webapp:1.0"), []byte(name)), []byte("webapp:1.0"), []byte(name))
+			})
+			src, err := open(t, b, true)
+			if err != nil {
+				t.Fatalf("%s %q: %v", form, name, err)
+			}
+			images := src.Images()
+			if form == "docker" && !slices.Equal(images[0].Refs, want) {
+				t.Errorf("%s %q: the names are %q", form, name, images[0].Refs)
+			}
+			if _, err := transfer.Copy(t.Context(), src, archive.NewSink(io.Discard, archive.SinkOptions{}), transfer.Options{}); len(images[0].Refs) > 0 && err == nil {
+				t.Errorf("%s %q was taken", form, name)
+			}
+			images[0].Refs = []string{"good:1"}
+			if src, err = open(t, b, true); err != nil {
+				t.Fatal(err)
+			}
+			src.Select(images)
+			if _, err := transfer.Copy(t.Context(), src, archive.NewSink(io.Discard, archive.SinkOptions{}), transfer.Options{}); err != nil {
+				t.Errorf("%s %q as good:1: %v", form, name, err)
+			}
+		}
+	}
+}
+
+// TestLayersLeftOut reads a Docker archive without a layer: it is whole for a host
+// that has the layer, and knows sizes.
+func TestLayersLeftOut(t *testing.T) {
+	m := testImage(2, "webapp:1.0")
+	base := dockerLayer(t, testImage(1, "base:1"))
+	b := rewrite(t, dockerArchive(t, m), func(h *tar.Header, b []byte) []byte {
+		if h.Name == base {
+			return nil
+		}
+		return b
+	})
+	src, err := open(t, b, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &transfer.Offer{Images: src.Images()}
+	var put []digest.Digest
+	w := putter(func(d digest.Digest) { put = append(put, d) })
+	plan := func(have, sizes bool) *transfer.Plan {
+		return &transfer.Plan{KnowsSizes: sizes, Images: []transfer.ImagePlan{{Status: transfer.Take, Have: []bool{have, false}}}}
+	}
+	for _, bad := range []*transfer.Plan{plan(false, true), plan(true, false)} {
+		if _, err := src.Export(t.Context(), o, bad, w); transfer.KindOf(err) != transfer.KindBroken || len(put) > 0 {
+			t.Errorf("%+v: %v, %d blobs", bad, err, len(put))
+		}
+	}
+	if _, err := src.Export(t.Context(), o, plan(true, true), w); err != nil || len(put) != 2 {
+		t.Errorf("%v, %d blobs", err, len(put))
+	}
+}
+
+// A putter is told which blobs are put.
+type putter func(digest.Digest)
+
+func (p putter) Put(_ context.Context, d ocispec.Descriptor, r io.Reader) error {
+	p(d.Digest)
+	_, err := io.Copy(io.Discard, r)
+	return err
 }
 
 func TestCreate(t *testing.T) {

@@ -42,5 +42,7 @@ func (m *members) rootFile(ctx context.Context, o Options) (*layout.Source, erro
 		Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: int64(len(b))},
 		Layers: []ocispec.Descriptor{{MediaType: ocispec.MediaTypeImageLayer, Digest: diffID, Size: layer.size}}}
 	item.Blobs = append(item.Blobs, item.Index.Layers[0], item.Index.Config)
-	return layout.NewSource(m, []layout.Item{item}, nil), nil
+	s := layout.NewSource(m, []layout.Item{item}, nil)
+	s.Note("this is not an archive of images: its files become the root file system of a new image")
+	return s, nil
 }

@@ -47,7 +47,7 @@ func (r *Reader) Image(ctx context.Context, root ocispec.Descriptor) (*Item, err
 }
 
 // Read returns the images that an index.json lists, each once. Names that they
-// have there are theirs. It leaves out everything else, such as signatures and
+// have there are theirs, also what cannot be a name: a sink refuses that. It leaves out everything else, such as signatures and
 // charts: see [Reader.Left].
 func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) {
 	var items []Item
@@ -75,10 +75,8 @@ func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) 
 		if i == leftOut {
 			continue
 		}
-		name, err := NameOf(d)
-		if err != nil {
-			return nil, err
-		}
+		// What is not a name may still be replaced by another.
+		name, _ := NameOf(d)
 		if name == "" {
 			continue
 		}
@@ -107,7 +105,8 @@ func titleOf(d ocispec.Descriptor) string {
 }
 
 // NameOf returns the name that an entry of index.json has, in its short form,
-// or "". A tag alone, which is what Docker writes as the reference, is none.
+// or "". A tag alone, which is what Docker writes as the reference, is none. Of
+// what is not a name it returns an error and the text as it is.
 func NameOf(d ocispec.Descriptor) (string, error) {
 	s := d.Annotations[NameAnnotation]
 	if s == "" {
@@ -120,11 +119,12 @@ func NameOf(d ocispec.Descriptor) (string, error) {
 }
 
 // ShortName returns a name in its short form and with a tag, or "" if it is one
-// with a digest, which cannot be given.
+// with a digest, which cannot be given. Of what is not a name it returns an error and
+// the text as it is.
 func ShortName(s string) (string, error) {
 	n, err := reference.ParseNormalizedNamed(s)
 	if err != nil {
-		return "", broken("%.300q is not an image name: %w", s, err)
+		return transfer.Printable(s), broken("%.300q is not an image name: %w", s, err)
 	}
 	if _, ok := n.(reference.Digested); ok {
 		return "", nil

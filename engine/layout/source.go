@@ -141,11 +141,16 @@ func (s *Source) check(o *transfer.Offer, p *transfer.Plan) error {
 			continue
 		}
 		for j, l := range m.Layers {
-			if _, here := s.blobs.Size(l.Digest); here || ip.Have[j] {
+			_, here := s.blobs.Size(l.Digest)
+			sized := l.Size > 0 || p.KnowsSizes
+			switch {
+			case here, ip.Have[j] && sized:
 				continue
+			case s.delta == nil:
+				return broken("layer %d of %s, %s, is missing from the archive, and is not here either", j+1, m.Name(), l.DiffID)
 			}
 			what := "another host"
-			if s.delta != nil && *s.delta != "" {
+			if *s.delta != "" {
 				what = transfer.Printable(*s.delta)
 			}
 			return &transfer.Error{Kind: transfer.KindRefused,
