@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
@@ -51,6 +52,9 @@ type containerJob struct {
 	flatten string // empty: commit
 	keep    bool   // keep the image here
 }
+
+// otherCompression is in the names of archives that would be compressed otherwise.
+var otherCompression = regexp.MustCompile(`(?i)\.(t?gz|tgz|t?bz2?|bzip2|tbz2|t?xz|lzma|lz4|lzo|Z)$`)
 
 // job checks the command line, before anything is connected.
 func (o options) job(images []string) (*job, error) {
@@ -115,6 +119,8 @@ func (o options) conflicts(images []string) error {
 		return errors.New("either --to or --output, not both")
 	case o.have != "" && o.output == "":
 		return errors.New("--have goes with --output; over the network the other side is asked")
+	case otherCompression.MatchString(o.output):
+		return fmt.Errorf("--output %s: imgsend compresses with zstd alone; name it .tar.zst, or write -o - into a pipe", o.output)
 	case o.output != "" && o.limit != "":
 		return errors.New("--limit goes with --to")
 	case o.flatten != "" && o.flatten != flattenFull && o.flatten != flattenBare:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
@@ -101,6 +102,11 @@ func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, req
 	}
 	for _, note := range src.Notes() {
 		v.Sayf("note: %s", note)
+	}
+	for _, r := range reqs {
+		if strings.Contains(r.Image, "@") && r.As == "" {
+			v.Sayf("note: %s is asked for by its digest, and arrives without a name unless --as gives it one", r.Image)
+		}
 	}
 	o.Source = src
 	return nil

@@ -30,7 +30,11 @@ func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where stri
 			return nil, err
 		}
 	}
-	return layout.NewSource(blobs, f.items, nil), nil
+	s := layout.NewSource(blobs, f.items, nil)
+	if err := store.CheckLimits(s.Images()); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 type finder struct {

@@ -84,7 +84,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 		s.found[images[i].ID] = l
 	}
 	s.Fill(images)
-	return s, nil
+	return s, store.CheckLimits(images)
 }
 
 // read describes the images of a containerd store by its content.
@@ -103,7 +103,7 @@ func (s *Source) read(ctx context.Context, content *imageContent, found []*local
 	}
 	s.stored = layout.NewSource(content, items, nil)
 	s.Fill(s.stored.Images())
-	return nil
+	return store.CheckLimits(s.stored.Images())
 }
 
 // Notes says which platforms the images list that are not there, one line an

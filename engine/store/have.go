@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
+	"unicode/utf16"
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -94,6 +97,25 @@ func (h *HaveList) Write(w io.Writer) error {
 	return enc.Encode(h)
 }
 
+// utf8Text returns text in UTF-8 without a byte order mark: a Windows shell's >
+// writes UTF-16 or begins with one.
+func utf8Text(b []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
+		order = binary.BigEndian
+	default:
+		return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	}
+	var units []uint16
+	for b = b[2:]; len(b) >= 2; b = b[2:] {
+		units = append(units, order.Uint16(b))
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
 // ReadHaveList reads a list, which may come from anybody.
 func ReadHaveList(r io.Reader) (*HaveList, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MaxHaveList+1))
@@ -104,7 +126,7 @@ func ReadHaveList(r io.Reader) (*HaveList, error) {
 		return nil, fmt.Errorf("over the limit of %d bytes", MaxHaveList)
 	}
 	var h HaveList
-	if err := json.Unmarshal(b, &h); err != nil || h.Version == 0 {
+	if err := json.Unmarshal(utf8Text(b), &h); err != nil || h.Version == 0 {
 		return nil, errors.New("not a list that imgrecv --have printed")
 	}
 	if h.Version != haveVersion {

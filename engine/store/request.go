@@ -35,3 +35,22 @@ func Clobbers(ref, id string) error {
 	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id),
 		Hint: "send it under another name with --as"}
 }
+
+// CheckLimits reports images that are more than one transfer takes, before anything
+// is sent.
+func CheckLimits(images []transfer.Image) error {
+	if len(images) > transfer.MaxImages {
+		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%d images, over the limit of %d", len(images), transfer.MaxImages),
+			Hint: "send them in several goes"}
+	}
+	for i := range images {
+		m := &images[i]
+		if len(m.Refs) > transfer.MaxRefs {
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s with %d names, over the limit of %d", m.Name(), len(m.Refs), transfer.MaxRefs)}
+		}
+		if len(m.Layers) > transfer.MaxLayers {
+			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s with %d layers, over the limit of %d", m.Name(), len(m.Layers), transfer.MaxLayers)}
+		}
+	}
+	return nil
+}
