@@ -1,12 +1,15 @@
 package docker
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 
 	"github.com/imgsend/imgsend/engine/docker/savetar"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -69,6 +72,12 @@ func (w *sinkWriter) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader)
 func (x *export) run(ctx context.Context, take []*transfer.Image) (*transfer.Index, error) {
 	var save []*transfer.Image
 	for _, m := range take {
+		if len(m.Layers) == 0 && x.s.e.store == Classic {
+			if err := x.configAlone(ctx, m); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		pushed, err := x.push(ctx, m)
 		if err != nil {
 			return nil, err
@@ -110,6 +119,29 @@ func (x *export) push(ctx context.Context, m *transfer.Image) (bool, error) {
 	}
 	x.s.report(m, "save", "no push: "+cleanMessage(err.Error()))
 	return false, nil
+}
+
+// configAlone puts the config of an image without layers. A classic store does not
+// save one ("empty export - not implemented", seen on 20.10.24 and 28.5.2), and
+// BuildKit knows images by name.
+func (x *export) configAlone(ctx context.Context, m *transfer.Image) error {
+	op := "ask for the config of " + m.Name()
+	l := x.s.found[m.ID]
+	if len(l.inspect.RepoTags) == 0 {
+		return failed(op, errors.New("the engine gives an image without layers only under a name, and this one has none"))
+	}
+	ref, err := store.ParseName(l.inspect.RepoTags[0])
+	if err != nil {
+		return failed(op, err)
+	}
+	b, err := x.s.e.askConfig(ctx, l, ref.String())
+	if err != nil {
+		return failed(op, err)
+	}
+	x.s.report(m, "read", "it has no layers")
+	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: m.ID, Size: int64(len(b))}
+	x.done[m.ID] = &transfer.IndexImage{ID: m.ID, Config: d}
+	return x.w.Put(ctx, d, bytes.NewReader(b))
 }
 
 // saveFormat is the format in which the engine saves images.

@@ -3,6 +3,7 @@ package docker_test
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,6 +33,9 @@ type fakeEngine struct {
 	loadEarly   bool   // it answers before it has read the archive
 	loaded      []string
 	inspectFail bool
+	listFail    bool
+	podman      bool
+	api         string // its version; empty: 1.47
 
 	here  map[string]bool // names and IDs that inspect knows
 	tags  []string
@@ -64,7 +68,9 @@ func (f *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _ := strings.CutPrefix(strings.TrimSuffix(path, "/json"), "/images/")
 	switch {
 	case path == "/_ping":
-		w.Header().Set("Api-Version", "1.47")
+		w.Header().Set("Api-Version", cmp.Or(f.api, "1.47"))
+	case path == "/version" && f.podman:
+		_, _ = io.WriteString(w, `{"Version":"4.3.1","ApiVersion":"1.41","Os":"linux","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"4.3.1"}]}`)
 	case path == "/version":
 		_, _ = io.WriteString(w, `{"Version":"27.0.0","ApiVersion":"1.47","Os":"linux","Arch":"amd64"}`)
 	case path == "/info":
@@ -73,6 +79,8 @@ func (f *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			info.DriverStatus = [][2]string{{"driver-type", "io.containerd.snapshotter.v1"}}
 		}
 		_ = json.NewEncoder(w).Encode(info)
+	case path == "/images/json" && f.listFail:
+		http.Error(w, `{"message":"reading manifest for image instance"}`, http.StatusInternalServerError)
 	case path == "/images/json":
 		_ = json.NewEncoder(w).Encode([]image.Summary{})
 	case strings.HasSuffix(path, "/history"):

@@ -161,7 +161,7 @@ func (p *layerPush) take(ctx, pushCtx context.Context) error {
 			return err
 		}
 		if p.filter != nil && p.config == nil { // it pushes, so the image has the name
-			if p.config, err = p.askConfig(pushCtx); err != nil {
+			if p.config, err = p.s.e.askConfig(pushCtx, p.image, p.ref); err != nil {
 				return err
 			}
 		}
@@ -200,19 +200,20 @@ func (p *layerPush) next(ctx context.Context) (*loopback.Upload, error) {
 	return p.reg.Next(ctx)
 }
 
-// askConfig asks the engine's BuildKit for the image's config.
-func (p *layerPush) askConfig(ctx context.Context) ([]byte, error) {
+// askConfig asks the engine's BuildKit for the config of an image that has the name
+// ref, in its full form.
+func (e *Engine) askConfig(ctx context.Context, l *local, ref string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, configTimeout)
 	defer cancel()
-	conn, err := p.s.e.grpc(ctx)
+	conn, err := e.grpc(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b, err := buildkit.ImageConfig(ctx, conn, p.ref, platformOf(p.image))
+	b, err := buildkit.ImageConfig(ctx, conn, ref, platformOf(l))
 	if err != nil {
 		return nil, err
 	}
-	return b, isConfig(b, p.image.id)
+	return b, isConfig(b, l.id)
 }
 
 func isConfig(b []byte, id digest.Digest) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -125,6 +126,11 @@ func (e *Engine) layers(ctx context.Context, content *imageContent, images []*tr
 	}
 	p := &presence{have: make([][]bool, len(images))}
 	all, err := e.locals(ctx)
+	if err != nil && e.store == Podman && ctx.Err() == nil && !client.IsErrConnectionFailed(err) {
+		// One image that is damaged, such as a manifest list that lost its image, and
+		// Podman lists none (seen on 4.3.1). It still loads: what it has is not known.
+		all, err = nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,7 @@ func (s *Source) SetPushFloor(n int64) { s.pushFloor = n }
 // Config asks for the config of the source's only image, by this name.
 func (s *Source) Config(ctx context.Context, ref string) ([]byte, error) {
 	for _, l := range s.found {
-		p := &layerPush{export: &export{s: s}, image: l, ref: ref}
-		return p.askConfig(ctx)
+		return s.e.askConfig(ctx, l, ref)
 	}
 	return nil, nil
 }

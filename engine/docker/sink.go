@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/versions"
@@ -212,6 +213,10 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	if err != nil {
 		return err
 	}
+	if strings.HasSuffix(desc.MediaType, "zstd") && !s.e.readsZstd() {
+		return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s cannot read layers that are compressed with zstd, such as %s", s.e, desc.Digest),
+			Hint: "build or push the image with gzip layers, or use Docker 23 or newer there"}
+	}
 	if s.load == nil {
 		s.load = s.e.startLoad(ctx)
 	}
@@ -301,6 +306,14 @@ func (s *Sink) vanished(ctx context.Context, err error) string {
 		}
 	}
 	return ""
+}
+
+// zstdAPI is the API version of Docker 23, the first that reads layers in zstd.
+const zstdAPI = "1.42"
+
+// readsZstd reports whether the engine reads layers that are compressed with zstd.
+func (e *Engine) readsZstd() bool {
+	return e.store != Classic || !versions.LessThan(e.version, zstdAPI)
 }
 
 var errNotLoaded = errors.New("the engine reports success but does not have the image")

@@ -1,0 +1,65 @@
+package docker_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// TestZstd offers a layer in zstd to engines that read it and to those that do not:
+// they refuse it in words.
+func TestZstd(t *testing.T) {
+	for api, refused := range map[string]bool{"1.41": true, "1.42": false} {
+		f := newFake()
+		f.api = api
+		s := docker.NewSink(f.open(t))
+		id := digest.Digest(f.id())
+		if _, err := s.Plan(t.Context(), &transfer.Offer{Images: []transfer.Image{{ID: id, Config: id}}}); err != nil {
+			t.Fatal(err)
+		}
+		d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerZstd, Digest: digest.FromString("layer"), Size: 5}
+		err := s.Put(t.Context(), d, strings.NewReader("layer"))
+		if got := transfer.KindOf(err) == transfer.KindRefused && strings.Contains(err.Error(), "zstd"); got != refused {
+			t.Errorf("API %s: %v", api, err)
+		}
+		if err := s.Close(io.EOF); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestPodmanCannotList plans for a Podman that cannot list its images: of what it has
+// nothing is known. Of Docker it is an error.
+func TestPodmanCannotList(t *testing.T) {
+	for _, podman := range []bool{true, false} {
+		f := newFake()
+		f.podman, f.listFail = podman, true
+		layer := digest.FromBytes(f.layer)
+		o := &transfer.Offer{Images: []transfer.Image{{ID: digest.Digest(f.id()), Config: digest.Digest(f.id()), Layers: []transfer.Layer{{DiffID: layer, Digest: layer, Size: 5}}}}}
+		p, err := docker.NewSink(f.open(t)).Plan(t.Context(), o)
+		if podman && (err != nil || p.Images[0].Status != transfer.Take || p.Images[0].Have[0]) {
+			t.Errorf("Podman: %+v, %v", p, err)
+		}
+		if !podman && transfer.KindOf(err) != transfer.KindEngine {
+			t.Errorf("Docker: %+v, %v", p, err)
+		}
+	}
+}
+
+// TestNoLayers sends an image without layers, whose config is all that there is.
+func TestNoLayers(t *testing.T) {
+	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
+		a, b := pool.get(t, from, "sender"), pool.get(t, to, "receiver")
+		m, _ := versions("nolayers" + from.Name + to.Name)
+		m.Layers, m.Env = nil, []string{"OF=" + m.Ref}
+		load(t, a, m)
+		_, arrivals := copyImages(t, a, b, m.Ref)
+		check(t, b, m, arrivals)
+	})
+}
