@@ -35,6 +35,7 @@ type local struct {
 	asked    string            // what the request called it
 	platform *ocispec.Platform // the one to read of an image with several; nil: all
 	sized    bool              // whether the sizes of its layers are exact
+	note     string            // what its user may not expect, or empty
 }
 
 func (l *local) diffIDs() []digest.Digest {
@@ -104,6 +105,11 @@ func (e *Engine) resolve(ctx context.Context, r store.Request, platform *ocispec
 	}
 	if err != nil {
 		return nil, "", failed("inspect "+r.Image, err)
+	}
+	if e.store == Podman && !isID {
+		if img, err = e.ofList(ctx, query, img, platform); err != nil {
+			return nil, "", err
+		}
 	}
 	if platform != nil {
 		if err := e.pick(r, img, *platform); err != nil {

@@ -28,6 +28,7 @@ type Source struct {
 	// where there is none, or, as unread says, none is served.
 	stored *layout.Source
 	unread error
+	notes  []string
 
 	putLayers map[digest.Digest]ocispec.Descriptor // by DiffID: those that were put after a push
 
@@ -82,6 +83,9 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 	}
 	for i, l := range found {
 		s.found[images[i].ID] = l
+		if l.note != "" {
+			s.notes = append(s.notes, l.note)
+		}
 	}
 	s.Fill(images)
 	return s, store.CheckLimits(images)
@@ -106,13 +110,13 @@ func (s *Source) read(ctx context.Context, content *imageContent, found []*local
 	return store.CheckLimits(s.stored.Images())
 }
 
-// Notes says which platforms the images list that are not there, one line an
-// image.
+// Notes says which platforms the images list that are not there, and what of a
+// Podman manifest list is not sent, one line an image.
 func (s *Source) Notes() []string {
-	if s.stored == nil {
-		return nil
+	if s.stored != nil {
+		return s.stored.Notes()
 	}
-	return s.stored.Notes()
+	return s.notes
 }
 
 // describe says what is known of an image before it is saved. Classic stores and
