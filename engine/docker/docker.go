@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/store"
@@ -153,10 +155,18 @@ func failed(op string, err error) error {
 		return fmt.Errorf("%s: %w", op, context.Canceled)
 	case strings.Contains(err.Error(), "no space left on device"):
 		out.Hint = "free some space for that engine, then repeat: nothing half done was left"
-	case client.IsErrConnectionFailed(err), strings.HasSuffix(err.Error(), "EOF"), strings.Contains(err.Error(), "connection reset"):
+	case wentAway(err):
 		out.Err = fmt.Errorf("the engine went away: %s", cleanMessage(err.Error()))
 	}
 	return out
+}
+
+// wentAway reports whether err is that of a connection which the engine ended or
+// refused. What the engine itself says of an early end, such as that of an archive,
+// is none.
+func wentAway(err error) bool {
+	return client.IsErrConnectionFailed(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // errorText is err as a text alone, without what the client puts in front.

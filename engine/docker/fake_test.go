@@ -37,6 +37,7 @@ type fakeEngine struct {
 	podman      bool
 	api         string // its version; empty: 1.47
 
+	ids   []string        // that a list has
 	here  map[string]bool // names and IDs that inspect knows
 	tags  []string
 	loads int
@@ -82,7 +83,11 @@ func (f *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/images/json" && f.listFail:
 		http.Error(w, `{"message":"reading manifest for image instance"}`, http.StatusInternalServerError)
 	case path == "/images/json":
-		_ = json.NewEncoder(w).Encode([]image.Summary{})
+		list := []image.Summary{}
+		for _, id := range f.ids {
+			list = append(list, image.Summary{ID: id})
+		}
+		_ = json.NewEncoder(w).Encode(list)
 	case strings.HasSuffix(path, "/history"):
 		_ = json.NewEncoder(w).Encode([]image.HistoryResponseItem{{Size: int64(len(f.layer))}})
 	case path == "/images/get":
@@ -199,6 +204,7 @@ func TestBadLoad(t *testing.T) {
 		}, transfer.KindEngine, "failed to extract layer"},
 		"answer cut short":              {func(f *fakeEngine) { f.load = `{"stream":"Loa` }, transfer.KindEngine, "read the engine's answer"},
 		"answer before the archive":     {func(f *fakeEngine) { f.loadEarly, f.load = true, `{"error":"invalid tar"}` }, transfer.KindEngine, "invalid tar"},
+		"an early end that is its own":  {func(f *fakeEngine) { f.load = `{"error":"Error processing tar file(exit status 1): unexpected EOF"}` }, transfer.KindEngine, "load: Error processing"},
 		"other layers":                  {func(f *fakeEngine) { f.loaded = []string{other} }, transfer.KindBroken, "other layers"},
 		"success without an image":      {func(f *fakeEngine) { f.config = []byte(`{"other":1}`) }, transfer.KindEngine, "does not have the image"},
 		"an inspect that fails at once": {func(f *fakeEngine) { f.inspectFail = true }, transfer.KindEngine, "store is on fire"},

@@ -155,7 +155,11 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 		return err
 	}
 	var tags []string
+	starts := 0
 	for _, s := range list {
+		if idPattern.MatchString(name) && strings.HasPrefix(strings.TrimPrefix(s.ID, "sha256:"), strings.TrimPrefix(name, "sha256:")) {
+			starts++
+		}
 		for _, t := range s.RepoTags {
 			if n, perr := store.ParseName(t); perr == nil {
 				tags = append(tags, reference.FamiliarString(n))
@@ -163,6 +167,8 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 		}
 	}
 	switch near := Nearest(name, tags); {
+	case starts > 1:
+		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is the start of %d images' IDs", name, starts), Hint: "give more digits"}
 	case len(near) > 0:
 		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
 	case len(list) == 0:

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -62,4 +63,16 @@ func TestNoLayers(t *testing.T) {
 		_, arrivals := copyImages(t, a, b, m.Ref)
 		check(t, b, m, arrivals)
 	})
+}
+
+// TestAmbiguousID asks for the start of two images' IDs.
+func TestAmbiguousID(t *testing.T) {
+	f := newFake()
+	f.ids = []string{"sha256:abcdef01" + strings.Repeat("0", 56), "sha256:abcdef02" + strings.Repeat("0", 56)}
+	for asked, kind := range map[string]transfer.Kind{"abcdef": transfer.KindUsage, "sha256:abcdef0": transfer.KindUsage, "abcdef1": transfer.KindEngine} {
+		_, err := docker.NewSource(t.Context(), f.open(t), []store.Request{{Image: asked}}, store.SourceOptions{})
+		if transfer.KindOf(err) != kind || kind == transfer.KindUsage && !strings.Contains(err.Error(), "the start of 2 images' IDs") {
+			t.Errorf("%s: %v", asked, err)
+		}
+	}
 }

@@ -72,7 +72,11 @@ func PlanLines(o *transfer.Offer, p *transfer.Plan, there, verb string) []string
 		m := &o.Images[i]
 		switch p.Images[i].Status {
 		case transfer.Whole:
-			out = append(out, fmt.Sprintf("%s: already %s, only to be named", Title(m), there))
+			line := fmt.Sprintf("%s: already %s", Title(m), there)
+			if len(m.Refs) > 0 {
+				line += ", only to be named"
+			}
+			out = append(out, line)
 		case transfer.Take:
 			have, shared, bytes := 0, 0, int64(0)
 			for j, l := range ip.Layers {
