@@ -66,7 +66,17 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	}
 	s := &sending{host: where, verb: "written to " + where, doing: "writing",
 		Transfer: cli.Transfer{Voice: v, Progress: &transfer.Progress{}, Side: "there", Act: "write", Start: start, Host: where}}
-	return s.run(ctx, j, from, file)
+	return repeated(s.run(ctx, j, from, file))
+}
+
+// repeated is the error for blobs that are not what they should be: other than over
+// a broken connection they come again as they are.
+func repeated(err error) error {
+	var e *transfer.Error
+	if errors.As(err, &e) && e.Kind == transfer.KindBroken {
+		return &transfer.Error{Kind: transfer.KindOther, Err: err, Hint: e.Hint}
+	}
+	return err
 }
 
 // readHave reads a list that imgrecv --have printed.

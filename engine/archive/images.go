@@ -284,7 +284,7 @@ func (m *members) unpack(e member, diffID digest.Digest) (int64, error) {
 		return 0, err
 	}
 	defer z.Close()
-	limit := int64(spoolFloor + spoolRatio*e.size)
+	limit := spoolFloor + spoolRatio*e.size
 	sum := diffID.Algorithm().Digester()
 	n, err := io.Copy(sum.Hash(), io.LimitReader(&decodeReader{z, name}, limit+1))
 	switch {

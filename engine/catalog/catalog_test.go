@@ -151,3 +151,19 @@ func TestNames(t *testing.T) {
 		t.Errorf("%v were replaced, the names are %v", replaced, m.list)
 	}
 }
+
+// TestIncomplete asks for an image that has lost its config or a layer: the store's
+// fault, which stays however often it is asked.
+func TestIncomplete(t *testing.T) {
+	for _, lost := range []string{image("a:1", 1).ID(), image("a:1", 1).DiffIDs()[0]} {
+		m := &memory{blobs: map[digest.Digest][]byte{}}
+		if _, err := into(t, m, transfer.Options{}, false, image("a:1", 1)); err != nil {
+			t.Fatal(err)
+		}
+		delete(m.blobs, digest.Digest(lost))
+		_, err := catalog.NewSource(t.Context(), m, m.list, "memory", []store.Request{{Image: "a:1"}}, nil)
+		if transfer.KindOf(err) != transfer.KindEngine {
+			t.Errorf("without %s: %v", lost, err)
+		}
+	}
+}

@@ -61,6 +61,9 @@ func (f *finder) take(ctx context.Context, r store.Request) error {
 	i, ok := f.at[root.Digest]
 	if !ok {
 		items, err := f.reader.Read(ctx, alone(root))
+		if transfer.KindOf(err) == transfer.KindBroken {
+			return &transfer.Error{Kind: transfer.KindEngine, Op: "read " + r.Image, Err: err, Hint: "the image is incomplete in " + f.where}
+		}
 		if err != nil {
 			return store.Failed("read "+r.Image, err)
 		}
