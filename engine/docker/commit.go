@@ -85,7 +85,7 @@ func (s *Sink) entries(l *load, x *transfer.Index) ([]layout.Entry, map[digest.D
 // layers that came without a manifest.
 func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 	if s.e.store == Classic {
-		return x.Images
+		return s.decompressed(x.Images)
 	}
 	out := make([]transfer.IndexImage, 0, len(x.Images))
 	n := 0
@@ -110,6 +110,23 @@ func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 		}
 		m.Layers = layers
 		out = append(out, m)
+	}
+	return out
+}
+
+// decompressed returns the images with those layers that were put decompressed.
+func (s *Sink) decompressed(images []transfer.IndexImage) []transfer.IndexImage {
+	if len(s.unpacked) == 0 {
+		return images
+	}
+	out := slices.Clone(images)
+	for i := range out {
+		out[i].Layers = slices.Clone(out[i].Layers)
+		for j, l := range out[i].Layers {
+			if d, ok := s.unpacked[l.Digest]; ok {
+				out[i].Layers[j] = d
+			}
+		}
 	}
 	return out
 }

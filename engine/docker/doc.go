@@ -29,6 +29,7 @@
 // The package does not know who is at the other end of a transfer, does not
 // write to the screen, starts no engine (see throwaway) and never talks to a
 // registry. It stores nothing on disk but the file system of a flattened
-// container and, one at a time, layers that a classic store or Podman pushes, in
-// temporary files without a name.
+// container and, one at a time, layers that a classic store or Podman pushes and
+// layers that are decompressed for a Docker before 23, in temporary files without a
+// name.
 package docker

@@ -41,6 +41,8 @@ type fakeEngine struct {
 	here  map[string]bool // names and IDs that inspect knows
 	tags  []string
 	loads int
+	// archived is what was loaded last.
+	archived []byte
 }
 
 func newFake() *fakeEngine {
@@ -95,7 +97,7 @@ func (f *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/images/load":
 		f.loads++
 		if !f.loadEarly {
-			_, _ = io.Copy(io.Discard, r.Body)
+			f.archived, _ = io.ReadAll(r.Body)
 			f.here[f.id()] = true // broken or not, as on a containerd store
 		}
 		w.Header().Set("Content-Type", "application/json")

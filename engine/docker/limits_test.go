@@ -1,35 +1,69 @@
 package docker_test
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestZstd offers a layer in zstd to engines that read it and to those that do not:
-// they refuse it in words.
+// TestZstd sends a layer in zstd to engines that read it, as it is, and to those that
+// do not, decompressed.
 func TestZstd(t *testing.T) {
-	for api, refused := range map[string]bool{"1.41": true, "1.42": false} {
+	for api, plain := range map[string]bool{"1.41": true, "1.42": false} {
 		f := newFake()
 		f.api = api
-		s := docker.NewSink(f.open(t))
-		id := digest.Digest(f.id())
-		if _, err := s.Plan(t.Context(), &transfer.Offer{Images: []transfer.Image{{ID: id, Config: id}}}); err != nil {
+		z, err := zstd.NewWriter(nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerZstd, Digest: digest.FromString("layer"), Size: 5}
-		err := s.Put(t.Context(), d, strings.NewReader("layer"))
-		if got := transfer.KindOf(err) == transfer.KindRefused && strings.Contains(err.Error(), "zstd"); got != refused {
-			t.Errorf("API %s: %v", api, err)
+		packed := z.EncodeAll(f.layer, nil)
+		diffID, blob := digest.FromBytes(f.layer), digest.FromBytes(packed)
+		id := digest.Digest(f.id())
+		config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: int64(len(f.config))}
+		layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerZstd, Digest: blob, Size: int64(len(packed))}
+		s := docker.NewSink(f.open(t))
+		o := &transfer.Offer{Images: []transfer.Image{{ID: id, Config: id, Layers: []transfer.Layer{{DiffID: diffID, Digest: blob, Size: layer.Size}}}}}
+		if _, err := s.Plan(t.Context(), o); err != nil {
+			t.Fatal(err)
 		}
-		if err := s.Close(io.EOF); err != nil {
+		// Cut short it is refused, and not kept.
+		if err := s.Put(t.Context(), layer, bytes.NewReader(packed[:len(packed)/2])); plain && transfer.KindOf(err) != transfer.KindBroken {
+			t.Errorf("API %s: cut short: %v", api, err)
+		}
+		if !plain { // what was cut short has ended the load
+			if err := s.Close(io.EOF); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, b := range []struct {
+			d ocispec.Descriptor
+			b []byte
+		}{{layer, packed}, {config, f.config}} {
+			if err := s.Put(t.Context(), b.d, bytes.NewReader(b.b)); err != nil {
+				t.Fatalf("API %s: %v", api, err)
+			}
+		}
+		if _, err := s.Commit(t.Context(), &transfer.Index{Images: []transfer.IndexImage{{ID: id, Config: config, Layers: []ocispec.Descriptor{layer}}}}); err != nil {
+			t.Fatalf("API %s: %v", api, err)
+		}
+		want := blob
+		if plain {
+			want = diffID
+		}
+		if n := bytes.Count(f.archived, []byte(layout.BlobPath(want))); n != 2 { // the member, and in manifest.json
+			t.Errorf("API %s: %s is %d times in the archive", api, want, n)
+		}
+		if err := s.Close(nil); err != nil {
 			t.Error(err)
 		}
 	}

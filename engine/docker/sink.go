@@ -11,8 +11,10 @@ import (
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/rootfs"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -34,6 +36,9 @@ type Sink struct {
 	content *imageContent
 	guard   *layout.Guard
 	load    *load
+	// unpacked has the layers that were put decompressed, by the digests that they
+	// came under.
+	unpacked map[digest.Digest]ocispec.Descriptor
 }
 
 var _ transfer.Sink = (*Sink)(nil)
@@ -44,6 +49,7 @@ func NewSink(e *Engine) *Sink { return &Sink{e: e} }
 // Plan looks which images and layers the engine has.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
 	s.offer, s.whole, s.guard = o, map[digest.Digest]digest.Digest{}, layout.NewGuard(o)
+	s.unpacked = map[digest.Digest]ocispec.Descriptor{}
 	if err := s.list(ctx); err != nil {
 		return nil, err
 	}
@@ -214,9 +220,13 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 		return err
 	}
 	if strings.HasSuffix(desc.MediaType, "zstd") && !s.e.readsZstd() {
-		return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s cannot read layers that are compressed with zstd, such as %s", s.e, desc.Digest),
-			Hint: "build or push the image with gzip layers, or use Docker 23 or newer there"}
+		return s.putUnpacked(ctx, desc, r)
 	}
+	return s.putBlob(ctx, desc, r)
+}
+
+// putBlob writes a blob as it is.
+func (s *Sink) putBlob(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	if s.load == nil {
 		s.load = s.e.startLoad(ctx)
 	}
@@ -224,7 +234,7 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
 	defer stop()
 	src := &transfer.ErrorReader{R: r}
-	err = s.load.Blob(desc.Digest, desc.Size, src)
+	err := s.load.Blob(desc.Digest, desc.Size, src)
 	switch {
 	case err == nil:
 		return nil
@@ -306,6 +316,52 @@ func (s *Sink) vanished(ctx context.Context, err error) string {
 		}
 	}
 	return ""
+}
+
+// What a layer in zstd may grow to: so much in any case, and so many times its size.
+const (
+	unpackFloor = 8 << 30
+	unpackRatio = 200
+)
+
+// maxWindow bounds the memory of a zstd decoder: the zstd program's own limit without
+// --long.
+const maxWindow = 128 << 20
+
+// putUnpacked decompresses a layer into a temporary file, since a tar needs its size
+// first, and writes it as it is then. The engine checks that it has its DiffID.
+func (s *Sink) putUnpacked(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	limit := unpackFloor + unpackRatio*desc.Size
+	plain := &io.LimitedReader{R: z, N: limit}
+	layer, err := rootfs.Spool(ctx, plain)
+	if plain.N == 0 {
+		err = fmt.Errorf("layer %s of %d bytes decompresses to more than %d: not one that is meant to be read", desc.Digest, desc.Size, limit)
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, r) // to its end, where its digest is checked
+	}
+	if layer != nil {
+		defer layer.Close()
+	}
+	if err != nil {
+		return unpacking(desc, err)
+	}
+	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: layer.DiffID, Size: layer.Size}
+	s.unpacked[desc.Digest] = d
+	return s.putBlob(ctx, d, io.NewSectionReader(layer, 0, layer.Size))
+}
+
+// unpacking is the error for a layer that cannot be decompressed.
+func unpacking(desc ocispec.Descriptor, err error) error {
+	if transfer.KindOf(err) != transfer.KindOther {
+		return err
+	}
+	return &transfer.Error{Kind: transfer.KindBroken, Op: "decompress layer " + desc.Digest.String(), Err: err}
 }
 
 // zstdAPI is the API version of Docker 23, the first that reads layers in zstd.
