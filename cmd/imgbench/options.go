@@ -19,8 +19,8 @@ Measures imgsend and imgrecv against "docker save | docker load" and the same
 through ssh, each with and without zstd, between two throwaway engines, and
 prints a Markdown table of medians.
 
-  -from ENGINE      the sending engine, such as classic-20.10, containerd-28.5, or
-                    native-2.1 for containerd by itself, whose images the rivals
+  -from ENGINE      the sending engine: classic-20.10, containerd-28.5, or
+                    native-2.1, containerd by itself, whose images the rivals
                     move with "ctr images export" and "ctr images import"
                     (default: the newest classic one)
   -to ENGINE        the receiving engine (default: as -from)

@@ -39,7 +39,7 @@ func TestRepeatedFlags(t *testing.T) {
 			t.Errorf("--%s once: %v", f.Name, err)
 		}
 	})
-	if want := []string{"forget", "host", "input", "listen", "max-size", "name", "platform", "store"}; !slices.Equal(once, want) {
+	if want := []string{"forget", "host", "input", "listen", "max-size", "name", "namespace", "platform", "store"}; !slices.Equal(once, want) {
 		t.Errorf("given once: %q, want %q", once, want)
 	}
 	if want := []string{"allow", "allow-name", "as"}; !slices.Equal(many, want) {

@@ -39,7 +39,7 @@ func TestRepeatedFlags(t *testing.T) {
 			t.Errorf("--%s once: %v", f.Name, err)
 		}
 	})
-	if want := []string{"author", "compress", "container", "flatten", "forget", "have", "host", "limit", "message", "output", "platform", "store", "to"}; !slices.Equal(once, want) {
+	if want := []string{"author", "compress", "container", "flatten", "forget", "have", "host", "limit", "message", "namespace", "output", "platform", "store", "to"}; !slices.Equal(once, want) {
 		t.Errorf("given once: %q, want %q", once, want)
 	}
 	if want := []string{"as", "change"}; !slices.Equal(many, want) {
