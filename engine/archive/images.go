@@ -49,7 +49,7 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	if index {
 		items, delta, left, err = m.indexed(ctx, o, list)
 	} else {
-		items, err = m.listed(o, list)
+		items, err = m.listed(ctx, o, list)
 	}
 	if err != nil {
 		return nil, err
@@ -154,14 +154,14 @@ func unique(items []layout.Item) error {
 
 // listed returns the images of Docker's manifest.json. The same image may be
 // there more than once.
-func (m *members) listed(o Options, list []layout.DockerImage) ([]layout.Item, error) {
+func (m *members) listed(ctx context.Context, o Options, list []layout.DockerImage) ([]layout.Item, error) {
 	var items []layout.Item
 	at := map[digest.Digest]int{}
 	hashed := map[member]digest.Digest{}
 	var others []string // platforms that are not wanted
 	size := 0
 	for _, d := range list {
-		item, n, err := m.docker(d, hashed)
+		item, n, err := m.docker(ctx, d, o.MaxSpool, hashed)
 		if err != nil {
 			return nil, err
 		}
@@ -192,7 +192,7 @@ func (m *members) listed(o Options, list []layout.DockerImage) ([]layout.Item, e
 var hexName = regexp.MustCompile(`^(?:sha256:)?([0-9a-f]{64})(?:\.json)?$`)
 
 // docker returns one image of manifest.json, and the size of its config.
-func (m *members) docker(d layout.DockerImage, hashed map[member]digest.Digest) (*layout.Item, int, error) {
+func (m *members) docker(ctx context.Context, d layout.DockerImage, maxUnpacked int64, hashed map[member]digest.Digest) (*layout.Item, int, error) {
 	b, err := m.whole(d.Config)
 	if err != nil {
 		return nil, 0, err
@@ -229,7 +229,7 @@ func (m *members) docker(d layout.DockerImage, hashed map[member]digest.Digest) 
 			item.Index.Layers = append(item.Index.Layers, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffIDs[i]})
 			continue
 		}
-		desc, err := m.layer(e, diffIDs[i], hashed)
+		desc, err := m.layer(ctx, e, diffIDs[i], maxUnpacked, hashed)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -246,7 +246,7 @@ func (m *members) docker(d layout.DockerImage, hashed map[member]digest.Digest) 
 // layer describes a layer. What is not compressed has the DiffID as its digest;
 // a compressed one has to be read for its own, once. One that is compressed with
 // bzip2 or xz, which not all stores read, is described decompressed.
-func (m *members) layer(e member, diffID digest.Digest, hashed map[member]digest.Digest) (ocispec.Descriptor, error) {
+func (m *members) layer(ctx context.Context, e member, diffID digest.Digest, maxUnpacked int64, hashed map[member]digest.Digest) (ocispec.Descriptor, error) {
 	head := make([]byte, min(e.size, 6))
 	if _, err := io.ReadFull(m.open(e), head); err != nil {
 		return ocispec.Descriptor{}, broken("layer %s: %w", diffID, early(err))
@@ -256,7 +256,7 @@ func (m *members) layer(e member, diffID digest.Digest, hashed map[member]digest
 		desc.MediaType = ocispec.MediaTypeImageLayer
 		var err error
 		if compressed(head) {
-			desc.Size, err = m.unpack(e, diffID)
+			desc.Size, err = m.unpack(ctx, e, diffID, maxUnpacked)
 		}
 		return desc, err
 	}
@@ -264,7 +264,7 @@ func (m *members) layer(e member, diffID digest.Digest, hashed map[member]digest
 		desc.Digest = d
 		return desc, nil
 	}
-	d, err := digest.FromReader(m.open(e))
+	d, err := digest.FromReader(&countingReader{ctx: ctx, r: m.open(e)})
 	if err != nil {
 		return desc, err
 	}
@@ -274,8 +274,9 @@ func (m *members) layer(e member, diffID digest.Digest, hashed map[member]digest
 }
 
 // unpack has a layer decompressed when it is read, and returns its size then, for
-// which it decompresses it once now. It must have the DiffID.
-func (m *members) unpack(e member, diffID digest.Digest) (int64, error) {
+// which it decompresses it once now. It must have the DiffID, and no more than limit
+// bytes; 0: spoolFloor and spoolRatio bound it.
+func (m *members) unpack(ctx context.Context, e member, diffID digest.Digest, limit int64) (int64, error) {
 	if p, ok := m.packed[diffID]; ok {
 		return p.size, nil
 	}
@@ -284,9 +285,11 @@ func (m *members) unpack(e member, diffID digest.Digest) (int64, error) {
 		return 0, err
 	}
 	defer z.Close()
-	limit := spoolFloor + spoolRatio*e.size
+	if limit == 0 {
+		limit = spoolFloor + spoolRatio*e.size
+	}
 	sum := diffID.Algorithm().Digester()
-	n, err := io.Copy(sum.Hash(), io.LimitReader(&decodeReader{z, name}, limit+1))
+	n, err := io.Copy(sum.Hash(), io.LimitReader(&countingReader{ctx: ctx, r: &decodeReader{z, name}}, limit+1))
 	switch {
 	case err != nil:
 		return 0, err

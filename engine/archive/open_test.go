@@ -473,6 +473,11 @@ func TestPackedLayers(t *testing.T) {
 		if form != "bzip2" && form != "xz" {
 			continue
 		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := archive.Open(ctx, bytes.NewReader(b), archive.Options{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s, cancelled: %v", form, err)
+		}
 		spoiled := rewrite(t, b, func(h *tar.Header, b []byte) []byte {
 			if strings.HasSuffix(h.Name, "layer.tar") {
 				return compressed(t, form, []byte("another layer"))
