@@ -145,3 +145,13 @@ func TestInterrupted(t *testing.T) {
 		checkClean(t, folder)
 	}
 }
+
+// TestNative measures between two containerds, which have no Docker API.
+func TestNative(t *testing.T) {
+	specs := throwawaytest.NativeSpecs(t)
+	o, folder := small(t, "-from", specs[0].Name, "-rivals", "ssh", "-scenarios", "layer,nothing", "-data", "memory")
+	r := measure(t, o, folder)
+	if text := r.markdown(); !strings.Contains(text, "From containerd ") || strings.Contains(text, "Without ") {
+		t.Error(text)
+	}
+}

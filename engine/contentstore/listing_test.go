@@ -126,6 +126,9 @@ func TestLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if l := list(t, s); l.DiffID(a) != id || l.DiffID(itself) != "" || l.DiffID(digest.FromString("absent")) != "" {
+		t.Errorf("%s unpacks to %s, %s to %s", a, l.DiffID(a), itself, l.DiffID(itself))
+	}
 	want := map[digest.Digest]ocispec.Descriptor{
 		itself: {MediaType: ocispec.MediaTypeImageLayer, Digest: itself, Size: int64(len(plain))},
 		id:     {MediaType: ocispec.MediaTypeImageLayerGzip, Digest: a, Size: int64(len(gzipped))},
