@@ -35,7 +35,7 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 		}
 		return s.stored.Export(ctx, o, p, w)
 	}
-	x := &export{s: s, plan: p, w: &sinkWriter{BlobWriter: w}, drop: transfer.Unneeded(o, p), done: map[digest.Digest]*transfer.IndexImage{}}
+	x := &export{s: s, plan: p, w: &transfer.ErrorWriter{W: w}, drop: transfer.Unneeded(o, p), done: map[digest.Digest]*transfer.IndexImage{}}
 	return x.run(ctx, take)
 }
 
@@ -49,24 +49,9 @@ func (s *Source) report(m *transfer.Image, exporter, why string) {
 type export struct {
 	s    *Source
 	plan *transfer.Plan
-	w    *sinkWriter
+	w    *transfer.ErrorWriter                  // its error is one that no other way of exporting can mend
 	drop map[digest.Digest]bool                 // blobs that the sink has, and those that were put
 	done map[digest.Digest]*transfer.IndexImage // by image ID
-}
-
-// A sinkWriter remembers the first failure of the sink, which no other way of
-// exporting can mend.
-type sinkWriter struct {
-	transfer.BlobWriter
-	err error
-}
-
-func (w *sinkWriter) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
-	err := w.BlobWriter.Put(ctx, d, r)
-	if w.err == nil {
-		w.err = err
-	}
-	return err
 }
 
 func (x *export) run(ctx context.Context, take []*transfer.Image) (*transfer.Index, error) {
@@ -114,8 +99,8 @@ func (x *export) push(ctx context.Context, m *transfer.Image) (bool, error) {
 		return true, nil
 	case ctx.Err() != nil:
 		return false, failed("push "+m.Name(), ctx.Err())
-	case x.w.err != nil:
-		return false, x.w.err
+	case x.w.Err != nil:
+		return false, x.w.Err
 	}
 	x.s.report(m, "save", "no push: "+cleanMessage(err.Error()))
 	return false, nil
@@ -180,8 +165,8 @@ func (x *export) save(ctx context.Context, images []*transfer.Image) error {
 	defer body.Close()
 	r := savetar.NewReader(x.s.e.saveFormat(), images, x.drop, x.w)
 	if err := r.Read(ctx, &saveBody{body, op}); err != nil {
-		if x.w.err != nil {
-			return x.w.err
+		if x.w.Err != nil {
+			return x.w.Err
 		}
 		return failed(op, err)
 	}

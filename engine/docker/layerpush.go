@@ -141,7 +141,7 @@ func (x *export) pushLayers(ctx context.Context, m *transfer.Image) error {
 		cancel(err)
 	}()
 	err = p.take(ctx, pushCtx)
-	if cause := context.Cause(pushCtx); err != nil && cause != nil && x.w.err == nil {
+	if cause := context.Cause(pushCtx); err != nil && cause != nil && x.w.Err == nil {
 		err = cause // the first failure, whatever followed from it
 	}
 	cancel(nil)
