@@ -75,7 +75,7 @@ func (b *budget) passes(d ocispec.Descriptor) error {
 		return broken("layer %s of %d bytes was offered with %d", d.Digest, d.Size, size)
 	}
 	if (b.docs[d.Digest] || isDocument(d.MediaType)) && d.Size > MaxDocument {
-		return broken("document %s of %d bytes is over the limit of %d", d.Digest, d.Size, MaxDocument)
+		return tooLarge(d)
 	}
 	if b.bounded && d.Size > b.all {
 		return beyond(d)
@@ -92,6 +92,11 @@ func (b *budget) take(d ocispec.Descriptor) error {
 	}
 	b.most -= d.Size
 	return b.room.take(d.Size)
+}
+
+// tooLarge is the error for a document that no sink takes, however often it comes.
+func tooLarge(d ocispec.Descriptor) error {
+	return &Error{Kind: KindRefused, Err: fmt.Errorf("document %s of %d bytes is over the limit of %d", d.Digest, d.Size, MaxDocument)}
 }
 
 func beyond(d ocispec.Descriptor) error {

@@ -352,7 +352,7 @@ func (x *Index) Validate(o *Offer, p *Plan) error {
 		}
 		for _, d := range docs {
 			if d.Size > MaxDocument {
-				return fmt.Errorf("index has a document of %d bytes, over the limit of %d", d.Size, MaxDocument)
+				return tooLarge(d)
 			}
 		}
 		for _, d := range append(docs, m.Layers...) {

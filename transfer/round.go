@@ -73,7 +73,9 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 		c.report.DryRun = true
 		return nil
 	}
-	if err := index.Validate(o, plan); err != nil {
+	if err := index.Validate(o, plan); KindOf(err) == KindRefused {
+		return err
+	} else if err != nil {
 		return broken("index: %w", err)
 	}
 	if err := w.complete(o, plan, index); err != nil {

@@ -3,6 +3,7 @@ package containerd
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -188,15 +189,18 @@ func (u *unpacker) extract(ctx context.Context, diffIDs []digest.Digest, id stri
 	if got.Digest != want {
 		return broken("the layer %s unpacks to %s, not to %s", blob.Digest, got.Digest, want)
 	}
-	switch err := u.snapshots.Commit(leased, id, key); {
-	case err == nil:
-		committed = true
-	case errdefs.IsAlreadyExists(err):
-		if there, err := u.keep(ctx, id); !there {
-			return failed("keep the snapshot "+id, err)
-		}
-	default:
+	err = u.snapshots.Commit(leased, id, key)
+	committed = err == nil
+	if err != nil && !errdefs.IsAlreadyExists(err) {
 		return failed("commit a snapshot", err)
+	}
+	// The lease may have been followed by another one meanwhile.
+	there, err := u.keep(ctx, id)
+	if err == nil && !there {
+		err = errors.New("it is gone")
+	}
+	if err != nil {
+		return failed("keep the snapshot "+id, err)
 	}
 	_, err = u.store.client.ContentStore().Update(ctx, content.Info{Digest: blob.Digest, Labels: map[string]string{labels.LabelUncompressed: want.String()}},
 		"labels."+labels.LabelUncompressed)

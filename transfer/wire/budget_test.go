@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -60,7 +61,11 @@ func TestMoreThanOffered(t *testing.T) {
 			}
 			dst := newSink()
 			_, err = transfer.Copy(t.Context(), rcv, dst, transfer.Options{})
-			wantErr(t, "receiver", err, transfer.KindBroken, false, test.text)
+			kind := transfer.KindBroken
+			if strings.HasPrefix(test.text, "over the limit") {
+				kind = transfer.KindRefused
+			}
+			wantErr(t, "receiver", err, kind, false, test.text)
 			wantNothing(t, dst)
 			if dst.Puts != 0 {
 				t.Errorf("%d blobs reached the sink", dst.Puts)

@@ -175,8 +175,11 @@ func (r *Reader) blob(ctx context.Context, d digest.Digest, h *tar.Header, body 
 		return err
 	}
 	desc := ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: d, Size: h.Size}
-	if strings.HasSuffix(h.Name, ".json") {
+	switch {
+	case strings.HasSuffix(h.Name, ".json"):
 		desc.MediaType = ocispec.MediaTypeImageConfig
+	case desc.MediaType == ocispec.MediaTypeImageConfig && h.Size > layout.MaxDocument:
+		desc.MediaType = "" // an attestation: a config is never that large
 	}
 	r.blobs[d] = desc
 	if r.drop[d] || r.wanted != nil && !r.wanted[d] {
