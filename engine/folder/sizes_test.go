@@ -4,8 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/folder"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/transfertest"
 )
@@ -18,7 +18,7 @@ func TestOfferedSizes(t *testing.T) {
 	if _, err := transfer.Copy(t.Context(), source(t, pulled, m), sink(t, near), transfer.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	src, err := folder.NewSource(near, []engine.Request{{Image: m.Ref}}, nil)
+	src, err := folder.NewSource(t.Context(), near, []store.Request{{Image: m.Ref}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

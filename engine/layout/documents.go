@@ -103,26 +103,6 @@ func (m *Documents) Below(root digest.Digest) []digest.Digest {
 	return out
 }
 
-// Beside returns the size of everything that the documents list, themselves
-// included, but the layers of doc.
-func (m *Documents) Beside(doc *Document) int64 {
-	counted := map[digest.Digest]bool{}
-	for _, l := range doc.Layers {
-		counted[l.Digest] = true
-	}
-	var n int64
-	for _, d := range m.byDigest {
-		n += d.size
-		for _, b := range append([]ocispec.Descriptor{d.Config}, d.Layers...) {
-			if !counted[b.Digest] {
-				counted[b.Digest] = true
-				n += b.Size
-			}
-		}
-	}
-	return n
-}
-
 // Descriptor returns what describes the document d.
 func (m *Documents) Descriptor(d digest.Digest) (ocispec.Descriptor, bool) {
 	doc := m.byDigest[d]
