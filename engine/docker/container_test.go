@@ -358,27 +358,38 @@ func (b *box) watchPause() func() bool {
 		}
 		return name
 	}
-	reach := func(name string) bool { // reads up to a mark
+	reach := func(name string, within time.Duration) (paused, reached bool) { // reads up to a mark
 		b.t.Helper()
-		paused := false
-		for end := time.After(20 * time.Second); ; {
+		for end := time.After(within); ; {
 			select {
 			case m := <-got:
 				paused = paused || m.Type == events.ContainerEventType && m.Action == events.ActionPause
 				if m.Type == events.ImageEventType && m.Action == events.ActionTag && strings.HasSuffix(m.Actor.Attributes["name"], name) {
-					return paused
+					return paused, true
 				}
 			case err := <-errs:
 				b.t.Fatal(err)
 			case <-end:
-				b.t.Fatal("no more events")
+				return paused, false
 			}
 		}
 	}
-	reach(mark())
+	// Docker answers before it has begun to watch, so that a first mark may be missed.
+	for tries := 20; ; tries-- {
+		if _, reached := reach(mark(), time.Second); reached {
+			break
+		}
+		if tries == 0 {
+			b.t.Fatal("no events")
+		}
+	}
 	return func() bool {
 		b.t.Helper()
 		defer cancel()
-		return reach(mark())
+		paused, reached := reach(mark(), 20*time.Second)
+		if !reached {
+			b.t.Fatal("no more events")
+		}
+		return paused
 	}
 }
