@@ -68,11 +68,7 @@ func (w *writable) Open(ctx context.Context, d digest.Digest) (io.ReadCloser, er
 	if !ok {
 		return nil, unreadable(ctx, d, errdefs.ErrNotFound)
 	}
-	r, err := w.content.Listing.Open(ctx, d)
-	if err != nil {
-		return nil, unreadable(ctx, d, err)
-	}
-	return &reader{ReadCloser: r, ctx: ctx, d: d, left: size}, nil
+	return w.content.OpenBlob(ctx, d, size, unreadable)
 }
 
 // Layers returns the blobs of layers by what they unpack to.

@@ -3,6 +3,7 @@ package contentstore
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -94,6 +95,40 @@ func (l *Listing) Open(ctx context.Context, d digest.Digest) (io.ReadCloser, err
 type blob struct {
 	*bufio.Reader
 	io.Closer
+}
+
+// An ErrorFunc says whose fault it is that a listed blob cannot be read.
+type ErrorFunc func(ctx context.Context, d digest.Digest, err error) error
+
+// OpenBlob opens a blob of this size like [Listing.Open]. What fails from here on, an
+// end before that size included, is what explain makes of it.
+func (l *Listing) OpenBlob(ctx context.Context, d digest.Digest, size int64, explain ErrorFunc) (io.ReadCloser, error) {
+	r, err := l.Open(ctx, d)
+	if err != nil {
+		return nil, explain(ctx, d, err)
+	}
+	return &wholeReader{ReadCloser: r, ctx: ctx, d: d, left: size, explain: explain}, nil
+}
+
+// A wholeReader reads a blob whose size is known.
+type wholeReader struct {
+	io.ReadCloser
+	ctx     context.Context
+	d       digest.Digest
+	left    int64
+	explain ErrorFunc
+}
+
+func (r *wholeReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.left -= int64(n)
+	if err == io.EOF && r.left > 0 {
+		err = fmt.Errorf("it ends %d bytes early", r.left)
+	}
+	if err != nil && err != io.EOF {
+		err = r.explain(r.ctx, r.d, err)
+	}
+	return n, err
 }
 
 // Layers returns the blobs of the layers with these DiffIDs, as far as there are

@@ -63,32 +63,8 @@ type imageContent struct {
 
 // Open opens a blob. What fails from here on is the engine's fault.
 func (c *imageContent) Open(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
-	r, err := c.Listing.Open(ctx, d)
-	if err != nil {
-		return nil, unreadable(ctx, d, err)
-	}
 	size, _ := c.Size(d)
-	return &contentReader{ctx: ctx, ReadCloser: r, d: d, left: size}, nil
-}
-
-// A contentReader reads a blob whose size is known.
-type contentReader struct {
-	io.ReadCloser
-	ctx  context.Context
-	d    digest.Digest
-	left int64
-}
-
-func (r *contentReader) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	r.left -= int64(n)
-	if err == io.EOF && r.left > 0 {
-		err = fmt.Errorf("it ends %d bytes early", r.left)
-	}
-	if err != nil && err != io.EOF {
-		err = unreadable(r.ctx, r.d, err)
-	}
-	return n, err
+	return c.OpenBlob(ctx, d, size, unreadable)
 }
 
 // unreadable is the error for a blob that is listed and cannot be read.
