@@ -49,19 +49,25 @@ func BlobPath(d digest.Digest) string {
 // Blob writes one blob, if it has not been written before; r must have exactly
 // size bytes and is read to its end.
 func (w *Writer) Blob(d digest.Digest, size int64, r io.Reader) error {
-	if w.has[d] {
-		_, err := io.Copy(io.Discard, r)
+	dst, err := w.Begin(d, size)
+	if err != nil {
 		return err
 	}
-	if err := w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: BlobPath(d), Size: size, Mode: 0o444, Format: tar.FormatPAX}); err != nil {
-		return err
-	}
-	n, err := io.Copy(w.tw, r)
+	n, err := io.Copy(dst, r)
 	if err == nil && n != size {
 		err = fmt.Errorf("blob %s of %d bytes has %d", d, size, n)
 	}
-	w.has[d] = true
 	return err
+}
+
+// Begin returns a writer for the size bytes of one blob, which are to be written before
+// the next blob begins. If the blob has been written before, it discards them.
+func (w *Writer) Begin(d digest.Digest, size int64) (io.Writer, error) {
+	if w.has[d] {
+		return io.Discard, nil
+	}
+	w.has[d] = true
+	return w.tw, w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: BlobPath(d), Size: size, Mode: 0o444, Format: tar.FormatPAX})
 }
 
 func (w *Writer) file(name string, v any) error {
