@@ -66,6 +66,12 @@ func Parse(tag string) (o Owner, ok bool) {
 	return o, errors.Join(errs[:]...) == nil && o.PID > 0 && o.PID <= math.MaxInt32 && o.Tag(m[5]) == tag
 }
 
+// Mine reports whether the owner is this process.
+func (o Owner) Mine() bool {
+	boot, ns := Here()
+	return o.Boot == boot && o.NS == ns && o.PID == os.Getpid() && boot != UnknownBoot && ns != 0
+}
+
 // Gone reports whether the owner is surely no more. A process of this boot and PID
 // namespace can be looked for. Any other one may be alive, also where the engine is
 // shared with containers and other hosts, and counts as gone after LeftoverAge.
