@@ -114,6 +114,7 @@ func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report,
 		if err == nil {
 			err = dstErr
 		}
+		err = withKept(err, dst)
 		srcErr := src.Close(cmp.Or(err, c.report.Untold))
 		if err == nil {
 			err = srcErr

@@ -53,6 +53,8 @@ type failure struct {
 	Kind    transfer.Kind `json:"kind"`
 	Message string        `json:"message"`
 	Hint    string        `json:"hint,omitempty"`
+	// Kept is what the receiver's engine keeps for the next try.
+	Kept *transfer.Kept `json:"kept,omitempty"`
 }
 
 func toFailure(err error) failure {
@@ -60,6 +62,9 @@ func toFailure(err error) failure {
 	var e *transfer.Error
 	if errors.As(err, &e) {
 		f.Hint = e.Hint
+	}
+	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
+		f.Kept = &k.Kept
 	}
 	// A frame has a limit, and nobody reads more than this.
 	f.Message = clip(f.Message, 8<<10)
@@ -73,6 +78,9 @@ func (f failure) err() error {
 	case transfer.KindUsage, transfer.KindRefused, transfer.KindEngine, transfer.KindBroken, transfer.KindInterrupted:
 	default:
 		e.Kind = transfer.KindOther
+	}
+	if f.Kept != nil {
+		return &transfer.KeptError{Err: e, Kept: *f.Kept}
 	}
 	return e
 }
