@@ -15,23 +15,58 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// commitLoad ends the load and verifies its images. It returns their IDs by the
+// commitLoads ends the loads and verifies the images. It returns their IDs by the
 // offered ones, and which of them the engine did not have before. When it fails,
 // these are removed again.
-func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
-	if s.load == nil { // every blob was here, even the config
-		s.load = s.e.startLoad(ctx)
+func (s *Sink) commitLoads(ctx context.Context, x *transfer.Index) (ids map[digest.Digest]digest.Digest, fresh []digest.Digest, err error) {
+	t := s.loads
+	if t.retry != "" {
+		return nil, nil, nil
 	}
-	l := s.load
-	entries, ids, err := s.entries(l, x)
+	if t.begun < len(t.prefixes) {
+		t.retry = "a layer came under another digest than it was offered with"
+		return nil, nil, nil
+	}
+	if err := t.wait(ctx); err != nil {
+		return nil, nil, err
+	}
+	ids = map[digest.Digest]digest.Digest{}
+	images := s.archived(x)
+	for _, st := range t.last {
+		loaded, isNew, lerr := s.commitLoad(ctx, st, images[:len(st.images)])
+		images = images[len(st.images):]
+		maps.Copy(ids, loaded)
+		fresh = append(fresh, isNew...)
+		if err = lerr; err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = s.verifyAll(ctx, ids)
+	}
 	if err != nil {
-		return nil, nil, failed("load", l.failure(ctx, err))
+		s.discard(ctx, fresh)
+		return nil, nil, failed("load", err)
+	}
+	return ids, fresh, nil
+}
+
+// commitLoad ends one of the last loads. It returns the IDs that its images have by the
+// offered ones, and which of them the engine did not have before, also if it fails.
+func (s *Sink) commitLoad(ctx context.Context, st *stage, images []transfer.IndexImage) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
+	if st.load == nil { // every blob was here, even the config
+		st.load = s.e.startLoad(ctx)
+	}
+	l := st.load
+	entries, ids, err := s.entries(l, images)
+	if err != nil {
+		return nil, nil, l.failure(ctx, err)
 	}
 	fresh, err := s.fresh(ctx, ids)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.load = nil // from here on it is ended here
+	st.load = nil // from here on it is ended here
 	err = l.Finish(entries)
 	if err == nil {
 		err = l.pw.Close()
@@ -45,20 +80,12 @@ func (s *Sink) commitLoad(ctx context.Context, x *transfer.Index) (map[digest.Di
 		err = ctx.Err()
 	}
 	l.cancel()
-	if err == nil {
-		err = s.verifyAll(ctx, ids)
-	}
-	if err != nil {
-		s.discard(ctx, fresh)
-		return nil, nil, failed("load", err)
-	}
-	return ids, fresh, nil
+	return ids, fresh, err
 }
 
 // entries returns what the archive lists, without names, and the IDs that the
 // images will have. Manifests that no blob brought are written into the load.
-func (s *Sink) entries(l *load, x *transfer.Index) ([]layout.Entry, map[digest.Digest]digest.Digest, error) {
-	images := s.archived(x)
+func (s *Sink) entries(l *load, images []transfer.IndexImage) ([]layout.Entry, map[digest.Digest]digest.Digest, error) {
 	entries := make([]layout.Entry, len(images))
 	ids := map[digest.Digest]digest.Digest{}
 	for i := range images {

@@ -131,6 +131,9 @@ func (e *Engine) Where() string {
 // Kind returns how the engine keeps images.
 func (e *Engine) Kind() Kind { return e.store }
 
+// oneImagePerLoad reports whether the engine loads one image of an OCI archive only.
+func (e *Engine) oneImagePerLoad() bool { return e.store == Podman }
+
 // Platform returns what the engine's host runs.
 func (e *Engine) Platform() ocispec.Platform { return e.platform }
 

@@ -19,7 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Sink takes images into an engine: blobs go straight into one load, without
+// A Sink takes images into an engine: blobs go straight into loads, without
 // a name; what was loaded is verified, and only then named.
 type Sink struct {
 	// NoClobber refuses names that stand for another image here.
@@ -35,7 +35,10 @@ type Sink struct {
 	// other stores, and where it is not served.
 	content *imageContent
 	guard   *layout.Guard
-	load    *load
+	loads   *staging        // of this round
+	arrived bool            // this round's images have arrived
+	stayed  []digest.Digest // prefixes of earlier rounds
+	kept    transfer.Kept
 	// unpacked has the layers that were put decompressed, by the digests that they
 	// came under.
 	unpacked map[digest.Digest]ocispec.Descriptor
@@ -48,13 +51,14 @@ func NewSink(e *Engine) *Sink { return &Sink{e: e} }
 
 // Plan looks which images and layers the engine has.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	s.endLoads(cleanupTime) // of the round before
 	s.offer, s.whole, s.guard = o, map[digest.Digest]digest.Digest{}, layout.NewGuard(o)
 	s.unpacked = map[digest.Digest]ocispec.Descriptor{}
 	if err := s.list(ctx); err != nil {
 		return nil, err
 	}
 	s.plan = &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
-	var take, later []int // places in the offer
+	var take []int // places in the offer
 	for i := range o.Images {
 		m := &o.Images[i]
 		for _, ref := range m.Refs {
@@ -73,19 +77,15 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		case id != "":
 			s.whole[m.ID] = id
 			s.plan.Images[i].Status = transfer.Whole
-		case s.e.store == Podman && len(take) > 0:
-			// Podman loads one image from an OCI archive.
-			s.plan.Images[i].Status = transfer.Later
-			later = append(later, i)
 		default:
 			s.plan.Images[i].Status = transfer.Take
 			take = append(take, i)
 		}
 	}
-	if err := s.planLayers(ctx, append(take, later...)); err != nil {
+	if err := s.planLayers(ctx, take); err != nil {
 		return nil, err
 	}
-	return s.plan, nil
+	return s.plan, s.startLoads(ctx)
 }
 
 // planLayers completes the plan of the images with these places in the offer
@@ -222,31 +222,67 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	if strings.HasSuffix(desc.MediaType, "zstd") && !s.e.readsZstd() {
 		return s.putUnpacked(ctx, desc, r)
 	}
-	return s.putBlob(ctx, desc, r)
+	return s.putBlob(ctx, desc.Digest, desc, r)
 }
 
-// putBlob writes a blob as it is.
-func (s *Sink) putBlob(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
-	if s.load == nil {
-		s.load = s.e.startLoad(ctx)
+// putBlob writes a blob, which came under the digest offered, into the loads that need
+// it.
+func (s *Sink) putBlob(ctx context.Context, offered digest.Digest, desc ocispec.Descriptor, r io.Reader) error {
+	if err := s.loads.failed(); err != nil {
+		if s.loads.retry == "" {
+			s.loads.retry = s.vanished(ctx, err)
+		}
+		if s.loads.retry == "" {
+			return err
+		}
+		_, err := io.Copy(io.Discard, r)
+		return err
 	}
-	body := s.load.pw
-	stop := context.AfterFunc(ctx, func() { _ = body.Close() })
-	defer stop()
 	src := &transfer.ErrorReader{R: r}
-	err := s.load.Blob(desc.Digest, desc.Size, src)
+	var into []io.Writer
+	var broken *load
+	for _, st := range s.loads.of(offered) {
+		if st.load == nil {
+			st.load = s.e.startLoad(ctx)
+		}
+		l := st.load
+		stop := context.AfterFunc(ctx, func() { _ = l.pw.Close() })
+		defer stop()
+		w, err := l.Begin(desc.Digest, desc.Size)
+		if err != nil {
+			return s.putFailed(ctx, l, err)
+		}
+		into = append(into, writerFunc(func(p []byte) (int, error) {
+			n, err := w.Write(p)
+			if err != nil {
+				broken = l
+			}
+			return n, err
+		}))
+	}
+	_, err := io.Copy(io.MultiWriter(into...), src)
 	switch {
 	case err == nil:
-		return nil
+		return s.came(offered, desc)
 	case src.Err != nil:
 		return src.Err
-	case ctx.Err() != nil:
-		return ctx.Err()
 	}
-	return failed("load", s.load.failure(ctx, err))
+	return s.putFailed(ctx, broken, err)
 }
 
-// Commit ends the load, verifies what it made, and names it.
+// putFailed returns why a write into a load failed.
+func (s *Sink) putFailed(ctx context.Context, l *load, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return failed("load", l.failure(ctx, err))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// Commit ends the loads, verifies what they made, and names it.
 func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
 	if err := s.guard.Check(x); err != nil {
 		return nil, err
@@ -254,11 +290,14 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 	ids := s.whole
 	var fresh []digest.Digest
 	if len(x.Images) > 0 {
-		loaded, isNew, err := s.commitLoad(ctx, x)
-		if err != nil {
-			if reason := s.vanished(ctx, err); reason != "" {
-				return &transfer.Outcome{Retry: reason}, nil
-			}
+		loaded, isNew, err := s.commitLoads(ctx, x)
+		if err != nil && s.loads.retry == "" {
+			s.loads.retry = s.vanished(ctx, err)
+		}
+		switch {
+		case s.loads.retry != "":
+			return &transfer.Outcome{Retry: s.loads.retry}, nil
+		case err != nil:
 			return nil, err
 		}
 		fresh = isNew
@@ -276,15 +315,18 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		s.discard(ctx, fresh)
 		return left, err
 	}
+	s.arrived = true
 	return out, nil
 }
 
-// Close ends what a failed round left open.
-func (s *Sink) Close(error) error {
-	if s.load != nil {
-		s.load.abort(context.Background())
-		s.load = nil
+// Close ends what a failed round left open, and removes the prefixes that are of no
+// use any more.
+func (s *Sink) Close(err error) error {
+	grace := cleanupTime
+	if transfer.KindOf(err) == transfer.KindInterrupted {
+		grace = interruptTime
 	}
+	s.endLoads(grace)
 	return nil
 }
 
@@ -353,7 +395,7 @@ func (s *Sink) putUnpacked(ctx context.Context, desc ocispec.Descriptor, r io.Re
 	}
 	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: layer.DiffID, Size: layer.Size}
 	s.unpacked[desc.Digest] = d
-	return s.putBlob(ctx, d, io.NewSectionReader(layer, 0, layer.Size))
+	return s.putBlob(ctx, desc.Digest, d, io.NewSectionReader(layer, 0, layer.Size))
 }
 
 // unpacking is the error for a layer that cannot be decompressed.

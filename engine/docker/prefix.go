@@ -1,0 +1,187 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/imgsend/imgsend/engine/internal/owner"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// prefixLabel is the label of a prefix, an image without a name that holds the lowest
+// layers of one. Its value is the tag of the owner who loaded it.
+const prefixLabel = "imgsend.prefix"
+
+// takesPrefixes reports whether prefixes of an image can be loaded. A containerd store
+// unpacks images for its host, which it would not do with this one otherwise; and
+// Docker 29 lists no image without a name that is for another platform, so that
+// nobody would find its prefixes again.
+func (e *Engine) takesPrefixes(m *transfer.Image) bool {
+	return e.store != Containerd || layout.Matches(m.Platform, e.platform)
+}
+
+// prefix composes the image of a prefix. It is for the engine's platform, whatever its
+// layers are for, and no two have the same ID.
+func (s *Sink) prefix(st *stage) (config []byte, m *transfer.IndexImage, err error) {
+	offered := &s.offer.Images[st.images[0]]
+	created := time.Now().UTC()
+	config, err = json.Marshal(ocispec.Image{
+		Created:  &created,
+		Platform: s.e.platform,
+		Config:   ocispec.ImageConfig{Labels: map[string]string{prefixLabel: owner.Tag()}},
+		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: offered.DiffIDs()[:st.depth]},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	m = &transfer.IndexImage{Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}}
+	for _, l := range offered.Layers[:st.depth] {
+		d, known := s.loads.blobs[l.Digest]
+		if !known {
+			d = s.here(l.DiffID, ocispec.Descriptor{Digest: l.Digest, Size: l.Size})
+		}
+		m.Layers = append(m.Layers, d)
+	}
+	st.id = m.Config.Digest
+	if s.e.store == Containerd {
+		_, root, err := layout.Compose(m)
+		st.id = root.Digest
+		return config, m, err
+	}
+	return config, m, nil
+}
+
+// endLoads ends the loads of a round. Of an image that did not arrive the largest prefix
+// that was loaded stays for the next try, and is found present then. The others are
+// removed; if the images have arrived, also what earlier tries kept of them.
+func (s *Sink) endLoads(grace time.Duration) {
+	t := s.loads
+	if t == nil {
+		return
+	}
+	s.loads = nil
+	t.close(grace)
+	stay := map[int]*stage{}
+	var gone []digest.Digest
+	for _, st := range t.prefixes {
+		if st.err != nil || st.id == "" {
+			continue
+		}
+		if i := st.images[0]; !st.holds && !s.arrived {
+			stay[i], st = st, stay[i] // the larger one
+		}
+		if st != nil {
+			gone = append(gone, st.id)
+		}
+	}
+	s.kept = transfer.Kept{}
+	for i, st := range stay {
+		s.stayed = append(s.stayed, st.id)
+		for j, l := range s.offer.Images[i].Layers {
+			if s.plan.Images[i].Have[j] {
+				continue
+			}
+			s.kept.Of++
+			if j < st.depth {
+				s.kept.Layers++
+				s.kept.Bytes += l.Size
+			}
+		}
+	}
+	if s.arrived {
+		gone = append(gone, s.stayed...)
+	}
+	ctx, cancel := cleanupContext(context.Background())
+	defer cancel()
+	s.removePrefixes(ctx, gone)
+}
+
+// Kept says what the engine has of a failed transfer for the next try.
+func (s *Sink) Kept() transfer.Kept { return s.kept }
+
+// A kept is a prefix that is in an engine.
+type kept struct {
+	image.Summary
+	owner owner.Owner
+}
+
+// prefixes lists the prefixes in the engine that nobody has named.
+func (e *Engine) prefixes(ctx context.Context) ([]kept, error) {
+	list, err := e.api.ImageList(ctx, image.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", prefixLabel))})
+	if err != nil {
+		return nil, err
+	}
+	var out []kept
+	for _, s := range list {
+		if o, ok := owner.Parse(s.Labels[prefixLabel]); ok && !named(s) {
+			out = append(out, kept{s, o})
+		}
+	}
+	return out, nil
+}
+
+// named reports whether an image has a name. Docker before 25 lists "<none>:<none>".
+func named(s image.Summary) bool {
+	return slices.ContainsFunc(s.RepoTags, func(ref string) bool { return ref != "<none>:<none>" })
+}
+
+// removePrefixes removes the prefixes with these IDs, and if the images have arrived
+// those of them that this process, which receives one transfer at a time, or gone owners
+// kept.
+func (s *Sink) removePrefixes(ctx context.Context, own []digest.Digest) {
+	if len(own) == 0 && !s.arrived {
+		return
+	}
+	list, err := s.e.prefixes(ctx)
+	if err != nil {
+		return
+	}
+	now := time.Now()
+	for _, k := range list {
+		id := digest.Digest(k.ID)
+		if slices.Contains(own, id) || s.arrived && (k.owner.Mine() || k.owner.Gone(now)) && s.arrivedOver(ctx, id) {
+			_, _ = s.e.api.ImageRemove(ctx, k.ID, image.RemoveOptions{})
+		}
+	}
+}
+
+// arrivedOver reports whether an offered image has the layers of the image id as its
+// lowest ones.
+func (s *Sink) arrivedOver(ctx context.Context, id digest.Digest) bool {
+	l, err := s.e.find(ctx, id.String())
+	if err != nil {
+		return false
+	}
+	ids := l.diffIDs()
+	return slices.ContainsFunc(s.offer.Images, func(m transfer.Image) bool {
+		return len(m.Layers) >= len(ids) && slices.Equal(m.DiffIDs()[:len(ids)], ids)
+	})
+}
+
+// sweepPrefixes removes prefixes that are in nobody's use: of failed transfers a day
+// ago, or, with all, of every owner that is gone. It returns what it removed.
+func (e *Engine) sweepPrefixes(ctx context.Context, all bool) (removed []kept, err error) {
+	list, err := e.prefixes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	for _, k := range list {
+		old := now.Sub(time.Unix(k.owner.Since, 0)) > owner.LeftoverAge
+		if !k.owner.Gone(now) || !all && !old {
+			continue
+		}
+		if _, err := e.api.ImageRemove(ctx, k.ID, image.RemoveOptions{}); err != nil {
+			return removed, failed("remove "+k.ID, err)
+		}
+		removed = append(removed, k)
+	}
+	return removed, nil
+}

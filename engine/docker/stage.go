@@ -1,0 +1,352 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// An engine applies the layers of a load after it has taken all of it. So that it
+// applies layers while later ones are on their way, a transfer is several loads
+// that are open at once, each an image of the lowest layers of an offered one and
+// without a name: a prefix. The offered images are the last loads. A layer goes into
+// the first load that needs it, whenever it comes; a load ends when it has its
+// layers and the one before it has been answered, whose layers it may leave out.
+//
+// What was loaded stays when the transfer fails, and is present at the next try; see
+// [Engine.sweepPrefixes].
+
+const (
+	// interruptTime is for how long an interrupted transfer waits for loads that are only
+	// to be answered.
+	interruptTime = 2 * time.Second
+	// leastStage is the least size of the layers of one load, in bytes, where there
+	// are several: each costs the engine some 0.1 s.
+	leastStage = 32 << 20
+	// mostStages is about how many loads one image is divided into at most.
+	mostStages = 8
+)
+
+// A stage is one load of a transfer.
+type stage struct {
+	// images are the places of its images in the offer, of which it has the lowest depth
+	// layers. Only the last loads have several, and all layers.
+	images []int
+	depth  int
+	holds  bool                   // it has nothing that was not here
+	await  map[digest.Digest]bool // blobs that are to come, and belong here
+	load   *load                  // nil until it is needed
+
+	// Of a prefix:
+	id   digest.Digest // what the engine will call it
+	done chan struct{} // closed when the engine has answered, or will not
+	err  error
+}
+
+// A staging is the loads of one round.
+type staging struct {
+	prefixes []*stage
+	begun    int                                  // how many prefixes have all their layers and are ending
+	last     []*stage                             // the offered images
+	blobs    map[digest.Digest]ocispec.Descriptor // layers of prefixes, as they are here or were put
+	retry    string                               // why the round is to be repeated; what comes is not looked at any more
+
+	ctx    context.Context // of the ends of the prefixes, which wait for each other
+	cancel context.CancelFunc
+}
+
+func newStaging(ctx context.Context) *staging {
+	t := &staging{blobs: map[digest.Digest]ocispec.Descriptor{}}
+	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return t
+}
+
+// startLoads divides a round into loads, by the sizes that the offer claims. Where much
+// is to come and the lowest layers are here, it loads the prefix of just these first:
+// that proves that they are here, and keeps them here. If that fails, the plan has none.
+func (s *Sink) startLoads(ctx context.Context) error {
+	s.arrived = false
+	s.loads = newStaging(ctx)
+	if s.offer.DryRun {
+		return nil
+	}
+	if err := s.hold(ctx); err != nil {
+		s.endLoads(0)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for i := range s.plan.Images {
+			clear(s.plan.Images[i].Have)
+		}
+		s.loads = newStaging(ctx)
+	}
+	t := s.loads
+	loaded := map[place]bool{} // layers that have their load
+	for i, ip := range s.plan.Images {
+		if m := &s.offer.Images[i]; ip.Status == transfer.Take && s.takesPrefixes(m) {
+			t.divide(i, m, ip.Have, loaded)
+		}
+	}
+	for i, ip := range s.plan.Images {
+		if ip.Status != transfer.Take {
+			continue
+		}
+		if len(t.last) == 0 || s.e.oneImagePerLoad() {
+			t.last = append(t.last, &stage{await: map[digest.Digest]bool{}})
+		}
+		st, m := t.last[len(t.last)-1], &s.offer.Images[i]
+		st.images = append(st.images, i)
+		st.await[m.Config], st.await[m.Root] = true, true
+		for j, p := range places(m) {
+			if !ip.Have[j] && !loaded[p] {
+				st.await[p.blob], loaded[p] = true, true
+			}
+		}
+		delete(st.await, "") // what is not known before it comes
+	}
+	return nil
+}
+
+// hold loads the prefixes of layers that are here.
+func (s *Sink) hold(ctx context.Context) error {
+	t := s.loads
+	held := map[place]bool{}
+	for i, ip := range s.plan.Images {
+		m := &s.offer.Images[i]
+		if ip.Status != transfer.Take || !s.takesPrefixes(m) {
+			continue
+		}
+		var missing int64
+		for j, l := range m.Layers {
+			if !ip.Have[j] {
+				missing += l.Size
+			}
+		}
+		depth := slices.Index(ip.Have, false)
+		if depth <= 0 || missing < leastStage {
+			continue
+		}
+		for j, l := range m.Layers {
+			if ip.Have[j] && m.Root != "" && s.content != nil {
+				blob, err := s.content.Describe(ctx, l.Digest)
+				if err != nil {
+					return err
+				}
+				t.blobs[l.Digest] = blob
+			}
+		}
+		if top := places(m)[depth-1]; !held[top] {
+			held[top] = true
+			t.prefixes = append(t.prefixes, &stage{images: []int{i}, depth: depth, holds: true, load: s.e.startLoad(ctx), done: make(chan struct{})})
+		}
+	}
+	if err := s.endFilled(); err != nil {
+		return err
+	}
+	return t.wait(ctx)
+}
+
+// takesPrefixes reports whether prefixes of an image are loaded. A repeated round has
+// none: it must not depend on anything.
+func (s *Sink) takesPrefixes(m *transfer.Image) bool {
+	return !s.offer.Full && s.e.takesPrefixes(m)
+}
+
+// divide adds the prefixes of the image m at place i, whose layers are here as have
+// says.
+func (t *staging) divide(i int, m *transfer.Image, have []bool, loaded map[place]bool) {
+	keys := places(m)
+	missing := func(j int) bool { return !have[j] && !loaded[keys[j]] }
+	var left int64
+	for j, l := range m.Layers {
+		if missing(j) {
+			left += l.Size
+		}
+	}
+	size := max(leastStage, left/mostStages)
+	var run int64
+	begin := func() *stage {
+		return &stage{images: []int{i}, await: map[digest.Digest]bool{}, done: make(chan struct{})}
+	}
+	st := begin()
+	var held []place
+	for j, l := range m.Layers {
+		if !missing(j) {
+			continue
+		}
+		if l.Digest == "" {
+			return // it cannot be told where it belongs when it comes
+		}
+		st.await[l.Digest] = true
+		held = append(held, keys[j])
+		run, left = run+l.Size, left-l.Size
+		if run < size || left < leastStage {
+			continue
+		}
+		for _, k := range held {
+			loaded[k] = true
+		}
+		st.depth = j + 1
+		t.prefixes = append(t.prefixes, st)
+		st, run, held = begin(), 0, nil
+	}
+}
+
+// A place is a blob at its place in a chain of layers: a classic store knows a layer
+// only on top of those below it.
+type place struct{ chain, blob digest.Digest }
+
+func places(m *transfer.Image) []place {
+	out := make([]place, len(m.Layers))
+	for j, chain := range identity.ChainIDs(m.DiffIDs()) {
+		out[j] = place{chain, m.Layers[j].Digest}
+	}
+	return out
+}
+
+// of returns the loads into which a blob goes. One that no load awaits, such as an
+// attestation, goes into the last ones.
+func (t *staging) of(d digest.Digest) []*stage {
+	var out []*stage
+	for _, st := range slices.Concat(t.prefixes, t.last) {
+		if st.await[d] {
+			out = append(out, st)
+		}
+	}
+	if len(out) == 0 {
+		return t.last
+	}
+	return out
+}
+
+// failed returns the first failure of a prefix that has been answered.
+func (t *staging) failed() error {
+	for _, st := range t.prefixes[:t.begun] {
+		select {
+		case <-st.done:
+			if st.err != nil {
+				return st.err
+			}
+		default:
+		}
+	}
+	return nil
+}
+
+// wait waits for all prefixes that are ending.
+func (t *staging) wait(ctx context.Context) error {
+	for _, st := range t.prefixes[:t.begun] {
+		if err := st.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ends what is still open, and returns when that has ended. Prefixes that have all
+// their layers get this long to be loaded.
+func (t *staging) close(grace time.Duration) {
+	for _, st := range slices.Concat(t.prefixes[t.begun:], t.last) {
+		if st.load != nil {
+			st.load.abort(context.Background())
+		}
+	}
+	stop := time.AfterFunc(grace, t.cancel)
+	defer stop.Stop()
+	for _, st := range t.prefixes[:t.begun] {
+		<-st.done
+	}
+	t.cancel()
+}
+
+// came notes that a layer has been put that was offered as d.
+func (s *Sink) came(d digest.Digest, blob ocispec.Descriptor) error {
+	for _, st := range s.loads.prefixes {
+		if st.await[d] {
+			delete(st.await, d)
+			s.loads.blobs[d] = blob
+		}
+	}
+	return s.endFilled()
+}
+
+// endFilled begins to end the prefixes that have all their layers, in their order.
+func (s *Sink) endFilled() error {
+	t := s.loads
+	for t.begun < len(t.prefixes) && len(t.prefixes[t.begun].await) == 0 {
+		st := t.prefixes[t.begun]
+		config, m, err := s.prefix(st)
+		if err != nil {
+			return err
+		}
+		var before *stage
+		if t.begun > 0 {
+			before = t.prefixes[t.begun-1]
+		}
+		t.begun++
+		go func() {
+			defer close(st.done)
+			st.err = s.endPrefix(t.ctx, st, before, config, m)
+		}()
+	}
+	return nil
+}
+
+// endPrefix ends the load of a prefix when the one before it is there, and waits for
+// the engine's answer.
+func (s *Sink) endPrefix(ctx context.Context, st, before *stage, config []byte, m *transfer.IndexImage) error {
+	err := before.wait(ctx)
+	if err == nil {
+		if err = st.load.image(config, m); err != nil {
+			err = st.load.failure(ctx, err)
+		} else {
+			err = st.load.answer(ctx)
+		}
+	}
+	if err == nil {
+		st.load.cancel()
+		return nil
+	}
+	st.load.abort(ctx)
+	s.discardOne(ctx, st.id) // a containerd store has been seen to keep what it could not unpack
+	return failed(fmt.Sprintf("load the lowest %d layers of %s", st.depth, s.offer.Images[st.images[0]].Name()), err)
+}
+
+// wait waits until the prefix has been loaded, and returns why it was not. There is
+// nothing to wait for before the first one, which is nil.
+func (st *stage) wait(ctx context.Context) error {
+	if st == nil {
+		return nil
+	}
+	select {
+	case <-st.done:
+		return st.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// image writes a config, a manifest that is composed of m, and the metadata that
+// makes an image of them, and ends the archive.
+func (l *load) image(config []byte, m *transfer.IndexImage) error {
+	if err := l.Blob(m.Config.Digest, m.Config.Size, bytes.NewReader(config)); err != nil {
+		return err
+	}
+	root, err := layout.Root(m, func(d ocispec.Descriptor, r io.Reader) error { return l.Blob(d.Digest, d.Size, r) })
+	if err != nil {
+		return err
+	}
+	if err := l.Finish([]layout.Entry{{Root: root, Config: m.Config.Digest, Layers: m.Layers}}); err != nil {
+		return err
+	}
+	return l.pw.Close()
+}
