@@ -159,7 +159,7 @@ func (r *room) refuse(what string) error {
 }
 
 // expected returns the bytes that o will bring, as far as it says so: those of
-// each layer that the sink lacks, once, in this round and in later ones.
+// each layer that the sink lacks, once.
 func expected(o *Offer, p *Plan) int64 {
 	var n int64
 	counted := map[digest.Digest]bool{}

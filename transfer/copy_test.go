@@ -30,7 +30,7 @@ func TestUnneeded(t *testing.T) {
 	p := &transfer.Plan{Images: []transfer.ImagePlan{
 		{Status: transfer.Take, Have: []bool{true, true}},
 		{Status: transfer.Take, Have: []bool{true, false}},
-		{Status: transfer.Later},
+		{Status: transfer.Whole},
 	}}
 	if got, want := transfer.Unneeded(o, p), map[digest.Digest]bool{a: true}; !maps.Equal(got, want) {
 		t.Errorf("unneeded %v, want %v", got, want)

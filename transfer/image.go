@@ -86,7 +86,6 @@ type Status string
 const (
 	Whole Status = "whole" // already there, only the names are missing
 	Take  Status = "take"  // to be exported now
-	Later Status = "later" // to be offered again in the next round
 )
 
 // A Plan is a sink's answer to an [Offer], image by image in its order.
@@ -104,8 +103,7 @@ type Plan struct {
 type ImagePlan struct {
 	Status Status `json:"status"`
 	// Have says for each layer, bottom first, whether the sink has it. What it
-	// has it keeps until the round is over. For [Take]; for [Later] it may be
-	// absent, and tells the source what it will be asked for.
+	// has it keeps until the round is over. For [Take].
 	Have []bool `json:"have,omitempty"`
 }
 
@@ -262,11 +260,11 @@ func validName(ref string) error {
 	return nil
 }
 
-// Validate reports whether out is well formed and can be the outcome of what p takes of o: every
-// image that is not for later arrived once, and no other; each has names if it
-// was offered with some, and no more than these and one. Which names they are
-// is up to the sink, whose user may have renamed the image.
-func (out *Outcome) Validate(o *Offer, p *Plan) error {
+// Validate reports whether out is well formed and can be the outcome of o: every image
+// arrived once, and no other; each has names if it was offered with some, and no more
+// than these and one. Which names they are is up to the sink, whose user may have
+// renamed the image.
+func (out *Outcome) Validate(o *Offer) error {
 	if err := out.WellFormed(); err != nil {
 		return err
 	}
@@ -278,9 +276,8 @@ func (out *Outcome) Validate(o *Offer, p *Plan) error {
 	}
 	due := map[digest.Digest][]*Image{}
 	for i := range o.Images {
-		if m := &o.Images[i]; p.Images[i].Status != Later {
-			due[m.ID] = append(due[m.ID], m)
-		}
+		m := &o.Images[i]
+		due[m.ID] = append(due[m.ID], m)
 	}
 	for i := range out.Images {
 		a := &out.Images[i]
@@ -307,23 +304,16 @@ func (p *Plan) Validate(o *Offer) error {
 	if len(p.Images) != len(o.Images) {
 		return fmt.Errorf("answer for %d of %d images", len(p.Images), len(o.Images))
 	}
-	moves := false
 	for i, ip := range p.Images {
 		switch ip.Status {
 		case Take:
 			if len(ip.Have) != len(o.Images[i].Layers) {
 				return fmt.Errorf("answer for %d of %d layers", len(ip.Have), len(o.Images[i].Layers))
 			}
-			moves = true
 		case Whole:
-			moves = true
-		case Later:
 		default:
 			return fmt.Errorf("unknown status %.20q", ip.Status)
 		}
-	}
-	if !moves {
-		return fmt.Errorf("answer takes no image")
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if out.Retry != "" && o.Full {
 		return broken("asked for a second retry: %s", out.Retry)
 	}
-	if err := out.Validate(o, plan); err != nil {
+	if err := out.Validate(o); err != nil {
 		return broken("result: %w", err)
 	}
 	if c.again = out.Retry != ""; c.again {
@@ -117,10 +117,6 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	c.report.Skipped += w.skipped(index) + whole
 	c.arrived = true
 	for i, a := range arrivals(o, out) {
-		if a == nil {
-			c.arrived = false
-			continue
-		}
 		c.report.Images++
 		if c.opts.OnArrival != nil {
 			c.opts.OnArrival(&o.Images[i], *a, plan.Images[i].Status == Whole)
@@ -167,8 +163,7 @@ func exportSize(o *Offer, p *Plan) int64 {
 	return n
 }
 
-// arrivals returns the arrival of each image of the offer, nil for those of a
-// later round.
+// arrivals returns the arrival of each image of the offer, in its order.
 func arrivals(o *Offer, out *Outcome) []*Arrival {
 	byID := make(map[digest.Digest]*Arrival, len(out.Images))
 	for i := range out.Images {
@@ -187,7 +182,7 @@ func estimate(o *Offer, p *Plan) (move, whole int64) {
 	counted := map[digest.Digest]bool{}
 	for i, ip := range p.Images {
 		for j, l := range o.Images[i].Layers {
-			if counted[l.DiffID] || ip.Status == Later || ip.Status == Take && ip.Have[j] {
+			if counted[l.DiffID] || ip.Status == Take && ip.Have[j] {
 				continue
 			}
 			counted[l.DiffID] = true

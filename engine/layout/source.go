@@ -131,9 +131,8 @@ func (s *Source) item(id digest.Digest) *Item {
 	panic("layout: internal error: an image is taken that was not offered")
 }
 
-// check reports a layer that the plan needs and that is not here. Images of a
-// later round count too, where the sink tells about them: what cannot be given
-// whole is better not begun.
+// check reports a layer that the plan needs and that is not here: what cannot be
+// given whole is better not begun.
 func (s *Source) check(o *transfer.Offer, p *transfer.Plan) error {
 	for i, ip := range p.Images {
 		m := &o.Images[i]

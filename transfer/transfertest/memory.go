@@ -159,7 +159,6 @@ type Sink struct {
 	Names   map[string]digest.Digest
 	Pending map[digest.Digest][]byte // blobs of this round
 
-	Later  bool                             // take one image a round
 	OnPlan func(context.Context) error      // called by Plan first
 	OnPut  func(context.Context, int) error // called before each blob
 	OnLoad func(context.Context) error      // called by Commit first
@@ -173,7 +172,6 @@ type Sink struct {
 	CloseErr error // and with what
 
 	offer *transfer.Offer
-	plan  *transfer.Plan
 }
 
 // NewSink returns a sink that has the blobs of some images.
@@ -200,17 +198,13 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		}
 	}
 	p := &transfer.Plan{}
-	taken := false
 	for _, m := range o.Images {
 		ip := transfer.ImagePlan{Status: transfer.Take}
 		_, whole := s.Images[m.ID]
 		switch {
 		case whole:
 			ip.Status = transfer.Whole
-		case taken && s.Later:
-			ip.Status = transfer.Later
 		default:
-			taken = true
 			for _, l := range m.Layers {
 				_, have := s.Blobs[l.Digest]
 				ip.Have = append(ip.Have, have && !o.Full)
@@ -221,7 +215,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 	if s.Lie != nil {
 		s.Lie(p)
 	}
-	s.offer, s.plan, s.Pending = o, p, map[digest.Digest][]byte{}
+	s.offer, s.Pending = o, map[digest.Digest][]byte{}
 	return p, nil
 }
 
@@ -272,11 +266,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		s.Images[m.ID] = m
 	}
 	out := &transfer.Outcome{}
-	for i, ip := range s.plan.Images {
-		if ip.Status == transfer.Later {
-			continue
-		}
-		m := s.offer.Images[i]
+	for _, m := range s.offer.Images {
 		a := transfer.Arrival{ID: m.ID, New: m.ID}
 		for _, ref := range m.Refs {
 			n := transfer.Name{Ref: ref}

@@ -48,8 +48,6 @@ var Scenarios = sync.OnceValue(func() []Scenario {
 		{Name: "whole", Images: []*Image{one}, Whole: []*Image{one}, Rounds: 1, Puts: 0, Skipped: 340_000},
 		{Name: "whole and new", Images: []*Image{one, two}, Whole: []*Image{one}, Rounds: 1, Puts: 2, Skipped: -1},
 		{Name: "partly present", Images: []*Image{one}, Have: []*Image{NewImage("x:1", false, base)}, Rounds: 1, Puts: 2, Skipped: 300_000},
-		{Name: "one a round", Images: []*Image{one, two, NewImage("z:1", false, app)}, Rounds: 3, Puts: 6, Skipped: -1,
-			Dst: func(s *Sink) { s.Later = true }},
 		{Name: "retry", Images: []*Image{one}, Have: []*Image{NewImage("x:1", false, base)}, Rounds: 2, Puts: -1,
 			Dst: func(s *Sink) { s.Vanish = map[digest.Digest]bool{digest.FromBytes(base): true} }},
 		{Name: "twice", Images: []*Image{one, two}, Rounds: 1, Puts: 5, Src: func(s *Source) { s.Twice = true }},

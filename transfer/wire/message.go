@@ -79,7 +79,7 @@ func (f failure) err() error {
 	default:
 		e.Kind = transfer.KindOther
 	}
-	if f.Kept != nil {
+	if k := f.Kept; k != nil && k.Layers > 0 && k.Layers <= k.Of && k.Bytes >= 0 {
 		return &transfer.KeptError{Err: e, Kept: *f.Kept}
 	}
 	return e

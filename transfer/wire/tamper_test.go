@@ -129,7 +129,6 @@ func faults() []fault {
 		{"answer for other images", fromReceiver, onFirst(tAnswer, instead(wireFrame{tAnswer, []byte(`{"images":[]}`)}.bytes()...)), "answer for 0 of 1 images"},
 		{"answer for other layers", fromReceiver, onFirst(tAnswer, replaced(`[false,`, `[`)), "layers"},
 		{"answer of an unknown status", fromReceiver, onFirst(tAnswer, replaced(`"take"`, `"\u001btake"`)), "unknown status"},
-		{"answer that takes nothing", fromReceiver, onFirst(tAnswer, replaced(`"take"`, `"later"`)), "takes no image"},
 		{"answer not JSON", fromReceiver, onFirst(tAnswer, replaced(`{`, `(`)), "control frame"},
 		{"answer of lists", fromReceiver, onFirst(tAnswer, replaced(`[false,`, "["+string(bytes.Repeat([]byte("true,"), 2000)))), "list of more than"},
 		{"answer twice", fromReceiver, onFirst(tAnswer, twice), "out of turn"},

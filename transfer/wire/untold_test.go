@@ -44,28 +44,6 @@ func TestSenderGoneWhileNaming(t *testing.T) {
 	}
 }
 
-// A sender that goes between two rounds fails the copy: the second image has not
-// arrived. The first one is reported.
-func TestSenderGoneBetweenRounds(t *testing.T) {
-	checkLeaks(t)
-	out, in := transfertest.TCP(t)
-	dst := newSink()
-	dst.Later = true
-	dst.OnLoad = func(ctx context.Context) error {
-		_ = out.Close()
-		<-ctx.Done()
-		return nil
-	}
-	reported := 0
-	r := transferRun{src: newSource(newImage("a:1", false, random(1, 999)), newImage("b:1", false, random(2, 999))), dst: dst, out: out, in: in}
-	r.recvOpts.OnArrival = func(*transfer.Image, transfer.Arrival, bool) { reported++ }
-	r.do(t)
-	wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "")
-	if reported != 1 || r.recvRep.Untold != nil {
-		t.Errorf("%d images reported, %+v", reported, r.recvRep)
-	}
-}
-
 // remaining is a sink whose commit fails and leaves a name.
 type remaining struct{ *memSink }
 
@@ -84,5 +62,33 @@ func TestRemainingNames(t *testing.T) {
 	wantErr(t, "copy", err, transfer.KindEngine, false, "cannot take it back")
 	if rep.Images != 0 || len(arrived) != 1 || arrived[0].Names[0].Ref != "a:1" {
 		t.Errorf("%+v, %v", rep, arrived)
+	}
+}
+
+// keeping is a sink that keeps two of five layers when the copy fails.
+type keeping struct{ *memSink }
+
+func (keeping) Kept() transfer.Kept { return transfer.Kept{Layers: 2, Of: 5, Bytes: 40_000_000} }
+
+// Both sides are told what is kept for the next try, but if nothing failed.
+func TestKept(t *testing.T) {
+	checkLeaks(t)
+	m, dst := newImage("a:1", false, random(1, 999)), newSink()
+	r := transferRun{src: newSource(m), dst: keeping{dst}}
+	r.do(t)
+	if r.sendErr != nil || r.recvErr != nil {
+		t.Fatalf("sender: %v, receiver: %v", r.sendErr, r.recvErr)
+	}
+	dst = newSink()
+	dst.OnLoad = func(context.Context) error { return engineError("no room") }
+	r = transferRun{src: newSource(m), dst: keeping{dst}}
+	r.do(t)
+	wantErr(t, "sender", r.sendErr, transfer.KindEngine, true, "no room")
+	wantErr(t, "receiver", r.recvErr, transfer.KindEngine, false, "no room")
+	for side, err := range map[string]error{"sender": r.sendErr, "receiver": r.recvErr} {
+		var kept *transfer.KeptError
+		if !errors.As(err, &kept) || kept.Kept.String() != "2 of 5 layers, 40 MB, are kept for the next try" {
+			t.Errorf("%s: %+v", side, kept)
+		}
 	}
 }

@@ -41,7 +41,7 @@ type (
 		Ref       string      `json:"ref,omitempty"` // the first name
 		ID        string      `json:"id"`
 		Platform  string      `json:"platform"`
-		Status    string      `json:"status,omitempty"` // "whole", "take", "later"
+		Status    string      `json:"status,omitempty"` // "whole", "take"
 		Layers    []LayerPlan `json:"layers"`
 		Bytes     int64       `json:"bytes"`
 		HaveBytes int64       `json:"have_bytes"`
@@ -86,6 +86,8 @@ type (
 		Code    int    `json:"code"`  // the exit status
 		Message string `json:"message"`
 		Hint    string `json:"hint,omitempty"`
+		// Kept is what the receiving engine keeps for the next try.
+		Kept *transfer.Kept `json:"kept,omitempty"`
 	}
 )
 
