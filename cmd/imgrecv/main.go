@@ -36,6 +36,8 @@ also compressed with gzip, zstd, bzip2 or xz.
   -i, --input FILE         load an archive; - is stdin
       --have               list on stdout what this engine has, for imgsend --have on
                            a host that is not on the network
+      --clean              remove what failed transfers have kept in this engine for the
+                           next try, and list that on stdout
       --as NAME[:TAG]      the name to give, to a single image; --as OLD=NEW, which
                            may be repeated, to one of several
       --store DIR          into an OCI layout folder instead of an engine
@@ -108,7 +110,7 @@ type options struct {
 
 	input, store, platform string
 	namespace              string
-	have                   bool
+	have, clean            bool
 	as                     []string
 	size                   string // of --max-size
 	most                   int64  // in bytes; 0: not said
@@ -139,6 +141,7 @@ func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f.StringVar(&o.forget, "forget", "", "")
 	f.StringVarP(&o.input, "input", "i", "", "")
 	f.BoolVar(&o.have, "have", false, "")
+	f.BoolVar(&o.clean, "clean", false, "")
 	f.StringArrayVar(&o.as, "as", nil, "")
 	f.StringVar(&o.store, "store", "", "")
 	f.StringVar(&o.platform, "platform", "", "")
@@ -193,6 +196,8 @@ func (o *options) conflicts() error {
 	switch {
 	case o.input != "" && network:
 		return errors.New("--listen, --yes, --keep, --code, --no-remember and --allow are for the network, --input is a file")
+	case o.clean && (o.have || o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
+		return errors.New("--clean removes what the engine has kept, and goes with --host and --namespace only")
 	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
 		return errors.New("--have lists what the engine has, and goes with --host, --namespace and --name only")
 	case o.input == "" && o.platform != "":
@@ -216,6 +221,8 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 		return loadFile(ctx, v, o)
 	case o.have:
 		return listHave(ctx, v, o)
+	case o.clean:
+		return clean(ctx, v, o)
 	}
 	home, book, done, err := cli.OpenState(ctx, v, o.peers, o.forget)
 	if err != nil || done {

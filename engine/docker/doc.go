@@ -15,9 +15,11 @@
 //  3. Source.Export gives the missing blobs (export.go): read from the content store,
 //     pushed as single layers to a registry of ours (layerpush.go, layerfilter.go,
 //     push.go, loopback), or saved (savetar).
-//  4. Sink.Put streams each blob into one load that is open meanwhile (sink.go, load.go).
-//  5. Sink.Commit ends the load with the manifests and without names, reads the engine's
-//     answer, and verifies what is there (commit.go).
+//  4. Sink.Put streams each blob into the first of several open loads that needs it
+//     (sink.go, load.go, stage.go): the lowest layers are loaded, as an image without a name
+//     (prefix.go), while those above them are on their way.
+//  5. Sink.Commit ends the last load with the manifests and without names, reads the
+//     engine's answer, and verifies what is there (commit.go).
 //  6. Only then the images get their names, all or none (naming.go). If a layer that was
 //     present has vanished, the outcome asks for one full retry (sink.go).
 //

@@ -47,8 +47,9 @@ type Engine struct {
 }
 
 var (
-	_ store.Store  = (*Engine)(nil)
-	_ store.Lister = (*Engine)(nil)
+	_ store.Store   = (*Engine)(nil)
+	_ store.Lister  = (*Engine)(nil)
+	_ store.Cleaner = (*Engine)(nil)
 )
 
 // Source finds the requested images and describes them; see [NewSource].
@@ -157,7 +158,7 @@ func failed(op string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: %w", op, context.Canceled)
 	case strings.Contains(err.Error(), "no space left on device"):
-		out.Hint = "free some space for that engine, then repeat: nothing half done was left"
+		out.Hint = "free some space for that engine, then repeat"
 	case wentAway(err):
 		out.Err = fmt.Errorf("the engine went away: %s", cleanMessage(err.Error()))
 	}

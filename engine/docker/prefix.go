@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/internal/owner"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -120,16 +121,20 @@ func (e *Engine) prefixes(ctx context.Context) ([]kept, error) {
 	}
 	var out []kept
 	for _, s := range list {
-		if o, ok := owner.Parse(s.Labels[prefixLabel]); ok && !named(s) {
+		if o, ok := prefixOf(s); ok {
 			out = append(out, kept{s, o})
 		}
 	}
 	return out, nil
 }
 
-// named reports whether an image has a name. Docker before 25 lists "<none>:<none>".
-func named(s image.Summary) bool {
-	return slices.ContainsFunc(s.RepoTags, func(ref string) bool { return ref != "<none>:<none>" })
+// prefixOf returns who loaded a prefix. It reports false for any other image, and for
+// one that has a name by now; Docker before 25 lists "<none>:<none>" as one.
+func prefixOf(s image.Summary) (o owner.Owner, ok bool) {
+	if slices.ContainsFunc(s.RepoTags, func(ref string) bool { return ref != "<none>:<none>" }) {
+		return o, false
+	}
+	return owner.Parse(s.Labels[prefixLabel])
 }
 
 // removePrefixes removes the prefixes with these IDs, and if the images have arrived
@@ -165,23 +170,20 @@ func (s *Sink) arrivedOver(ctx context.Context, id digest.Digest) bool {
 	})
 }
 
-// sweepPrefixes removes prefixes that are in nobody's use: of failed transfers a day
-// ago, or, with all, of every owner that is gone. It returns what it removed.
-func (e *Engine) sweepPrefixes(ctx context.Context, all bool) (removed []kept, err error) {
+// Clean removes the prefixes whose owners are gone.
+func (e *Engine) Clean(ctx context.Context) (removed []store.Removed, err error) {
 	list, err := e.prefixes(ctx)
 	if err != nil {
-		return nil, err
+		return nil, failed("list images", err)
 	}
-	now := time.Now()
 	for _, k := range list {
-		old := now.Sub(time.Unix(k.owner.Since, 0)) > owner.LeftoverAge
-		if !k.owner.Gone(now) || !all && !old {
+		if !k.owner.Gone(time.Now()) {
 			continue
 		}
 		if _, err := e.api.ImageRemove(ctx, k.ID, image.RemoveOptions{}); err != nil {
 			return removed, failed("remove "+k.ID, err)
 		}
-		removed = append(removed, k)
+		removed = append(removed, store.Removed{ID: digest.Digest(k.ID), Bytes: k.Size})
 	}
 	return removed, nil
 }

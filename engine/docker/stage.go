@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
@@ -54,6 +55,7 @@ type stage struct {
 
 // A staging is the loads of one round.
 type staging struct {
+	key      store.Key // what the engine knows layers by
 	prefixes []*stage
 	begun    int                                  // how many prefixes have all their layers and are ending
 	last     []*stage                             // the offered images
@@ -64,8 +66,8 @@ type staging struct {
 	cancel context.CancelFunc
 }
 
-func newStaging(ctx context.Context) *staging {
-	t := &staging{blobs: map[digest.Digest]ocispec.Descriptor{}}
+func (e *Engine) newStaging(ctx context.Context) *staging {
+	t := &staging{key: e.key(), blobs: map[digest.Digest]ocispec.Descriptor{}}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return t
 }
@@ -75,7 +77,7 @@ func newStaging(ctx context.Context) *staging {
 // that proves that they are here, and keeps them here. If that fails, the plan has none.
 func (s *Sink) startLoads(ctx context.Context) error {
 	s.arrived = false
-	s.loads = newStaging(ctx)
+	s.loads = s.e.newStaging(ctx)
 	if s.offer.DryRun {
 		return nil
 	}
@@ -87,10 +89,10 @@ func (s *Sink) startLoads(ctx context.Context) error {
 		for i := range s.plan.Images {
 			clear(s.plan.Images[i].Have)
 		}
-		s.loads = newStaging(ctx)
+		s.loads = s.e.newStaging(ctx)
 	}
 	t := s.loads
-	loaded := map[place]bool{} // layers that have their load
+	loaded := map[part]bool{} // layers that have their load
 	for i, ip := range s.plan.Images {
 		if m := &s.offer.Images[i]; ip.Status == transfer.Take && s.takesPrefixes(m) {
 			t.divide(i, m, ip.Have, loaded)
@@ -106,7 +108,7 @@ func (s *Sink) startLoads(ctx context.Context) error {
 		st, m := t.last[len(t.last)-1], &s.offer.Images[i]
 		st.images = append(st.images, i)
 		st.await[m.Config], st.await[m.Root] = true, true
-		for j, p := range places(m) {
+		for j, p := range t.parts(m) {
 			if !ip.Have[j] && !loaded[p] {
 				st.await[p.blob], loaded[p] = true, true
 			}
@@ -119,7 +121,7 @@ func (s *Sink) startLoads(ctx context.Context) error {
 // hold loads the prefixes of layers that are here.
 func (s *Sink) hold(ctx context.Context) error {
 	t := s.loads
-	held := map[place]bool{}
+	held := map[digest.Digest]bool{}
 	for i, ip := range s.plan.Images {
 		m := &s.offer.Images[i]
 		if ip.Status != transfer.Take || !s.takesPrefixes(m) {
@@ -144,7 +146,7 @@ func (s *Sink) hold(ctx context.Context) error {
 				t.blobs[l.Digest] = blob
 			}
 		}
-		if top := places(m)[depth-1]; !held[top] {
+		if top := identity.ChainID(m.DiffIDs()[:depth]); !held[top] {
 			held[top] = true
 			t.prefixes = append(t.prefixes, &stage{images: []int{i}, depth: depth, holds: true, load: s.e.startLoad(ctx), done: make(chan struct{})})
 		}
@@ -163,8 +165,8 @@ func (s *Sink) takesPrefixes(m *transfer.Image) bool {
 
 // divide adds the prefixes of the image m at place i, whose layers are here as have
 // says.
-func (t *staging) divide(i int, m *transfer.Image, have []bool, loaded map[place]bool) {
-	keys := places(m)
+func (t *staging) divide(i int, m *transfer.Image, have []bool, loaded map[part]bool) {
+	keys := t.parts(m)
 	missing := func(j int) bool { return !have[j] && !loaded[keys[j]] }
 	var left int64
 	for j, l := range m.Layers {
@@ -178,7 +180,7 @@ func (t *staging) divide(i int, m *transfer.Image, have []bool, loaded map[place
 		return &stage{images: []int{i}, await: map[digest.Digest]bool{}, done: make(chan struct{})}
 	}
 	st := begin()
-	var held []place
+	var held []part
 	for j, l := range m.Layers {
 		if !missing(j) {
 			continue
@@ -201,14 +203,16 @@ func (t *staging) divide(i int, m *transfer.Image, have []bool, loaded map[place
 	}
 }
 
-// A place is a blob at its place in a chain of layers: a classic store knows a layer
-// only on top of those below it.
-type place struct{ chain, blob digest.Digest }
+// A part is a layer as an engine knows it, and the blob that it comes as. It is in one
+// load only: two that are open at once would wait for each other in a containerd store,
+// which writes a blob once at a time. But a classic store knows a layer on top of those
+// below it, and a blob may be several parts.
+type part struct{ key, blob digest.Digest }
 
-func places(m *transfer.Image) []place {
-	out := make([]place, len(m.Layers))
-	for j, chain := range identity.ChainIDs(m.DiffIDs()) {
-		out[j] = place{chain, m.Layers[j].Digest}
+func (t *staging) parts(m *transfer.Image) []part {
+	out := make([]part, len(m.Layers))
+	for j, key := range t.key.Of(m) {
+		out[j] = part{key, m.Layers[j].Digest}
 	}
 	return out
 }

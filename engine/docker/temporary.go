@@ -10,7 +10,8 @@ import (
 )
 
 // sweep removes names that killed runs left in the engine, and images with no
-// other name. What cannot be removed now is left to the next run.
+// other name; and what failed transfers of a day ago and more have kept. What cannot
+// be removed now is left to the next run.
 func (e *Engine) sweep(ctx context.Context) {
 	list, err := e.api.ImageList(ctx, image.ListOptions{})
 	if err == nil {
@@ -20,9 +21,13 @@ func (e *Engine) sweep(ctx context.Context) {
 
 // sweepListed is sweep for images that have been listed.
 func (e *Engine) sweepListed(ctx context.Context, list []image.Summary) {
+	now := time.Now()
 	for _, s := range list {
+		if o, ok := prefixOf(s); ok && o.Gone(now) && now.Sub(time.Unix(o.Since, 0)) > owner.LeftoverAge {
+			_, _ = e.api.ImageRemove(ctx, s.ID, image.RemoveOptions{})
+		}
 		for _, ref := range s.RepoTags {
-			if o, ok := temporary(ref); ok && o.Gone(time.Now()) {
+			if o, ok := temporary(ref); ok && o.Gone(now) {
 				_, _ = e.api.ImageRemove(ctx, ref, image.RemoveOptions{})
 			}
 		}

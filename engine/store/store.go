@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -32,6 +33,19 @@ type Store interface {
 type Lister interface {
 	// HaveList lists the layers that are there. host is for those who read the list.
 	HaveList(ctx context.Context, host string) (*HaveList, error)
+}
+
+// A Cleaner is a store that may keep layers of failed transfers for the next try.
+type Cleaner interface {
+	// Clean removes those that no process of this host can be about to use, and
+	// returns the IDs and the sizes of what it removed.
+	Clean(ctx context.Context) ([]Removed, error)
+}
+
+// Removed is something that was removed from a store.
+type Removed struct {
+	ID    digest.Digest
+	Bytes int64 // layers that other images have, too, included
 }
 
 // A Source gives images of a store.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -33,7 +34,12 @@ func (t *Transfer) Copy(ctx context.Context, src transfer.Source, dst transfer.S
 	o.OnPlan = t.planned
 	o.OnRetry = func(reason string) { t.Voice.Warnf("once more with every layer: %s", reason) }
 	o.OnArrival = func(_ *transfer.Image, a transfer.Arrival, whole bool) { reportArrival(t.Voice, a, whole, t.Side) }
-	return transfer.Copy(ctx, src, dst, o)
+	rep, err := transfer.Copy(ctx, src, dst, o)
+	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
+		t.stopMeter()
+		t.Voice.Sayf("%s %s", k.Kept, t.Side)
+	}
+	return rep, err
 }
 
 // StartMeter shows the meter until Copy returns. It starts by itself when something

@@ -124,7 +124,11 @@ func (v *Voice) Fail(err error) int {
 	if hint != "" {
 		v.line("hint: " + hint)
 	}
-	v.Event(ErrorEvent{Event: "error", Code: code, Message: msg, Hint: hint})
+	e := ErrorEvent{Event: "error", Code: code, Message: msg, Hint: hint}
+	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
+		e.Kept = &k.Kept
+	}
+	v.Event(e)
 	return code
 }
 
@@ -162,7 +166,7 @@ func Hint(err error) string {
 	case errors.Is(err, peer.ErrVersion):
 		return "use the same release on both hosts"
 	case ExitCode(err) == ExitBroken:
-		return "nothing half done was kept; it is safe to repeat"
+		return "nothing has a name that is not whole; it is safe to repeat"
 	}
 	return ""
 }
