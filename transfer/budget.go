@@ -72,7 +72,7 @@ func (m *Image) bound() int64 {
 // passes reports why a blob may not go by, whether it is passed on or not.
 func (b *budget) passes(d ocispec.Descriptor) error {
 	if size, ok := b.exact[d.Digest]; ok && size != d.Size {
-		return broken("layer %s of %d bytes was offered with %d", d.Digest, d.Size, size)
+		return Broken("layer %s of %d bytes was offered with %d", d.Digest, d.Size, size)
 	}
 	if (b.docs[d.Digest] || isDocument(d.MediaType)) && d.Size > MaxDocument {
 		return tooLarge(d)
@@ -100,7 +100,7 @@ func tooLarge(d ocispec.Descriptor) error {
 }
 
 func beyond(d ocispec.Descriptor) error {
-	return broken("with blob %s of %d bytes comes more than was offered", d.Digest, d.Size)
+	return Broken("with blob %s of %d bytes comes more than was offered", d.Digest, d.Size)
 }
 
 // isDocument reports whether blobs of this media type are manifests, indexes or

@@ -41,7 +41,7 @@ func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.R
 		return v.finish()
 	}
 	if len(w.seen) == maxBlobs {
-		return broken("more than %d blobs in one round", maxBlobs)
+		return Broken("more than %d blobs in one round", maxBlobs)
 	}
 	if err := w.most.take(desc); err != nil {
 		return err

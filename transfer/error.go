@@ -63,6 +63,7 @@ var errInterrupted = errors.New("interrupted")
 // errClosed ends what is still under way when an end of a copy is closed.
 var errClosed = errors.New("transfer closed")
 
-func broken(format string, args ...any) error {
+// Broken returns an error of [KindBroken].
+func Broken(format string, args ...any) error {
 	return &Error{Kind: KindBroken, Err: fmt.Errorf(format, args...)}
 }

@@ -42,7 +42,7 @@ func (q *Queue) Settle(_ context.Context, out *Outcome) error {
 		}
 	}
 	if len(left) == len(q.pending) {
-		return broken("a round ended without an image")
+		return Broken("a round ended without an image")
 	}
 	q.pending = left
 	return nil

@@ -26,9 +26,9 @@ type copier struct {
 func (c *copier) goesOn(o *Offer) error {
 	switch {
 	case c.again && !o.Full:
-		return broken("the offer is not repeated with every layer")
+		return Broken("the offer is not repeated with every layer")
 	case !c.again && c.offered > 0 && len(o.Images) >= c.offered:
-		return broken("%d images are offered after a round with %d", len(o.Images), c.offered)
+		return Broken("%d images are offered after a round with %d", len(o.Images), c.offered)
 	}
 	c.offered = len(o.Images)
 	return nil
@@ -45,7 +45,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	}
 	c.dog.begin(nobody)
 	if err := plan.Validate(o); err != nil {
-		return broken("plan: %w", err)
+		return Broken("plan: %w", err)
 	}
 	o.DryRun = o.DryRun || plan.DryRun
 	plan.DryRun = o.DryRun
@@ -76,7 +76,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if err := index.Validate(o, plan); KindOf(err) == KindRefused {
 		return err
 	} else if err != nil {
-		return broken("index: %w", err)
+		return Broken("index: %w", err)
 	}
 	if err := w.complete(o, plan, index); err != nil {
 		return err
@@ -97,10 +97,10 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 		return err
 	}
 	if out.Retry != "" && o.Full {
-		return broken("asked for a second retry: %s", out.Retry)
+		return Broken("asked for a second retry: %s", out.Retry)
 	}
 	if err := out.Validate(o); err != nil {
-		return broken("result: %w", err)
+		return Broken("result: %w", err)
 	}
 	if c.again = out.Retry != ""; c.again {
 		c.room.back(w.bytes)

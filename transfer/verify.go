@@ -24,10 +24,10 @@ type verifier struct {
 // digest, so a blob that was read to io.EOF is the blob that was asked for.
 func verify(r io.Reader, desc ocispec.Descriptor) (*verifier, error) {
 	if err := desc.Digest.Validate(); err != nil {
-		return nil, broken("blob %.80q: %w", desc.Digest, err)
+		return nil, Broken("blob %.80q: %w", desc.Digest, err)
 	}
 	if desc.Size < 0 {
-		return nil, broken("blob %s of %d bytes", desc.Digest, desc.Size)
+		return nil, Broken("blob %s of %d bytes", desc.Digest, desc.Size)
 	}
 	return &verifier{r: r, desc: desc, sum: desc.Digest.Verifier(), left: desc.Size}, nil
 }
@@ -50,7 +50,7 @@ func (v *verifier) read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.left -= int64(n)
 	if v.left < 0 {
-		return 0, broken("blob %s is longer than its %d bytes", v.desc.Digest, v.desc.Size)
+		return 0, Broken("blob %s is longer than its %d bytes", v.desc.Digest, v.desc.Size)
 	}
 	if n > 0 {
 		// A digest.Verifier is a hash and never fails to write.
@@ -59,13 +59,13 @@ func (v *verifier) read(p []byte) (int, error) {
 	switch err {
 	case io.ErrUnexpectedEOF:
 		// Not to be taken for the end of a blob by io.ReadFull further on.
-		return n, broken("blob %s ends %d bytes early", v.desc.Digest, v.left)
+		return n, Broken("blob %s ends %d bytes early", v.desc.Digest, v.left)
 	case io.EOF:
 		if v.left > 0 {
-			return n, broken("blob %s ends %d bytes early", v.desc.Digest, v.left)
+			return n, Broken("blob %s ends %d bytes early", v.desc.Digest, v.left)
 		}
 		if !v.sum.Verified() {
-			return n, broken("blob %s has another digest than it should", v.desc.Digest)
+			return n, Broken("blob %s has another digest than it should", v.desc.Digest)
 		}
 		v.done = true
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
@@ -69,7 +70,7 @@ func decompress(r *bufio.Reader) (io.ReadCloser, string, error) {
 		if bytes.HasPrefix(head, m.magic) {
 			z, err := m.open(r)
 			if err != nil {
-				return nil, m.name, broken("the archive's %s compression: %w", m.name, early(err))
+				return nil, m.name, transfer.Broken("the archive's %s compression: %w", m.name, early(err))
 			}
 			return z, m.name, nil
 		}

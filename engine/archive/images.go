@@ -24,7 +24,7 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	_, docker := m.byName[layout.DockerManifestFile]
 	switch {
 	case !m.nonZero:
-		return nil, broken("the archive is empty")
+		return nil, transfer.Broken("the archive is empty")
 	case m.around() != "":
 		return nil, hinted(fmt.Sprintf("tar -C %s -cf FILE .", m.around()), "an archive of images that was packed with the folder %s around it", m.around())
 	case m.rootFS, !index && !docker && !m.image:
@@ -32,9 +32,9 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	case !index && !docker && m.v1():
 		return nil, hinted("load it into a Docker that still can, and save it again there", "an archive of Docker 1.9 or older, without a manifest.json: too old a format")
 	case !index && !docker:
-		return nil, broken("an archive of images without its index.json or manifest.json: it is not whole")
+		return nil, transfer.Broken("an archive of images without its index.json or manifest.json: it is not whole")
 	case m.escape != "":
-		return nil, broken("the link %.300q leads out of the archive", m.escape)
+		return nil, transfer.Broken("the link %.300q leads out of the archive", m.escape)
 	}
 	var list []layout.DockerImage
 	if docker {
@@ -56,16 +56,16 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	}
 	switch {
 	case len(items) == 0 && len(left) > 0:
-		return nil, broken("the archive has no image: %s", strings.Join(left[:min(len(left), 3)], "; "))
+		return nil, transfer.Broken("the archive has no image: %s", strings.Join(left[:min(len(left), 3)], "; "))
 	case len(items) == 0:
-		return nil, broken("the archive lists no image")
+		return nil, transfer.Broken("the archive lists no image")
 	}
 	s := layout.NewSource(m, items, delta)
 	s.Note(left...)
 	return s, nil
 }
 
-// hinted is broken with a way out.
+// hinted is [transfer.Broken] with a way out.
 func hinted(hint, format string, args ...any) error {
 	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...), Hint: hint}
 }
@@ -83,7 +83,7 @@ func (m *members) decode(name string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return broken("%s: %w", name, err)
+		return transfer.Broken("%s: %w", name, err)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ const untagged = "<none>:<none>"
 // refs returns names in their short form, and what cannot be a name as it is.
 func refs(tags []string) ([]string, error) {
 	if len(tags) > transfer.MaxRefs {
-		return nil, broken("an image with %d names, over the limit of %d", len(tags), transfer.MaxRefs)
+		return nil, transfer.Broken("an image with %d names, over the limit of %d", len(tags), transfer.MaxRefs)
 	}
 	var out []string
 	for _, t := range tags {
@@ -144,7 +144,7 @@ func unique(items []layout.Item) error {
 	for _, m := range items {
 		for _, ref := range m.Refs {
 			if prev, taken := owner[ref]; taken && prev != m.ID {
-				return broken("two manifests have the name %s: %s and %s", ref, prev, m.ID)
+				return transfer.Broken("two manifests have the name %s: %s and %s", ref, prev, m.ID)
 			}
 			owner[ref] = m.ID
 		}
@@ -166,7 +166,7 @@ func (m *members) listed(ctx context.Context, o Options, list []layout.DockerIma
 			return nil, err
 		}
 		if size += n; size > layout.MaxDocuments {
-			return nil, broken("more than %d bytes of configs", layout.MaxDocuments)
+			return nil, transfer.Broken("more than %d bytes of configs", layout.MaxDocuments)
 		}
 		if p := o.Platform; p != nil && layout.PlatformText(item.Platform) != "" && !layout.Matches(item.Platform, *p) {
 			others = append(others, layout.PlatformText(item.Platform))
@@ -177,7 +177,7 @@ func (m *members) listed(ctx context.Context, o Options, list []layout.DockerIma
 			continue
 		}
 		if len(items) == transfer.MaxImages {
-			return nil, broken("more than %d images", transfer.MaxImages)
+			return nil, transfer.Broken("more than %d images", transfer.MaxImages)
 		}
 		at[item.ID] = len(items)
 		items = append(items, *item)
@@ -199,15 +199,15 @@ func (m *members) docker(ctx context.Context, d layout.DockerImage, maxUnpacked 
 	}
 	var config ocispec.Image
 	if err := json.Unmarshal(b, &config); err != nil {
-		return nil, 0, broken("config %s: %w", d.Config, err)
+		return nil, 0, transfer.Broken("config %s: %w", d.Config, err)
 	}
 	id := digest.FromBytes(b)
 	if n := hexName.FindStringSubmatch(path.Base(d.Config)); n != nil && n[1] != id.Encoded() {
-		return nil, 0, broken("config %s has another digest than its name says, %s", d.Config, id)
+		return nil, 0, transfer.Broken("config %s has another digest than its name says, %s", d.Config, id)
 	}
 	diffIDs := config.RootFS.DiffIDs
 	if len(diffIDs) != len(d.Layers) || len(diffIDs) > transfer.MaxLayers {
-		return nil, 0, broken("%s has %d layers, its config %d", d.Config, len(d.Layers), len(diffIDs))
+		return nil, 0, transfer.Broken("%s has %d layers, its config %d", d.Config, len(d.Layers), len(diffIDs))
 	}
 	item := &layout.Item{}
 	item.ID, item.Config = id, id
@@ -220,7 +220,7 @@ func (m *members) docker(ctx context.Context, d layout.DockerImage, maxUnpacked 
 	item.Index = transfer.IndexImage{ID: id, Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: int64(len(b))}}
 	for i, name := range d.Layers {
 		if err := diffIDs[i].Validate(); err != nil {
-			return nil, 0, broken("layer %d of %s, %.80q: %w", i+1, item.Name(), diffIDs[i], err)
+			return nil, 0, transfer.Broken("layer %d of %s, %.80q: %w", i+1, item.Name(), diffIDs[i], err)
 		}
 		e, ok := m.file(name)
 		if !ok {
@@ -249,7 +249,7 @@ func (m *members) docker(ctx context.Context, d layout.DockerImage, maxUnpacked 
 func (m *members) layer(ctx context.Context, e member, diffID digest.Digest, maxUnpacked int64, hashed map[member]digest.Digest) (ocispec.Descriptor, error) {
 	head := make([]byte, min(e.size, 6))
 	if _, err := io.ReadFull(m.open(e), head); err != nil {
-		return ocispec.Descriptor{}, broken("layer %s: %w", diffID, early(err))
+		return ocispec.Descriptor{}, transfer.Broken("layer %s: %w", diffID, early(err))
 	}
 	desc := ocispec.Descriptor{MediaType: layout.Sniff(head), Digest: diffID, Size: e.size}
 	if !strings.Contains(desc.MediaType, "+") {
@@ -294,9 +294,9 @@ func (m *members) unpack(ctx context.Context, e member, diffID digest.Digest, li
 	case err != nil:
 		return 0, err
 	case n > limit:
-		return 0, broken("layer %s decompresses to more than %d bytes from %d: not one that is meant to be read", diffID, limit, e.size)
+		return 0, transfer.Broken("layer %s decompresses to more than %d bytes from %d: not one that is meant to be read", diffID, limit, e.size)
 	case sum.Digest() != diffID:
-		return 0, broken("layer %s, compressed with %s, is corrupt: it has the digest %s", diffID, name, sum.Digest())
+		return 0, transfer.Broken("layer %s, compressed with %s, is corrupt: it has the digest %s", diffID, name, sum.Digest())
 	}
 	m.packed[diffID] = packed{e, n}
 	return n, nil

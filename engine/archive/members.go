@@ -74,7 +74,7 @@ func (m *members) read(ctx context.Context, r io.Reader, at func() (int64, error
 		}
 		if err == io.EOF {
 			if pos < end+512 {
-				return broken("%w: it has no end mark", errEarly)
+				return transfer.Broken("%w: it has no end mark", errEarly)
 			}
 			return nil
 		}
@@ -97,11 +97,11 @@ func tarError(err error, first bool) error {
 	case transfer.KindOf(err) != transfer.KindOther:
 		return err
 	case errors.Is(err, tar.ErrHeader) && first:
-		return &transfer.Error{Kind: transfer.KindBroken, Err: errors.New("this is not a tar archive, nor one compressed with gzip, zstd, bzip2 or xz")}
+		return transfer.Broken("this is not a tar archive, nor one compressed with gzip, zstd, bzip2 or xz")
 	case errors.Is(err, io.ErrUnexpectedEOF) && first:
-		return broken("%w, in its first member, or it is not a tar archive", errEarly)
+		return transfer.Broken("%w, in its first member, or it is not a tar archive", errEarly)
 	}
-	return broken("read the archive: %w", early(err))
+	return transfer.Broken("read the archive: %w", early(err))
 }
 
 var (
@@ -117,7 +117,7 @@ var metadata = map[string]bool{ocispec.ImageIndexFile: true, layout.DockerManife
 func (m *members) add(h *tar.Header, at int64) error {
 	name := path.Clean(h.Name)
 	if name == ".." || strings.HasPrefix(name, "../") || strings.Contains(h.Name, "\x00") {
-		return broken("the member %.300q leads out of the archive", h.Name)
+		return transfer.Broken("the member %.300q leads out of the archive", h.Name)
 	}
 	if h.Typeflag != tar.TypeDir && h.Typeflag != tar.TypeXGlobalHeader {
 		m.within(path.Clean("/" + name))
@@ -130,7 +130,7 @@ func (m *members) add(h *tar.Header, at int64) error {
 		return nil
 	}
 	if path.IsAbs(name) {
-		return broken("the member %.300q leads out of the archive", h.Name)
+		return transfer.Broken("the member %.300q leads out of the archive", h.Name)
 	}
 	e := member{at: at, size: h.Size}
 	switch h.Typeflag {
@@ -151,17 +151,17 @@ func (m *members) add(h *tar.Header, at int64) error {
 	}
 	if metadata[name] {
 		if h.Size > layout.MaxDocument {
-			return broken("%s of %d bytes is over the limit of %d", name, h.Size, layout.MaxDocument)
+			return transfer.Broken("%s of %d bytes is over the limit of %d", name, h.Size, layout.MaxDocument)
 		}
 		if _, twice := m.byName[name]; twice {
-			return broken("the archive has two members %s", name)
+			return transfer.Broken("the archive has two members %s", name)
 		}
 	}
 	if len(name) > maxName {
 		return nil
 	}
 	if len(m.byName) == maxMembers {
-		return broken("more than %d members, too many for an archive of images", maxMembers)
+		return transfer.Broken("more than %d members, too many for an archive of images", maxMembers)
 	}
 	m.byName[name] = e
 	if b := blobMember.FindStringSubmatch(name); b != nil {
@@ -217,14 +217,14 @@ func (m *members) file(name string) (member, bool) {
 func (m *members) whole(name string) ([]byte, error) {
 	e, ok := m.file(name)
 	if !ok {
-		return nil, broken("%s is missing from the archive", name)
+		return nil, transfer.Broken("%s is missing from the archive", name)
 	}
 	if e.size > layout.MaxDocument {
-		return nil, broken("%s of %d bytes is over the limit of %d", name, e.size, layout.MaxDocument)
+		return nil, transfer.Broken("%s of %d bytes is over the limit of %d", name, e.size, layout.MaxDocument)
 	}
 	b := make([]byte, e.size)
 	if _, err := io.ReadFull(m.open(e), b); err != nil {
-		return nil, broken("%s: %w", name, early(err))
+		return nil, transfer.Broken("%s: %w", name, early(err))
 	}
 	return b, nil
 }
@@ -254,7 +254,7 @@ func (m *members) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error
 	}
 	e, ok := m.blob(d)
 	if !ok {
-		return nil, broken("blob %s is missing from the archive", d)
+		return nil, transfer.Broken("blob %s is missing from the archive", d)
 	}
 	return io.NopCloser(m.open(e)), nil
 }

@@ -182,7 +182,7 @@ func (w *spoolWriter) check(n int64) error {
 	}
 	switch {
 	case limit > 0 && n > limit:
-		return broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n.Load())
+		return transfer.Broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n.Load())
 	case w.free > 0 && n > w.free-w.free/20:
 		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("no room to spool the archive: %d bytes are free for temporary files", w.free),
 			Hint: spoolHint}
@@ -230,13 +230,9 @@ type decodeReader struct {
 func (d *decodeReader) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
 	if err != nil && err != io.EOF && d.name != "" && !errors.Is(err, context.Canceled) {
-		err = broken("the archive's %s compression: %w", d.name, early(err))
+		err = transfer.Broken("the archive's %s compression: %w", d.name, early(err))
 	}
 	return n, err
-}
-
-func broken(format string, args ...any) error {
-	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
 }
 
 var errEarly = errors.New("the archive ends early")

@@ -242,7 +242,7 @@ func (s *Sink) root(ctx context.Context, im *transfer.IndexImage) (ocispec.Descr
 func (s *Sink) verify(ctx context.Context, m *transfer.Image, im *transfer.IndexImage) error {
 	for _, d := range append([]ocispec.Descriptor{im.Config}, im.Layers...) {
 		if _, here := s.store.Size(d.Digest); !here {
-			return broken("%s arrived without its blob %s", m.Name(), d.Digest)
+			return transfer.Broken("%s arrived without its blob %s", m.Name(), d.Digest)
 		}
 	}
 	f, err := s.store.Open(ctx, im.Config.Digest)
@@ -252,14 +252,14 @@ func (s *Sink) verify(ctx context.Context, m *transfer.Image, im *transfer.Index
 	defer f.Close()
 	var config ocispec.Image
 	if err := json.NewDecoder(io.LimitReader(f, layout.MaxDocument)).Decode(&config); err != nil {
-		return broken("config of %s: %w", m.Name(), err)
+		return transfer.Broken("config of %s: %w", m.Name(), err)
 	}
 	same := len(config.RootFS.DiffIDs) == len(m.Layers)
 	for i := 0; same && i < len(m.Layers); i++ {
 		same = config.RootFS.DiffIDs[i] == m.Layers[i].DiffID
 	}
 	if !same {
-		return broken("%s arrived with other layers than were offered", m.Name())
+		return transfer.Broken("%s arrived with other layers than were offered", m.Name())
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/imgsend/imgsend/engine/layout"
@@ -58,10 +57,6 @@ type Finisher interface {
 	// Finish verifies an image whose blobs are all there, and prepares it for its
 	// names. Its error ends the copy, and nothing is named.
 	Finish(ctx context.Context, m *transfer.Image, root ocispec.Descriptor) error
-}
-
-func broken(format string, args ...any) error {
-	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
 }
 
 // alone returns an index of one root.

@@ -41,7 +41,3 @@ func failed(op string, err error) error {
 	}
 	return out
 }
-
-func broken(format string, args ...any) error {
-	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
-}

@@ -187,7 +187,7 @@ func (u *unpacker) extract(ctx context.Context, diffIDs []digest.Digest, id stri
 		return failed("unpack layer "+want.String(), err)
 	}
 	if got.Digest != want {
-		return broken("the layer %s unpacks to %s, not to %s", blob.Digest, got.Digest, want)
+		return transfer.Broken("the layer %s unpacks to %s, not to %s", blob.Digest, got.Digest, want)
 	}
 	err = u.snapshots.Commit(leased, id, key)
 	committed = err == nil

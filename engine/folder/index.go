@@ -29,10 +29,6 @@ const (
 // holds the index's lock makes one at a time; any other is a killed program's.
 const newPrefix = ".imgsend.new-"
 
-func broken(format string, args ...any) error {
-	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
-}
-
 // readIndex reads the index.json of a folder. fs.ErrNotExist is its error where
 // there is no layout.
 func readIndex(dir string) (ocispec.Index, error) {
@@ -41,7 +37,7 @@ func readIndex(dir string) (ocispec.Index, error) {
 		return ocispec.Index{}, err
 	}
 	if mark.Version != ocispec.ImageLayoutVersion {
-		return ocispec.Index{}, broken("%s has the layout version %.40q, not %s", dir, mark.Version, ocispec.ImageLayoutVersion)
+		return ocispec.Index{}, transfer.Broken("%s has the layout version %.40q, not %s", dir, mark.Version, ocispec.ImageLayoutVersion)
 	}
 	index := layout.NewIndex()
 	return index, readJSON(filepath.Join(dir, ocispec.ImageIndexFile), &index)
@@ -58,10 +54,10 @@ func readJSON(name string, v any) error {
 		return err
 	}
 	if len(b) > layout.MaxDocument {
-		return broken("%s is over the limit of %d bytes", name, layout.MaxDocument)
+		return transfer.Broken("%s is over the limit of %d bytes", name, layout.MaxDocument)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return broken("%s: %w", name, err)
+		return transfer.Broken("%s: %w", name, err)
 	}
 	return nil
 }

@@ -20,10 +20,6 @@ import (
 // maxDepth bounds how far indexes nest.
 const maxDepth = 4
 
-func broken(format string, args ...any) error {
-	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...)}
-}
-
 // A Reader reads the images of a layout.
 type Reader struct {
 	Blobs Blobs
@@ -66,7 +62,7 @@ func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) 
 				return nil, err
 			}
 			if len(items) == transfer.MaxImages {
-				return nil, broken("more than %d images", transfer.MaxImages)
+				return nil, transfer.Broken("more than %d images", transfer.MaxImages)
 			}
 			i = len(items)
 			at[d.Digest] = i
@@ -82,7 +78,7 @@ func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) 
 		}
 		if prev, taken := owner[name]; taken {
 			if prev != d.Digest {
-				return nil, broken("two manifests have the name %s: %s and %s", name, prev, d.Digest)
+				return nil, transfer.Broken("two manifests have the name %s: %s and %s", name, prev, d.Digest)
 			}
 			continue
 		}
@@ -124,7 +120,7 @@ func NameOf(d ocispec.Descriptor) (string, error) {
 func ShortName(s string) (string, error) {
 	n, err := reference.ParseNormalizedNamed(s)
 	if err != nil {
-		return transfer.Printable(s), broken("%.300q is not an image name: %w", s, err)
+		return transfer.Printable(s), transfer.Broken("%.300q is not an image name: %w", s, err)
 	}
 	if _, ok := n.(reference.Digested); ok {
 		return "", nil
@@ -148,17 +144,17 @@ func noImage(mediaType string) error {
 // document reads a manifest, an index or a config, and checks its digest.
 func (r *Reader) document(ctx context.Context, d digest.Digest, what string, v any) error {
 	if err := d.Validate(); err != nil {
-		return broken("%s %.80q: %w", what, d, err)
+		return transfer.Broken("%s %.80q: %w", what, d, err)
 	}
 	size, ok := r.Blobs.Size(d)
 	if !ok {
-		return broken("%s %s is missing", what, d)
+		return transfer.Broken("%s %s is missing", what, d)
 	}
 	if size > MaxDocument {
-		return broken("%s %s of %d bytes is over the limit of %d", what, d, size, MaxDocument)
+		return transfer.Broken("%s %s of %d bytes is over the limit of %d", what, d, size, MaxDocument)
 	}
 	if r.size += int(size); r.size > MaxDocuments {
-		return broken("more than %d bytes of manifests and configs", MaxDocuments)
+		return transfer.Broken("more than %d bytes of manifests and configs", MaxDocuments)
 	}
 	f, err := r.Blobs.Open(ctx, d)
 	if err != nil {
@@ -170,10 +166,10 @@ func (r *Reader) document(ctx context.Context, d digest.Digest, what string, v a
 		return err
 	}
 	if d.Algorithm().FromBytes(b) != d {
-		return broken("%s %s has another digest than it should", what, d)
+		return transfer.Broken("%s %s has another digest than it should", what, d)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return broken("%s %s: %w", what, d, err)
+		return transfer.Broken("%s %s: %w", what, d, err)
 	}
 	return nil
 }
@@ -218,7 +214,7 @@ func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, erro
 		w = alone
 	}
 	if b.missing > 0 && !r.Delta {
-		return nil, broken("layer %d of %s, %s, is missing", b.missing, root.Digest, b.doc.Layers[b.missing-1].Digest)
+		return nil, transfer.Broken("layer %d of %s, %s, is missing", b.missing, root.Digest, b.doc.Layers[b.missing-1].Digest)
 	}
 	size, _ := r.Blobs.Size(root.Digest)
 	root = ocispec.Descriptor{MediaType: w.blobs[len(w.blobs)-1].MediaType, Digest: root.Digest, Size: size}
@@ -267,7 +263,7 @@ func (w *walk) all(b *branch) []ocispec.Descriptor {
 // down reads what a descriptor stands for, and what is below it.
 func (w *walk) down(ctx context.Context, d ocispec.Descriptor, depth int) error {
 	if depth == 0 {
-		return broken("indexes are nested more than %d deep", maxDepth)
+		return transfer.Broken("indexes are nested more than %d deep", maxDepth)
 	}
 	if w.seen[d.Digest] {
 		return nil
@@ -322,10 +318,10 @@ func (w *walk) platforms() []string {
 // manifest notes a manifest as a branch, if it is that of an image that can run.
 func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document) error {
 	if doc.Config.Digest == "" {
-		return broken("manifest %s lists neither a config nor manifests", d.Digest)
+		return transfer.Broken("manifest %s lists neither a config nor manifests", d.Digest)
 	}
 	if len(doc.Layers) > transfer.MaxLayers {
-		return broken("manifest %s has %d layers, over the limit of %d", d.Digest, len(doc.Layers), transfer.MaxLayers)
+		return transfer.Broken("manifest %s has %d layers, over the limit of %d", d.Digest, len(doc.Layers), transfer.MaxLayers)
 	}
 	w.blobs = append(w.blobs, doc.Config)
 	if artifact := doc.artifact(); artifact != "" {
@@ -347,12 +343,12 @@ func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document)
 		return nil
 	}
 	if len(b.diffIDs) != len(doc.Layers) {
-		return broken("manifest %s has %d layers, its config %d", d.Digest, len(doc.Layers), len(b.diffIDs))
+		return transfer.Broken("manifest %s has %d layers, its config %d", d.Digest, len(doc.Layers), len(b.diffIDs))
 	}
 	for i, l := range doc.Layers {
 		for _, id := range []digest.Digest{l.Digest, b.diffIDs[i]} {
 			if err := id.Validate(); err != nil {
-				return broken("layer %d of %s, %.80q: %w", i+1, d.Digest, id, err)
+				return transfer.Broken("layer %d of %s, %.80q: %w", i+1, d.Digest, id, err)
 			}
 		}
 		size, here := w.r.Blobs.Size(l.Digest)
@@ -360,7 +356,7 @@ func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document)
 		case !here && b.missing == 0:
 			b.missing = i + 1
 		case here && size != l.Size:
-			return broken("layer %d of %s has %d bytes, not %d", i+1, d.Digest, size, l.Size)
+			return transfer.Broken("layer %d of %s has %d bytes, not %d", i+1, d.Digest, size, l.Size)
 		}
 	}
 	w.branches = append(w.branches, b)

@@ -146,7 +146,7 @@ func (s *Source) check(o *transfer.Offer, p *transfer.Plan) error {
 			case here, ip.Have[j] && sized:
 				continue
 			case s.delta == nil:
-				return broken("layer %d of %s, %s, is missing from the archive, and is not here either", j+1, m.Name(), l.DiffID)
+				return transfer.Broken("layer %d of %s, %s, is missing from the archive, and is not here either", j+1, m.Name(), l.DiffID)
 			}
 			what := "another host"
 			if *s.delta != "" {

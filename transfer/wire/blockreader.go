@@ -75,7 +75,7 @@ func (r *blockReader) read() {
 			select {
 			case r.queue <- f:
 			default:
-				err = broken("more frames than were asked for")
+				err = transfer.Broken("more frames than were asked for")
 			}
 		}
 		if err != nil {
@@ -107,7 +107,7 @@ func (r *blockReader) frame() (*inFrame, error) {
 	case frameOffer, frameIndex:
 		// They may be long, and come one by one.
 		if r.long.Swap(true) {
-			return nil, broken("frame type %d out of turn", t)
+			return nil, transfer.Broken("frame type %d out of turn", t)
 		}
 	}
 	f := &inFrame{t: t, ready: atOnce}
@@ -152,7 +152,7 @@ func (r *blockReader) control(t frameType, n int) (any, error) {
 		d, err := unmarshalBlob(b)
 		return d, err
 	}
-	return nil, broken("frame type %d does not come from a sender", t)
+	return nil, transfer.Broken("frame type %d does not come from a sender", t)
 }
 
 // next returns the next frame. What was received before the stream failed comes

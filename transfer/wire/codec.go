@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
@@ -127,11 +128,11 @@ func (d *decoder) close() { d.zstd.Close() }
 // itself, or made in out's memory, which must hold [MaxBlock] bytes.
 func (d *decoder) decode(payload, out []byte) ([]byte, error) {
 	if len(payload) < blockHeader {
-		return nil, broken("data block of %d bytes", len(payload))
+		return nil, transfer.Broken("data block of %d bytes", len(payload))
 	}
 	n := int64(binary.BigEndian.Uint32(payload[1:]))
 	if n == 0 || n > MaxBlock {
-		return nil, broken("data block of %d raw bytes, not 1 to %d", n, MaxBlock)
+		return nil, transfer.Broken("data block of %d raw bytes, not 1 to %d", n, MaxBlock)
 	}
 	body := payload[blockHeader:]
 	var raw []byte
@@ -147,13 +148,13 @@ func (d *decoder) decode(payload, out []byte) ([]byte, error) {
 	case codecZstd:
 		raw, err = d.zstd.DecodeAll(body, out[:0:MaxBlock])
 	default:
-		return nil, broken("unknown codec %d", payload[0])
+		return nil, transfer.Broken("unknown codec %d", payload[0])
 	}
 	if err != nil {
-		return nil, broken("data block: %w", err)
+		return nil, transfer.Broken("data block: %w", err)
 	}
 	if int64(len(raw)) != n {
-		return nil, broken("data block of %d raw bytes has %d", n, len(raw))
+		return nil, transfer.Broken("data block of %d raw bytes has %d", n, len(raw))
 	}
 	return raw, nil
 }

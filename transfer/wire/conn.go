@@ -36,6 +36,9 @@ const (
 	maxWorkers  = 4               // for coding; each may hold some megabytes
 )
 
+// errClosed ends what is still under way when an end of a stream is closed.
+var errClosed = errors.New("stream closed")
+
 func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 
 // life is how far a conn has come. It only grows.
@@ -290,11 +293,11 @@ func streamError(op string, err error) error {
 	case errors.As(err, &e) || err == errClosed:
 		return err
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return broken("the other side closed the connection without a word")
+		return transfer.Broken("the other side closed the connection without a word")
 	case isTimeout(err):
-		return broken("%s: the other side does not answer", op)
+		return transfer.Broken("%s: the other side does not answer", op)
 	}
-	return broken("%s: connection lost: %w", op, err)
+	return transfer.Broken("%s: connection lost: %w", op, err)
 }
 
 // header reads the next frame's header. Signs of life are not returned; an
@@ -328,7 +331,7 @@ func (c *conn) header() (frameType, int, error) {
 
 func (c *conn) readError(err error) error {
 	if isTimeout(err) {
-		return broken("nothing heard from the other side for %v", c.idle)
+		return transfer.Broken("nothing heard from the other side for %v", c.idle)
 	}
 	return streamError("read", err)
 }
@@ -340,7 +343,7 @@ func (c *conn) json(t frameType, n int, v any) error {
 		return err
 	}
 	if err := unmarshalJSON(b, v); err != nil {
-		return broken("control frame: %w", err)
+		return transfer.Broken("control frame: %w", err)
 	}
 	return nil
 }

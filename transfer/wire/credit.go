@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/binary"
 	"sync"
+
+	"github.com/imgsend/imgsend/transfer"
 )
 
 // The sender of a blob's frames, blob header, block, blob end, index and end,
@@ -23,11 +25,11 @@ func creditFrame(n int) []byte {
 
 func unmarshalCredit(b []byte) (int, error) {
 	if len(b) != creditSize {
-		return 0, broken("credit of %d bytes", len(b))
+		return 0, transfer.Broken("credit of %d bytes", len(b))
 	}
 	n := binary.BigEndian.Uint32(b)
 	if n == 0 || n > maxCredit {
-		return 0, broken("credit for %d frames, not 1 to %d", n, maxCredit)
+		return 0, transfer.Broken("credit for %d frames, not 1 to %d", n, maxCredit)
 	}
 	return int(n), nil
 }
@@ -46,7 +48,7 @@ func (p *purse) fill(n int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.n += n; p.n > maxCredit {
-		return broken("credit for %d frames, more than %d", p.n, maxCredit)
+		return transfer.Broken("credit for %d frames, more than %d", p.n, maxCredit)
 	}
 	select {
 	case p.more <- struct{}{}:
@@ -78,7 +80,7 @@ func (l *lender) spent() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lent == 0 {
-		return broken("more frames than were asked for")
+		return transfer.Broken("more frames than were asked for")
 	}
 	l.lent--
 	return nil

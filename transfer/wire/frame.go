@@ -76,7 +76,7 @@ func readHeader(r *bufio.Reader) (frameType, int, error) {
 	var h [frameHeader]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
 		if err == io.ErrUnexpectedEOF {
-			return 0, 0, broken("stream ended inside a frame")
+			return 0, 0, transfer.Broken("stream ended inside a frame")
 		}
 		return 0, 0, err
 	}
@@ -84,10 +84,10 @@ func readHeader(r *bufio.Reader) (frameType, int, error) {
 	n := binary.BigEndian.Uint32(h[1:])
 	limit, ok := frameLimits[t]
 	if !ok {
-		return 0, 0, broken("unknown frame type %d", h[0])
+		return 0, 0, transfer.Broken("unknown frame type %d", h[0])
 	}
 	if n > limit {
-		return 0, 0, broken("frame type %d of %d bytes is over its limit of %d", t, n, limit)
+		return 0, 0, transfer.Broken("frame type %d of %d bytes is over its limit of %d", t, n, limit)
 	}
 	return t, int(n), nil
 }
@@ -96,7 +96,7 @@ func readHeader(r *bufio.Reader) (frameType, int, error) {
 func readPayload(r io.Reader, b []byte) error {
 	if _, err := io.ReadFull(r, b); err != nil {
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return broken("stream ended inside a frame")
+			return transfer.Broken("stream ended inside a frame")
 		}
 		return err
 	}
@@ -136,28 +136,28 @@ func marshalBlob(d ocispec.Descriptor) ([]byte, error) {
 func unmarshalBlob(b []byte) (ocispec.Descriptor, error) {
 	var d ocispec.Descriptor
 	if len(b) < 8 {
-		return d, broken("blob header of %d bytes", len(b))
+		return d, transfer.Broken("blob header of %d bytes", len(b))
 	}
 	size := binary.BigEndian.Uint64(b)
 	if size > 1<<62 {
-		return d, broken("blob of %d bytes", size)
+		return d, transfer.Broken("blob of %d bytes", size)
 	}
 	d.Size = int64(size)
 	b = b[8:]
 	dgst, b, ok := shortString(b)
 	if !ok {
-		return d, broken("blob header is cut short")
+		return d, transfer.Broken("blob header is cut short")
 	}
 	media, b, ok := shortString(b)
 	if !ok || len(b) != 0 {
-		return d, broken("blob header is cut short or too long")
+		return d, transfer.Broken("blob header is cut short or too long")
 	}
 	if !isPlain(media) {
-		return d, broken("media type %.80q", media)
+		return d, transfer.Broken("media type %.80q", media)
 	}
 	d.Digest, d.MediaType = digest.Digest(dgst), media
 	if err := d.Digest.Validate(); err != nil {
-		return d, broken("blob %.80q: %w", dgst, err)
+		return d, transfer.Broken("blob %.80q: %w", dgst, err)
 	}
 	return d, nil
 }
@@ -194,7 +194,7 @@ func (e endMark) marshal() []byte {
 
 func unmarshalEnd(b []byte) (endMark, error) {
 	if len(b) != endSize {
-		return endMark{}, broken("end of %d bytes", len(b))
+		return endMark{}, transfer.Broken("end of %d bytes", len(b))
 	}
 	return endMark{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}, nil
 }

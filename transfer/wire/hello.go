@@ -23,7 +23,7 @@ func (c *conn) hello(ctx context.Context, mine Hello) error {
 		if ctx.Err() != nil {
 			c.fail(&transfer.Error{Kind: transfer.KindInterrupted, Err: errors.New("interrupted")})
 		} else {
-			c.fail(broken("the other side has not said hello for %v", 2*c.idle))
+			c.fail(transfer.Broken("the other side has not said hello for %v", 2*c.idle))
 		}
 		_ = c.s.SetWriteDeadline(past)
 	})
@@ -65,7 +65,7 @@ func (c *conn) readHello() error {
 		return err
 	}
 	if t != frameHello {
-		return broken("frame type %d where a hello belongs", t)
+		return transfer.Broken("frame type %d where a hello belongs", t)
 	}
 	if err := c.json(t, n, &c.peer); err != nil {
 		return err

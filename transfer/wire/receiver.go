@@ -51,14 +51,14 @@ func (r *Receiver) Next(ctx context.Context) (*transfer.Offer, error) {
 	switch body := f.body.(type) {
 	case *transfer.Offer:
 		if err := body.Validate(); err != nil {
-			return nil, broken("%w", err)
+			return nil, transfer.Broken("%w", err)
 		}
 		cleanOffer(body)
 		return body, nil
 	case bye:
 		return nil, io.EOF
 	}
-	return nil, broken("frame type %d where an offer belongs", f.t)
+	return nil, transfer.Broken("frame type %d where an offer belongs", f.t)
 }
 
 // Export answers the offer and hands over the blobs that the sender sends.
@@ -89,7 +89,7 @@ func (r *Receiver) Export(ctx context.Context, o *transfer.Offer, p *transfer.Pl
 		case *transfer.Index:
 			return body, r.end(ctx, got)
 		default:
-			return nil, broken("frame type %d where a blob or the index belongs", f.t)
+			return nil, transfer.Broken("frame type %d where a blob or the index belongs", f.t)
 		}
 	}
 }
@@ -102,10 +102,10 @@ func (r *Receiver) end(ctx context.Context, got endMark) error {
 	}
 	sent, ok := f.body.(endMark)
 	if !ok {
-		return broken("frame type %d where the end belongs", f.t)
+		return transfer.Broken("frame type %d where the end belongs", f.t)
 	}
 	if sent != got {
-		return broken("%d blobs of %d bytes were sent, %d of %d received", sent.blobs, sent.bytes, got.blobs, got.bytes)
+		return transfer.Broken("%d blobs of %d bytes were sent, %d of %d received", sent.blobs, sent.bytes, got.blobs, got.bytes)
 	}
 	return nil
 }
@@ -154,15 +154,15 @@ func (b *blobReader) Read(p []byte) (int, error) {
 			b.cur, b.rest = f, f.raw
 			b.left -= int64(len(f.raw))
 			if b.left < 0 {
-				return 0, broken("blob is longer than its header says")
+				return 0, transfer.Broken("blob is longer than its header says")
 			}
 		case frameBlobEnd:
 			if b.left > 0 {
-				return 0, broken("blob ends %d bytes early", b.left)
+				return 0, transfer.Broken("blob ends %d bytes early", b.left)
 			}
 			b.ended = true
 		default:
-			return 0, broken("frame type %d inside a blob", f.t)
+			return 0, transfer.Broken("frame type %d inside a blob", f.t)
 		}
 	}
 	n := copy(p, b.rest)

@@ -89,14 +89,14 @@ func (s *Sender) frame() error {
 		body = new(transfer.Outcome)
 	case frameBye:
 		if s.live() && s.turn.Load() != uint32(frameBye) {
-			return broken("the receiver ended the transfer early")
+			return transfer.Broken("the receiver ended the transfer early")
 		}
 		return errBye
 	default:
-		return broken("frame type %d does not come from a receiver", t)
+		return transfer.Broken("frame type %d does not come from a receiver", t)
 	}
 	if !s.turn.CompareAndSwap(uint32(t), 0) {
-		return broken("frame type %d out of turn", t)
+		return transfer.Broken("frame type %d out of turn", t)
 	}
 	if err := s.json(t, n, body); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (s *Sender) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outco
 	out := body.(*transfer.Outcome)
 	out.Retry = clip(transfer.Printable(out.Retry), 8<<10)
 	if err := out.WellFormed(); err != nil {
-		return nil, broken("result: %w", err)
+		return nil, transfer.Broken("result: %w", err)
 	}
 	return out, nil
 }
