@@ -80,9 +80,6 @@ type Book struct {
 // reads nothing before it is asked.
 func OpenBook(home string) *Book { return &Book{path: filepath.Join(home, bookFile)} }
 
-// Path returns where the file is or will be.
-func (b *Book) Path() string { return b.path }
-
 // List returns the saved peers, in the order of the file.
 func (b *Book) List() ([]Peer, error) {
 	p, err := b.load()

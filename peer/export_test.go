@@ -16,6 +16,9 @@ const (
 	MaxConns   = stack.MaxConns
 )
 
+// Path returns where the file is or will be.
+func (b *Book) Path() string { return b.path }
+
 // ListenNear is Listen with an empty Addr, but for the first port to try and
 // the addresses.
 func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip.Addr) (*Host, error) {

@@ -3,7 +3,6 @@ package archive
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -44,12 +43,11 @@ type members struct {
 	layouts map[string]bool // folders with an oci-layout, or a manifest.json of Docker's
 	escape  string
 	end     int64                    // of the tar, with what is behind it
-	small   map[digest.Digest][]byte // blobs that were made here
 	packed  map[digest.Digest]packed // layers by DiffID that are decompressed on the way
 }
 
 func newMembers(r io.ReaderAt) *members {
-	return &members{r: r, byName: map[string]member{}, blobs: map[digest.Digest]member{}, layouts: map[string]bool{}, small: map[digest.Digest][]byte{}, packed: map[digest.Digest]packed{}}
+	return &members{r: r, byName: map[string]member{}, blobs: map[digest.Digest]member{}, layouts: map[string]bool{}, packed: map[digest.Digest]packed{}}
 }
 
 func (m *members) close() {
@@ -234,9 +232,6 @@ func (m *members) open(e member) io.Reader { return io.NewSectionReader(m.r, e.a
 // Size and Open make the members [layout.Blobs].
 
 func (m *members) Size(d digest.Digest) (int64, bool) {
-	if b, ok := m.small[d]; ok {
-		return int64(len(b)), true
-	}
 	if p, ok := m.packed[d]; ok {
 		return p.size, true
 	}
@@ -245,9 +240,6 @@ func (m *members) Size(d digest.Digest) (int64, bool) {
 }
 
 func (m *members) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
-	if b, ok := m.small[d]; ok {
-		return io.NopCloser(bytes.NewReader(b)), nil
-	}
 	if p, ok := m.packed[d]; ok {
 		z, _, err := decompress(bufio.NewReader(m.open(p.member)))
 		return z, err

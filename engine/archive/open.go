@@ -18,8 +18,6 @@ import (
 type Options struct {
 	// Platform picks one of an image with several; nil: all that is present.
 	Platform *ocispec.Platform
-	// Temp is the folder for what has to be spooled; empty: the system's.
-	Temp string
 	// MaxSpool bounds the spool in bytes; 0: spoolFloor and spoolRatio do.
 	MaxSpool int64
 }
@@ -122,7 +120,7 @@ func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
 		return nil, err
 	}
 	defer z.Close()
-	f, err := os.CreateTemp(o.Temp, "imgsend-archive-")
+	f, err := os.CreateTemp("", "imgsend-archive-")
 	if err != nil {
 		return nil, unkept(err)
 	}

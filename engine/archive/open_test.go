@@ -95,7 +95,7 @@ func rewrite(t testing.TB, b []byte, edit func(*tar.Header, []byte) []byte, more
 // open reads an archive as it comes from a pipe, or from a file.
 func open(t testing.TB, b []byte, file bool) (*archive.Source, error) {
 	t.Helper()
-	o := archive.Options{Temp: t.TempDir()}
+	o := archive.Options{}
 	if !file {
 		return archive.Open(t.Context(), bytes.NewReader(b), o)
 	}
@@ -372,7 +372,7 @@ func TestTruncated(t *testing.T) {
 
 func TestBomb(t *testing.T) {
 	b := compressed(t, "gzip", dockerArchive(t, testImage(2, "a:1")))
-	_, err := archive.Open(t.Context(), bytes.NewReader(b), archive.Options{MaxSpool: 4096, Temp: t.TempDir()})
+	_, err := archive.Open(t.Context(), bytes.NewReader(b), archive.Options{MaxSpool: 4096})
 	if transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), "decompresses to more than 4096 bytes") {
 		t.Error(err)
 	}

@@ -35,12 +35,13 @@ func TestNoRoom(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk := throwawaytest.Disk(t, 8<<20)
+			t.Setenv("TMPDIR", disk)
 			free := throwawaytest.Free(t, disk)
 			b := archiveOf(test.size)
 			if test.form != "" {
 				b = compressed(t, test.form, b)
 			}
-			src, err := archive.Open(t.Context(), io.MultiReader(bytes.NewReader(b)), archive.Options{Temp: disk})
+			src, err := archive.Open(t.Context(), io.MultiReader(bytes.NewReader(b)), archive.Options{})
 			if test.fits {
 				if err != nil {
 					t.Fatal(err)
@@ -62,6 +63,7 @@ func TestNoRoom(t *testing.T) {
 // TestRoomTaken has somebody else fill the disk in the middle of a spool.
 func TestRoomTaken(t *testing.T) {
 	disk := throwawaytest.Disk(t, 8<<20)
+	t.Setenv("TMPDIR", disk)
 	free := throwawaytest.Free(t, disk)
 	other := filepath.Join(disk, "other")
 	b := dockerArchive(t, throwaway.Image{Ref: "webapp:1.0", Layers: []throwaway.Layer{{Size: 5 << 20, Seed: 1, Kind: throwaway.Text}}})
@@ -71,13 +73,14 @@ func TestRoomTaken(t *testing.T) {
 		}
 		return 0, io.EOF
 	})
-	_, err := archive.Open(t.Context(), io.MultiReader(bytes.NewReader(b[:1<<20]), fill, bytes.NewReader(b[1<<20:])), archive.Options{Temp: disk})
+	_, err := archive.Open(t.Context(), io.MultiReader(bytes.NewReader(b[:1<<20]), fill, bytes.NewReader(b[1<<20:])), archive.Options{})
 	wantNoRoom(t, err, "no space left on device")
 	if err := os.Remove(other); err != nil {
 		t.Fatal(err)
 	}
 	wantEmpty(t, disk, free)
-	_, err = archive.Open(t.Context(), io.MultiReader(bytes.NewReader(b)), archive.Options{Temp: other})
+	t.Setenv("TMPDIR", other)
+	_, err = archive.Open(t.Context(), io.MultiReader(bytes.NewReader(b)), archive.Options{})
 	wantNoRoom(t, err, "no such file or directory")
 }
 

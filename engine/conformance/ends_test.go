@@ -63,7 +63,7 @@ func (e fileEnd) source(t *testing.T, refs ...string) transfer.Source {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	src, err := archive.Open(t.Context(), f, archive.Options{Temp: t.TempDir()})
+	src, err := archive.Open(t.Context(), f, archive.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func openArchive(t *testing.T, path string) *archive.Source {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	src, err := archive.Open(t.Context(), f, archive.Options{Temp: t.TempDir()})
+	src, err := archive.Open(t.Context(), f, archive.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 			}
 		}
 	}
-	switch near := Nearest(name, tags); {
+	switch near := store.Nearest(name, tags); {
 	case starts > 1:
 		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is the start of %d images' IDs", name, starts), Hint: "give more digits"}
 	case len(near) > 0:
@@ -176,9 +176,6 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 	}
 	return err
 }
-
-// Nearest returns up to three of the names that look most like s.
-func Nearest(s string, names []string) []string { return store.Nearest(s, names) }
 
 // gather resolves all requests and merges those for the same image.
 func (e *Engine) gather(ctx context.Context, reqs []store.Request, platform *ocispec.Platform) ([]*local, [][]string, error) {

@@ -82,27 +82,6 @@ func (m *Documents) walk(d digest.Digest, p ocispec.Platform, layers, depth int)
 	return nil
 }
 
-// Below returns root and the documents that it lists, as far as they are here,
-// each once and after those that it lists.
-func (m *Documents) Below(root digest.Digest) []digest.Digest {
-	var out []digest.Digest
-	seen := map[digest.Digest]bool{}
-	var down func(d digest.Digest)
-	down = func(d digest.Digest) {
-		doc := m.byDigest[d]
-		if doc == nil || seen[d] {
-			return
-		}
-		seen[d] = true
-		for _, c := range doc.Manifests {
-			down(c.Digest)
-		}
-		out = append(out, d)
-	}
-	down(root)
-	return out
-}
-
 // Descriptor returns what describes the document d.
 func (m *Documents) Descriptor(d digest.Digest) (ocispec.Descriptor, bool) {
 	doc := m.byDigest[d]

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
@@ -28,9 +29,8 @@ type Settings struct {
 
 // A Source gives one image of one layer.
 type Source struct {
-	transfer.Queue
-	layer  *Layer
-	config []byte
+	*layout.Source
+	layer *Layer
 }
 
 var _ transfer.Source = (*Source)(nil)
@@ -47,35 +47,36 @@ func New(l *Layer, c Config, refs []string) (*Source, error) {
 		_ = l.Close()
 		return nil, fmt.Errorf("write the image config: %w", err)
 	}
-	s := &Source{layer: l, config: b}
-	id := digest.FromBytes(b)
-	s.Fill([]transfer.Image{{
-		ID: id, Config: id, Refs: refs, Platform: c.Platform,
-		Layers: []transfer.Layer{{DiffID: l.DiffID, Digest: l.DiffID, Size: l.Size, Exact: true}},
-		Extra:  int64(len(b)),
-	}})
-	return s, nil
-}
-
-// Export puts the config and, unless the sink has it, the layer into w.
-func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
-	x := &transfer.Index{}
-	if o.DryRun || p.Images[0].Status != transfer.Take {
-		return x, nil
+	id, size := digest.FromBytes(b), int64(len(b))
+	layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: l.DiffID, Size: l.Size}
+	config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: size}
+	item := layout.Item{
+		Image: transfer.Image{
+			ID: id, Config: id, Refs: refs, Platform: c.Platform,
+			Layers: []transfer.Layer{{DiffID: l.DiffID, Digest: l.DiffID, Size: l.Size, Exact: true}},
+			Extra:  size,
+		},
+		Index: transfer.IndexImage{ID: id, Config: config, Layers: []ocispec.Descriptor{layer}},
+		Blobs: []ocispec.Descriptor{config, layer},
 	}
-	config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(s.config), Size: int64(len(s.config))}
-	layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: s.layer.DiffID, Size: s.layer.Size}
-	if !p.Images[0].Have[0] {
-		if err := w.Put(ctx, layer, io.NewSectionReader(s.layer, 0, s.layer.Size)); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Put(ctx, config, bytes.NewReader(s.config)); err != nil {
-		return nil, err
-	}
-	x.Images = []transfer.IndexImage{{ID: o.Images[0].ID, Config: config, Layers: []ocispec.Descriptor{layer}}}
-	return x, nil
+	blobs := blobs{id: io.NewSectionReader(bytes.NewReader(b), 0, size), l.DiffID: io.NewSectionReader(l, 0, l.Size)}
+	return &Source{layout.NewSource(blobs, []layout.Item{item}, nil), l}, nil
 }
 
 // Close closes the layer.
 func (s *Source) Close(error) error { return s.layer.Close() }
+
+// blobs are those of one image.
+type blobs map[digest.Digest]*io.SectionReader
+
+func (b blobs) Size(d digest.Digest) (int64, bool) {
+	r, ok := b[d]
+	if !ok {
+		return 0, false
+	}
+	return r.Size(), true
+}
+
+func (b blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
+	return io.NopCloser(io.NewSectionReader(b[d], 0, b[d].Size())), nil
+}

@@ -59,9 +59,6 @@ type Announcer struct {
 	stopped chan struct{}
 	once    sync.Once
 
-	mu    sync.Mutex
-	names []string
-
 	// Used only by run.
 	record record // without addresses and TTL
 	states map[int]*announced
@@ -83,9 +80,8 @@ type announced struct {
 // sends without a question when it starts, when something changes and when it is
 // closed.
 //
-// A host without an interface to announce on is no error: see
-// [Announcer.Interfaces]. An error means that the Announcement breaks its rules,
-// or that the multicast DNS port cannot be opened.
+// A host without an interface to announce on is no error. An error means that the
+// Announcement breaks its rules, or that the multicast DNS port cannot be opened.
 func Announce(id lpeer.ID, a Announcement) (*Announcer, error) {
 	return announceOn(id, a, isLAN)
 }
@@ -139,14 +135,6 @@ func (an *Announcer) Update(nameplate string) error {
 	}
 }
 
-// Interfaces returns the names of the interfaces on which the host is announced.
-// Without any, nobody finds the host without its address.
-func (an *Announcer) Interfaces() []string {
-	an.mu.Lock()
-	defer an.mu.Unlock()
-	return slices.Clone(an.names)
-}
-
 // Close says goodbye. When it returns, no goroutine is left.
 func (an *Announcer) Close() error {
 	an.once.Do(func() { close(an.stop) })
@@ -193,14 +181,12 @@ func (an *Announcer) run() {
 // look plans a new announcement on the links that changed.
 func (an *Announcer) look(now time.Time) {
 	states := map[int]*announced{}
-	var on []link
 	all := an.addrs()
 	for _, k := range an.groups.current() {
 		addrs := k.own(all)
 		if len(addrs) == 0 {
 			continue
 		}
-		on = append(on, k)
 		s := an.states[k.iface.Index]
 		if s == nil || s.link.v4 != k.v4 || s.link.v6 != k.v6 || !slices.EqualFunc(s.addrs, addrs, ma.Multiaddr.Equal) {
 			s = &announced{}
@@ -215,9 +201,6 @@ func (an *Announcer) look(now time.Time) {
 		}
 	}
 	an.states = states
-	an.mu.Lock()
-	an.names = names(on)
-	an.mu.Unlock()
 }
 
 // renew plans to send a change at once.

@@ -31,6 +31,10 @@ func AnnounceOn(id lpeer.ID, a Announcement, usable func(net.Interface) bool) (*
 	return announceOn(id, a, usable)
 }
 
+// Interfaces returns the names of the interfaces on which a host is announced that
+// listens on all of its addresses.
+func (an *Announcer) Interfaces() []string { return names(an.groups.current()) }
+
 // IsLAN is isLAN.
 func IsLAN(i net.Interface) bool { return isLAN(i) }
 
