@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/imgsend/imgsend/engine/internal/disk"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -120,15 +121,12 @@ func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
 		return nil, err
 	}
 	defer z.Close()
-	f, err := os.CreateTemp("", "imgsend-archive-")
+	f, err := disk.Spool()
 	if err != nil {
 		return nil, unkept(err)
 	}
-	// Without a name nothing is left of it, however this process ends.
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	w := &spoolWriter{w: bufio.NewWriterSize(f, 256<<10), in: in, max: o.MaxSpool, free: freeSpace(f), compressed: name}
+	w := &spoolWriter{w: bufio.NewWriterSize(f, 256<<10), in: in, max: o.MaxSpool, compressed: name}
+	w.free, w.known = disk.Free(os.TempDir())
 	out := io.TeeReader(&decodeReader{z, name}, w)
 	m := newMembers(f)
 	m.spool = f
@@ -157,7 +155,8 @@ type spoolWriter struct {
 	in         *countingReader
 	n          int64
 	max        int64
-	free       int64 // of the disk when it began; 0: not known
+	free       int64 // of the disk when it began, if that is known
+	known      bool
 	compressed string
 	err        error // why it stopped
 }
@@ -181,7 +180,7 @@ func (w *spoolWriter) check(n int64) error {
 	switch {
 	case limit > 0 && n > limit:
 		return transfer.Broken("the archive decompresses to more than %d bytes from %d: not one that is meant to be read", limit, w.in.n.Load())
-	case w.free > 0 && n > w.free-w.free/20:
+	case w.known && n > w.free:
 		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("no room to spool the archive: %d bytes are free for temporary files", w.free),
 			Hint: spoolHint}
 	}

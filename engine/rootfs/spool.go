@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/imgsend/imgsend/engine/internal/disk"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 )
@@ -51,12 +52,9 @@ const spoolBuffer = 256 << 10
 // as they are. Between two reads Spool looks whether ctx is done; a read that
 // waits for its data is for the caller to end.
 func Spool(ctx context.Context, r io.Reader) (*Layer, error) {
-	f, err := os.CreateTemp("", "imgsend-layer-")
+	f, err := disk.Spool()
 	if err != nil {
 		return nil, unkept(err)
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(unkept(err), f.Close())
 	}
 	s := &spool{ctx: ctx, r: bufio.NewReaderSize(r, spoolBuffer), w: bufio.NewWriterSize(f, spoolBuffer), sum: digest.SHA256.Digester()}
 	err = s.walk()

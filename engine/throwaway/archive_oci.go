@@ -4,10 +4,10 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 
+	"github.com/imgsend/imgsend/engine/internal/disk"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -152,15 +152,11 @@ func (a *archive) gzipped(l Layer) (ociDescriptor, error) {
 		d := known.(ociDescriptor)
 		return d, a.stream(blobPath(d.Digest), d.Size, l.writeGzip)
 	}
-	f, err := os.CreateTemp("", "imgsend-layer-")
+	f, err := disk.Spool()
 	if err != nil {
 		return ociDescriptor{}, err
 	}
 	defer f.Close()
-	// Without a name nothing is left of it, however this process ends.
-	if err := os.Remove(f.Name()); err != nil {
-		return ociDescriptor{}, err
-	}
 	sum := sha256.New()
 	if err := l.writeGzip(io.MultiWriter(f, sum)); err != nil {
 		return ociDescriptor{}, err
