@@ -17,6 +17,9 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Digests that must never change: stores, golden files and measurements of
@@ -209,7 +212,7 @@ func TestArchives(t *testing.T) {
 		if name != "oci" {
 			continue
 		}
-		var index ociIndexFile
+		var index ocispec.Index
 		if err := json.Unmarshal(files["index.json"], &index); err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +221,7 @@ func TestArchives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := index.Manifests[i].Digest; got != want || digestOf(files[blobPath(got)]) != want {
+			if got := index.Manifests[i].Digest; got.String() != want || digest.FromBytes(files[blobPath(got)]) != got {
 				t.Errorf("manifest %s, not %s", got, want)
 			}
 		}
@@ -278,4 +281,20 @@ func BenchmarkDockerArchive(b *testing.B) {
 			}
 		})
 	}
+}
+
+// OCIManifestDigest returns the digest of the image's manifest in
+// [WriteOCIArchive]: its ID in a containerd store. It has to compress layers
+// that this process has not written so before.
+func (m Image) OCIManifestDigest() (string, error) {
+	var layers []ocispec.Descriptor
+	a := newArchive(io.Discard)
+	for _, l := range m.Layers {
+		b, err := a.gzipped(l)
+		if err != nil {
+			return "", err
+		}
+		layers = append(layers, b)
+	}
+	return digestOf(m.manifest(m.config(), layers)), nil
 }

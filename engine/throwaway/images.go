@@ -1,13 +1,14 @@
 package throwaway
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"runtime"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Image is an image to make. Equal values make equal images, byte for byte.
@@ -59,15 +60,8 @@ func (m Image) created() time.Time {
 	return m.Created.UTC()
 }
 
-func (m Image) os() string   { return or(m.OS, "linux") }
-func (m Image) arch() string { return or(m.Arch, runtime.GOARCH) }
-
-func or(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
-}
+func (m Image) os() string   { return cmp.Or(m.OS, "linux") }
+func (m Image) arch() string { return cmp.Or(m.Arch, runtime.GOARCH) }
 
 // The config is written with types of our own, so that a new version of a
 // library does not change image IDs.
@@ -125,7 +119,4 @@ func marshal(v any) []byte {
 	return b
 }
 
-func digestOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
+func digestOf(b []byte) string { return digest.FromBytes(b).String() }

@@ -2,14 +2,13 @@ package throwaway
 
 import (
 	"archive/tar"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // LayerKind says what a layer's files contain.
@@ -118,13 +117,13 @@ func (l Layer) entries(f func(*tar.Header) error) error {
 
 // WriteTar writes the layer as an uncompressed tar file.
 func (l Layer) WriteTar(w io.Writer) error {
-	sum := sha256.New()
+	sum := digest.Canonical.Digester()
 	fill := l.content().fill
 	if l.File.Path != "" {
 		content := strings.NewReader(l.File.Content)
 		fill = func(p []byte) { _, _ = content.Read(p) } // just as long as the header says
 	}
-	t := tar.NewWriter(io.MultiWriter(sum, w))
+	t := tar.NewWriter(io.MultiWriter(sum.Hash(), w))
 	buf := make([]byte, 256<<10)
 	err := l.entries(func(h *tar.Header) error {
 		if err := t.WriteHeader(h); err != nil {
@@ -146,7 +145,7 @@ func (l Layer) WriteTar(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("write layer (%s): %w", l, err)
 	}
-	diffIDs.Store(l.normal(), sumDigest(sum))
+	diffIDs.Store(l.normal(), sum.Digest().String())
 	return nil
 }
 
@@ -163,5 +162,3 @@ func (l Layer) DiffID() string {
 	id, _ := diffIDs.Load(l.normal())
 	return id.(string)
 }
-
-func sumDigest(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }

@@ -1,17 +1,15 @@
 package throwaway
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,59 +40,19 @@ func removeTree(path string) error {
 
 // unmountBelow unmounts everything in a folder.
 func unmountBelow(path string) error {
-	mounts, err := mountsBelow(path)
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(path))
 	if err != nil {
 		return err
 	}
 	for _, m := range slices.Backward(mounts) {
-		if err := unix.Unmount(m, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
-			return &os.PathError{Op: "unmount", Path: m, Err: err}
+		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
+			return &os.PathError{Op: "unmount", Path: m.Mountpoint, Err: err}
 		}
 	}
-	if mounts, err = mountsBelow(path); err == nil && len(mounts) > 0 {
-		err = fmt.Errorf("%s is still mounted", mounts[0])
+	if mounts, err = mountinfo.GetMounts(mountinfo.PrefixFilter(path)); err == nil && len(mounts) > 0 {
+		err = fmt.Errorf("%s is still mounted", mounts[0].Mountpoint)
 	}
 	return err
-}
-
-// mountsBelow lists the mount points of this namespace at path and below it,
-// in the order in which they were made.
-func mountsBelow(path string) ([]string, error) {
-	f, err := os.Open("/proc/thread-self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var found []string
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 5 {
-			continue
-		}
-		m := unescapeMount(fields[4])
-		if m == path || strings.HasPrefix(m, path+"/") {
-			found = append(found, m)
-		}
-	}
-	return found, lines.Err()
-}
-
-// unescapeMount undoes the octal escapes of blanks in mountinfo.
-func unescapeMount(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // makeMutable takes the marks "immutable" and "append only" off everything in
@@ -121,8 +79,8 @@ func makeMutable(path string) {
 // removeCgroups removes the cgroups, empty now, of the engine's containers.
 // Docker has them below one of the folder's name (--cgroup-parent). Podman has
 // no such flag: its containers are told by the IDs in its store, which has to
-// be there still, which it is not after an owner with data in memory was killed. The folder they are in, libpod_parent, belongs to all Podmans
-// of the machine and stays.
+// be there still, which it is not after an owner with data in memory was killed. The
+// folder they are in, libpod_parent, belongs to all Podmans of the machine and stays.
 func (f *folder) removeCgroups() {
 	names := []string{f.name()}
 	var containers []os.DirEntry
