@@ -92,3 +92,39 @@ func TestByDigest(t *testing.T) {
 		}
 	}
 }
+
+// A keeper is a memory that loses things until it has kept them so many times.
+type keeper struct {
+	*memory
+	lost int
+	here []catalog.Here
+}
+
+func (k *keeper) Keep(_ context.Context, _ *transfer.Offer, here []catalog.Here) (bool, error) {
+	k.lost--
+	k.here = here
+	return k.lost < 0, nil
+}
+
+// TestKeeper makes a plan anew while some of it is gone, and tells what is here.
+func TestKeeper(t *testing.T) {
+	m := &memory{blobs: map[digest.Digest][]byte{}}
+	if _, err := into(t, m, transfer.Options{}, false, image("webapp:1.0", 1)); err != nil {
+		t.Fatal(err)
+	}
+	k := &keeper{memory: m, lost: 2}
+	if _, err := transfer.Copy(t.Context(), newBare(t, image("webapp:1.0", 1), image("webapp:2.0", 1, 2)), catalog.NewSink(k), transfer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if k.lost != -1 || len(k.here) != 2 || k.here[0].Root.Digest != m.list[0].Root.Digest || len(k.here[1].Layers) != 2 || k.here[1].Layers[0].Digest == "" || k.here[1].Layers[1].Digest != "" {
+		t.Errorf("%d times too many, kept %+v", k.lost, k.here)
+	}
+	k.lost = 3
+	if _, err := transfer.Copy(t.Context(), newBare(t, image("webapp:3.0", 3)), catalog.NewSink(k), transfer.Options{}); transfer.KindOf(err) != transfer.KindEngine {
+		t.Errorf("what is here keeps vanishing: %v", err)
+	}
+	k.lost, k.here = 0, nil
+	if _, err := transfer.Copy(t.Context(), newBare(t, image("webapp:3.0", 3)), catalog.NewSink(k), transfer.Options{DryRun: true}); err != nil || k.here != nil {
+		t.Errorf("a dry run keeps %+v, %v", k.here, err)
+	}
+}

@@ -34,8 +34,30 @@ var _ transfer.Sink = (*Sink)(nil)
 // NewSink returns a sink into the store, which the caller closes after the sink.
 func NewSink(store Store) *Sink { return &Sink{store: store} }
 
-// Plan looks which images and layers the store has.
+// planTries bounds how often a plan is made because something of it is gone before it
+// is kept.
+const planTries = 3
+
+// Plan looks which images and layers the store has, and has it keep them.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	for range planTries {
+		here, err := s.look(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		keeper, ok := s.store.(Keeper)
+		if !ok || o.DryRun {
+			return s.plan, nil
+		}
+		if kept, err := keeper.Keep(ctx, o, here); kept || err != nil {
+			return s.plan, err
+		}
+	}
+	return nil, store.Failed("make a plan", fmt.Errorf("images keep vanishing from %s", s.store))
+}
+
+// look makes the plan, and returns what it says is here.
+func (s *Sink) look(ctx context.Context, o *transfer.Offer) ([]Here, error) {
 	now, err := s.store.List(ctx)
 	if err != nil {
 		return nil, store.Failed("read "+s.store.String(), err)
@@ -45,6 +67,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 	if s.localBlobs, err = s.findLayers(ctx, o); err != nil {
 		return nil, store.Failed("read "+s.store.String(), err)
 	}
+	here := make([]Here, len(o.Images))
 	for i := range o.Images {
 		m := &o.Images[i]
 		for _, ref := range m.Refs {
@@ -52,26 +75,28 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 				return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 			}
 		}
-		have := make([]bool, len(m.Layers))
 		if !o.Full {
 			if root, ok := s.whole(ctx, now, m); ok {
-				s.roots[m.ID] = root
+				s.roots[m.ID], here[i].Root = root, root
 				s.plan.Images[i].Status = transfer.Whole
-				if err := s.clobber(now, m, root.Digest); err != nil {
-					return nil, err
-				}
-				continue
-			}
-			for j, l := range m.Layers {
-				have[j] = s.has(m, l)
 			}
 		}
-		if err := s.clobber(now, m, ""); err != nil {
+		if err := s.clobber(now, m, here[i].Root.Digest); err != nil {
 			return nil, err
+		}
+		if s.plan.Images[i].Status == transfer.Whole {
+			continue
+		}
+		have := make([]bool, len(m.Layers))
+		here[i].Layers = make([]ocispec.Descriptor, len(m.Layers))
+		for j, l := range m.Layers {
+			if have[j] = !o.Full && s.has(m, l); have[j] {
+				here[i].Layers[j] = s.here(m, j, ocispec.Descriptor{Digest: l.Digest})
+			}
 		}
 		s.plan.Images[i] = transfer.ImagePlan{Status: transfer.Take, Have: have}
 	}
-	return s.plan, nil
+	return here, nil
 }
 
 // findLayers looks for the blobs of the layers of images that come without a
@@ -108,18 +133,14 @@ func (s *Sink) has(m *transfer.Image, l transfer.Layer) bool {
 	return here
 }
 
-// Local returns the blob that stands for a layer of m in this store: the one
-// that was offered, or another one of the same layer. Its size and media type may
-// be unknown.
-func (s *Sink) Local(m *transfer.Image, l transfer.Layer) ocispec.Descriptor {
-	if d, ok := s.localBlobs[l.DiffID]; ok && m.Root == "" {
+// here returns the blob of layer j of m, which is here: the one that was offered, or
+// in a manifest that is composed here another one of the same layer.
+func (s *Sink) here(m *transfer.Image, j int, offered ocispec.Descriptor) ocispec.Descriptor {
+	if d, ok := s.localBlobs[m.Layers[j].DiffID]; ok && m.Root == "" {
 		return d
 	}
-	return ocispec.Descriptor{Digest: l.Digest}
+	return offered
 }
-
-// Root returns the root of an image that is here, by its offered ID.
-func (s *Sink) Root(id digest.Digest) ocispec.Descriptor { return s.roots[id] }
 
 // whole finds an image that is here with everything: under its own root, or
 // with its config where it came without one.
@@ -215,9 +236,9 @@ func (s *Sink) local(m *transfer.Image, im *transfer.IndexImage, have []bool) *t
 	}
 	out := *im
 	out.Layers = slices.Clone(im.Layers)
-	for j, l := range m.Layers {
-		if d, ok := s.localBlobs[l.DiffID]; ok && have[j] {
-			out.Layers[j] = d
+	for j, d := range out.Layers {
+		if have[j] {
+			out.Layers[j] = s.here(m, j, d)
 		}
 	}
 	return &out

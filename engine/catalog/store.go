@@ -52,6 +52,22 @@ type LayerFinder interface {
 	Layers(ctx context.Context, diffIDs []digest.Digest) (map[digest.Digest]ocispec.Descriptor, error)
 }
 
+// A Keeper is a store that removes what nothing refers to.
+type Keeper interface {
+	// Keep keeps what a plan says is here, one element for each offered image. ok is
+	// false if some of it is gone, and the plan is made anew then. A dry run keeps
+	// nothing.
+	Keep(ctx context.Context, o *transfer.Offer, here []Here) (ok bool, err error)
+}
+
+// Here is what of an offered image is here.
+type Here struct {
+	Root ocispec.Descriptor // of an image that is here as a whole
+	// Layers are those of any other, bottom first: the blob that is here, with a size
+	// and a media type if they are known, or the zero value.
+	Layers []ocispec.Descriptor
+}
+
 // A Finisher is a store that does more with an image than keep its blobs.
 type Finisher interface {
 	// Finish verifies an image whose blobs are all there, and prepares it for its

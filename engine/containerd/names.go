@@ -162,13 +162,13 @@ func (w *writable) undo(ctx context.Context, done []step, err error) error {
 	left := &remainError{err: err}
 	for _, s := range slices.Backward(done) {
 		if !w.back(ctx, s) {
-			left.names = append(left.names, s.new.Name)
+			left.records = append(left.records, s.new)
 		}
 	}
-	if len(left.names) == 0 {
+	if len(left.records) == 0 {
 		return err
 	}
-	slices.Reverse(left.names)
+	slices.Reverse(left.records)
 	return left
 }
 
@@ -192,14 +192,18 @@ func (w *writable) back(ctx context.Context, s step) bool {
 
 // A remainError is a failure to give names, some of which could not be taken back.
 type remainError struct {
-	err   error
-	names []string
+	err     error
+	records []images.Image
 }
 
 func (e *remainError) Error() string {
 	const most = 10
-	list := strings.Join(e.names[:min(len(e.names), most)], ", ")
-	if more := len(e.names) - most; more > 0 {
+	var names []string
+	for _, m := range e.records[:min(len(e.records), most)] {
+		names = append(names, m.Name)
+	}
+	list := strings.Join(names, ", ")
+	if more := len(e.records) - most; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
 	return fmt.Sprintf("%v; could not be taken back, and remain: %s", e.err, list)
@@ -208,18 +212,22 @@ func (e *remainError) Error() string {
 func (e *remainError) Unwrap() error { return e.err }
 
 // remained returns the arrivals that err says remain, or nil.
-func remained(err error, o *transfer.Offer, root func(digest.Digest) ocispec.Descriptor) *transfer.Outcome {
+func remained(err error, o *transfer.Offer) *transfer.Outcome {
 	var left *remainError
 	if !errors.As(err, &left) {
 		return nil
 	}
+	root := map[string]digest.Digest{}
+	for _, m := range left.records {
+		root[m.Name] = m.Target.Digest
+	}
 	out := &transfer.Outcome{}
-	for i := range o.Images {
-		m := &o.Images[i]
-		a := transfer.Arrival{ID: m.ID, New: root(m.ID).Digest}
+	for _, m := range o.Images {
+		a := transfer.Arrival{ID: m.ID}
 		for _, ref := range m.Refs {
-			if name, err := fullName(ref); err == nil && slices.Contains(left.names, name) {
-				a.Names = append(a.Names, transfer.Name{Ref: ref})
+			name, err := fullName(ref)
+			if d, ok := root[name]; ok && err == nil {
+				a.New, a.Names = d, append(a.Names, transfer.Name{Ref: ref})
 			}
 		}
 		if len(a.Names) > 0 {

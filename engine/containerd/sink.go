@@ -1,10 +1,11 @@
 package containerd
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -39,102 +40,71 @@ func (s *Store) Sink(_ context.Context, o store.SinkOptions) (transfer.Sink, err
 	return out, nil
 }
 
-// planTries bounds how often a plan is made anew because something of it has gone
-// before it was held.
-const planTries = 3
-
-// Plan looks which images and layers are here, has the lease hold them, and starts
+// Plan looks which images and layers are here, has the lease keep them, and starts
 // to unpack.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
 	s.stopUnpacking()
 	s.offer = o
-	if o.DryRun {
-		if err := s.w.refresh(ctx); err != nil {
-			return nil, err
-		}
-		return s.Sink.Plan(ctx, o)
-	}
-	if s.w.lease == nil {
+	if s.w.lease == nil && !o.DryRun {
 		var err error
 		if s.w.lease, err = s.w.newLease(ctx, s.leaseTime); err != nil {
 			return nil, err
 		}
 	}
-	for range planTries {
-		if err := s.w.refresh(ctx); err != nil {
-			return nil, err
-		}
-		p, err := s.Sink.Plan(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		here, err := s.hold(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		if here != nil {
-			s.w.unpack, err = s.w.newUnpacker(ctx, s.chains(p), here)
-			return p, err
-		}
-	}
-	return nil, failed("make a plan", errors.New("images keep vanishing from containerd"))
-}
-
-// hold has the lease hold what the plan says is here. It returns the layers, or nil
-// if something has gone before it was held.
-func (s *Sink) hold(ctx context.Context, p *transfer.Plan) (map[digest.Digest]ocispec.Descriptor, error) {
-	here := map[digest.Digest]ocispec.Descriptor{}
-	var held []digest.Digest
-	for i, ip := range p.Images {
-		m := &s.offer.Images[i]
-		if ip.Status == transfer.Whole {
-			held = append(held, s.Root(m.ID).Digest) // and with it all that it refers to
-			continue
-		}
-		for j, l := range m.Layers {
-			d := s.Local(m, l)
-			if _, ok := here[d.Digest]; !ip.Have[j] || ok {
-				continue
-			}
-			here[d.Digest] = d
-			held = append(held, d.Digest)
-		}
-	}
-	for _, d := range held {
-		if err := s.w.lease.keep(ctx, d); err != nil {
-			return nil, err
-		}
-	}
-	if len(held) == 0 {
-		return here, nil
-	}
 	if err := s.w.refresh(ctx); err != nil {
 		return nil, err
 	}
-	for _, d := range held {
-		if _, ok := s.w.Size(d); !ok {
-			return nil, nil
+	return s.Sink.Plan(ctx, o)
+}
+
+// Keep has the lease keep what is here, and starts to unpack.
+func (w *writable) Keep(ctx context.Context, o *transfer.Offer, here []catalog.Here) (bool, error) {
+	layers := map[digest.Digest]ocispec.Descriptor{}
+	var kept []digest.Digest
+	for _, h := range here {
+		if h.Root.Digest != "" {
+			kept = append(kept, h.Root.Digest) // and with it all that it refers to
+		}
+		for _, d := range h.Layers {
+			if _, ok := layers[d.Digest]; d.Digest != "" && !ok {
+				layers[d.Digest] = d
+				kept = append(kept, d.Digest)
+			}
 		}
 	}
-	return here, nil
+	for _, d := range kept {
+		if err := w.lease.keep(ctx, d); err != nil {
+			return false, err
+		}
+	}
+	if len(kept) > 0 {
+		if err := w.refresh(ctx); err != nil {
+			return false, err
+		}
+	}
+	for _, d := range kept {
+		if _, ok := w.Size(d); !ok {
+			return false, nil
+		}
+	}
+	var err error
+	w.unpack, err = w.newUnpacker(ctx, chains(o, here), layers)
+	return true, err
 }
 
 // chains returns what can be unpacked before all of an image is here: the layers of
 // those for this platform. Of others it is not known yet whether they have a part
 // for it.
-func (s *Sink) chains(p *transfer.Plan) []chain {
+func chains(o *transfer.Offer, here []catalog.Here) []chain {
 	var out []chain
-	for i, ip := range p.Images {
-		m := &s.offer.Images[i]
-		if ip.Status != transfer.Take || m.Platform.OS != runtime.GOOS || m.Platform.Architecture != runtime.GOARCH {
+	for i, h := range here {
+		m := &o.Images[i]
+		if h.Root.Digest != "" || m.Platform.OS != runtime.GOOS || m.Platform.Architecture != runtime.GOARCH {
 			continue
 		}
-		c := make(chain, len(m.Layers))
-		for j, l := range m.Layers {
-			c[j] = l
-			if ip.Have[j] {
-				c[j].Digest = s.Local(m, l).Digest
-			}
+		c := slices.Clone(chain(m.Layers))
+		for j, d := range h.Layers {
+			c[j].Digest = cmp.Or(d.Digest, c[j].Digest)
 		}
 		out = append(out, c)
 	}
@@ -151,7 +121,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		return nil, err
 	}
 	out, err := s.Sink.Commit(ctx, x)
-	if left := remained(err, s.offer, s.Root); left != nil {
+	if left := remained(err, s.offer); left != nil {
 		return left, &transfer.Error{Kind: transfer.KindOf(err), Err: err}
 	}
 	return out, err

@@ -40,6 +40,7 @@ type writable struct {
 var (
 	_ catalog.Store       = (*writable)(nil)
 	_ catalog.LayerFinder = (*writable)(nil)
+	_ catalog.Keeper      = (*writable)(nil)
 	_ catalog.Finisher    = (*writable)(nil)
 )
 
