@@ -2,14 +2,12 @@ package archive_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/archive"
-	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -18,57 +16,18 @@ import (
 // indexes around it.
 func platforms(t testing.TB, nest int) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	w := layout.NewWriter(&out)
-	put := func(media string, b []byte) ocispec.Descriptor {
-		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
-		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
-			t.Fatal(err)
-		}
-		return d
+	w := throwawaytest.NewLayout(t)
+	var list []ocispec.Descriptor
+	for _, arch := range []string{"amd64", "arm64"} {
+		list = append(list, w.Manifest(ocispec.Platform{OS: "linux", Architecture: arch}, w.Put(ocispec.MediaTypeImageLayer, []byte("layer for "+arch))))
 	}
-	object := func(media string, v any) ocispec.Descriptor {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return put(media, b)
-	}
-	index := layout.NewIndex()
-	for _, arch := range []string{"amd64", "arm64", "unknown"} {
-		platform := ocispec.Platform{OS: "linux", Architecture: arch}
-		layer := put(ocispec.MediaTypeImageLayer, []byte("layer for "+arch))
-		config := ocispec.Image{Platform: platform, RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}}
-		if arch == "unknown" {
-			config.OS, platform.OS = arch, arch
-		}
-		m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: object(ocispec.MediaTypeImageConfig, config), Layers: []ocispec.Descriptor{layer}}
-		m.SchemaVersion = 2
-		d := object(ocispec.MediaTypeImageManifest, m)
-		d.Platform = &platform
-		if arch == "unknown" {
-			d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest"}
-		}
-		index.Manifests = append(index.Manifests, d)
-	}
-	index.Manifests = append(index.Manifests, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6,
-		Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}})
-	root := object(ocispec.MediaTypeImageIndex, index)
+	list = append(list, w.Attestation(list[0], w.Put(ocispec.MediaTypeImageLayer, []byte("layer for unknown"))),
+		throwawaytest.Absent(ocispec.Platform{OS: "linux", Architecture: "s390x"}))
+	root := w.Index(list...)
 	for range nest {
-		around := layout.NewIndex()
-		around.Manifests = []ocispec.Descriptor{root}
-		root = object(ocispec.MediaTypeImageIndex, around)
+		root = w.Index(root)
 	}
-	root, err := layout.Named(root, "webapp:1.0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	top := layout.NewIndex()
-	top.Manifests = []ocispec.Descriptor{root}
-	if err := w.End(top, nil); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return w.End(root, "webapp:1.0")
 }
 
 func TestPlatforms(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -79,36 +79,28 @@ func (p picture) diffIDs() []digest.Digest {
 // writeArchive makes an archive of the pictures.
 func writeArchive(t *testing.T, pictures ...picture) fileEnd {
 	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "made.tar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	w := layout.NewWriter(f)
-	put := func(media string, b []byte) ocispec.Descriptor {
-		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
-		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
+	w := throwawaytest.NewLayout(t)
 	var entries []layout.Entry
 	for _, p := range pictures {
-		m := transfer.IndexImage{Config: put(ocispec.MediaTypeImageConfig, p.config(t))}
+		m := transfer.IndexImage{Config: w.Put(ocispec.MediaTypeImageConfig, p.config(t))}
 		for _, l := range p.layers {
-			m.Layers = append(m.Layers, put(ocispec.MediaTypeImageLayerGzip, l.blob))
+			m.Layers = append(m.Layers, w.Put(ocispec.MediaTypeImageLayerGzip, l.blob))
 		}
 		manifest, root, err := layout.Compose(&m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(root.MediaType, manifest)
+		w.Put(root.MediaType, manifest)
 		entries = append(entries, layout.Entry{Root: root, Config: m.Config.Digest, Layers: m.Layers, Names: []string{p.ref}})
 	}
 	if err := w.Finish(entries); err != nil {
 		t.Fatal(err)
 	}
-	return fileEnd(f.Name())
+	file := newFile(t)
+	if err := os.WriteFile(string(file), w.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // check checks that an end has the pictures as they were made, by their names.

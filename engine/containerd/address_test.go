@@ -76,7 +76,7 @@ func TestOpenOther(t *testing.T) {
 // TestNamespaces looks which namespace is taken, and what is said where there is none.
 func TestNamespaces(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		e := pool.get(t, spec, "receiver")
+		e := pool.Get(t, spec, "receiver")
 		v1, _ := versions("namespaces " + spec.Name)
 		if err := throwaway.Load(t.Context(), e, v1); err != nil {
 			t.Fatal(err)

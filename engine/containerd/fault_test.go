@@ -55,7 +55,7 @@ var errStop = errors.New("stopped by the test")
 // has less to send if the stream is to blame, and else nothing is left.
 func TestBroken(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		for kind, left := range map[transfer.Kind]bool{transfer.KindBroken: true, transfer.KindEngine: false} {
 			ns := "broken-" + string(kind)
 			v1, _ := versions("broken " + string(kind) + " " + spec.Name)
@@ -103,7 +103,7 @@ func TestKilled(t *testing.T) {
 		return
 	}
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, _ := versions("killed " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
 			t.Fatal(err)
@@ -184,7 +184,7 @@ func writeUntilKilled(t *testing.T, socket string) {
 // sending one.
 func TestEngineKilled(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "mortal sender"), pool.get(t, spec, "mortal")
+		from, to := pool.Get(t, spec, "mortal sender"), pool.Get(t, spec, "mortal")
 		for ns, victim := range map[string]*throwaway.Engine{"receiver": to, "sender": from} {
 			v1, _ := versions("mortal " + ns + " " + spec.Name)
 			if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
@@ -221,9 +221,9 @@ func TestEngineKilled(t *testing.T) {
 // TestDiskFull sends an image for which there is no room, packed or unpacked.
 func TestDiskFull(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from := pool.get(t, spec, "sender")
+		from := pool.Get(t, spec, "sender")
 		spec.Data, spec.DiskLimit = throwaway.InMemory, 16<<20
-		to := pool.get(t, spec, "small")
+		to := pool.Get(t, spec, "small")
 		for name, size := range map[string]int64{"packed": 24 << 20, "unpacked": 9 << 20} {
 			big := throwaway.Image{Ref: "big-" + name + ":1", Layers: []throwaway.Layer{{Size: size, Seed: 7, Files: 3}}}
 			if err := throwaway.LoadPulled(t.Context(), from, big); err != nil {
@@ -314,7 +314,7 @@ func forge(t *testing.T, claim digest.Digest, others ...[]byte) *forger {
 // snapshot of that is there already.
 func TestForged(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, _ := versions("forged " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
 			t.Fatal(err)
@@ -340,7 +340,7 @@ func TestForged(t *testing.T) {
 // one after it, in the middle of which the transfer ends.
 func TestForgedEarly(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		dst := sink(t, open(t, pool.get(t, spec, "receiver"), "forged-early"))
+		dst := sink(t, open(t, pool.Get(t, spec, "receiver"), "forged-early"))
 		large := make([]byte, 8<<20) // an empty tar
 		var read int64
 		_, err := transfer.Copy(t.Context(), forge(t, digest.FromString("else"), large), &halfway{Sink: counting{dst, &read}, at: func(int) error {
@@ -383,7 +383,7 @@ func (c counter) Write(p []byte) (int, error) { *c.n += int64(len(p)); return le
 // TestLongTransfer takes longer than a lease lasts: for one layer, and for all.
 func TestLongTransfer(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, _ := versions("long " + spec.Name)
 		v1.Layers[1].Size, v1.Layers[1].Kind = 8<<20, throwaway.Random
 		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
@@ -432,7 +432,7 @@ func (r *slowReader) Read(p []byte) (int, error) {
 // TestVanished removes an image while it is read.
 func TestVanished(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, _ := versions("vanished " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
 			t.Fatal(err)

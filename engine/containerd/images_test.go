@@ -1,9 +1,6 @@
 package containerd_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,7 +22,7 @@ const arch = runtime.GOARCH
 // all the same.
 func TestForeign(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
+		to := pool.Get(t, spec, "receiver")
 		v1, _ := versions("foreign " + spec.Name)
 		v1.Arch = "s390x"
 		f := file(t)
@@ -57,63 +54,26 @@ func TestForeign(t *testing.T) {
 // one, and an attestation. It returns its index.
 func indexed(t *testing.T, ref string) (path string, root digest.Digest, attestation digest.Digest) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "index.tar")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	w := layout.NewWriter(f)
-	put := func(media string, b []byte) ocispec.Descriptor {
-		t.Helper()
-		d := describe(media, b)
-		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	manifest := func(config []byte, layers ...ocispec.Descriptor) ocispec.Descriptor {
-		t.Helper()
-		b, d, err := layout.Compose(&transfer.IndexImage{Config: put(ocispec.MediaTypeImageConfig, config), Layers: layers})
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(d.MediaType, b)
-		return d
-	}
-	index := layout.NewIndex()
-	var first layout.Entry
+	w := throwawaytest.NewLayout(t)
+	var list []ocispec.Descriptor
 	for i, a := range []string{arch, "s390x"} {
-		layer := put(ocispec.MediaTypeImageLayer, make([]byte, 1024*(i+2))) // empty tars
-		config := fmt.Appendf(nil, `{"os":"linux","architecture":%q,"rootfs":{"type":"layers","diff_ids":[%q]}}`, a, layer.Digest)
-		d := manifest(config, layer)
-		d.Platform = &ocispec.Platform{OS: "linux", Architecture: a}
-		index.Manifests = append(index.Manifests, d)
-		if i == 0 {
-			first = layout.Entry{Config: digest.FromBytes(config), Layers: []ocispec.Descriptor{layer}, Names: []string{ref}}
-		}
+		layer := w.Put(ocispec.MediaTypeImageLayer, make([]byte, 1024*(i+2))) // empty tars
+		list = append(list, w.Manifest(ocispec.Platform{OS: "linux", Architecture: a}, layer))
 	}
-	statement := put("application/vnd.in-toto+json", []byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`))
-	d := manifest([]byte(`{"os":"unknown","architecture":"unknown","rootfs":{"type":"layers","diff_ids":[]}}`), statement)
-	d.Platform = &ocispec.Platform{OS: "unknown", Architecture: "unknown"}
-	d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": index.Manifests[0].Digest.String()}
-	index.Manifests = append(index.Manifests, d)
-	b, err := json.Marshal(index)
-	if err != nil {
+	statement := w.Put("application/vnd.in-toto+json", []byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`))
+	index := w.Index(append(list, w.Attestation(list[0], statement))...)
+	path = filepath.Join(t.TempDir(), "index.tar")
+	if err := os.WriteFile(path, w.End(index, ref), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	first.Root = put(ocispec.MediaTypeImageIndex, b)
-	if err := w.Finish([]layout.Entry{first}); err != nil {
-		t.Fatal(err)
-	}
-	return path, first.Root.Digest, statement.Digest
+	return path, index.Digest, statement.Digest
 }
 
 // TestPlatforms sends an image of two platforms with an attestation: all of it, and
 // then one of the platforms.
 func TestPlatforms(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		one, two := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		one, two := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		path, root, statement := indexed(t, "platforms:1")
 		s, d := open(t, one, "platforms"), open(t, two, "platforms")
 		copied(t, openArchive(t, path), sink(t, s))
@@ -146,7 +106,7 @@ func TestPlatforms(t *testing.T) {
 // base is there as it comes from a registry: only the layer on top goes over.
 func TestCrossStore(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
+		to := pool.Get(t, spec, "receiver")
 		for _, f := range others(t) {
 			if f.kept {
 				continue
@@ -176,7 +136,7 @@ func TestCrossStore(t *testing.T) {
 // TestHave looks whether the blobs of an image are listed, and no others.
 func TestHave(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, v2 := versions("have " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {
 			t.Fatal(err)
@@ -204,7 +164,7 @@ func TestHave(t *testing.T) {
 // copy of the blobs, and they are this namespace's, too.
 func TestOtherNamespace(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, _ := versions("namespace " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
 			t.Fatal(err)
@@ -219,7 +179,7 @@ func TestOtherNamespace(t *testing.T) {
 // TestUnpackedLater has blobs of an image there that is not unpacked.
 func TestUnpackedLater(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
+		to := pool.Get(t, spec, "receiver")
 		f := file(t)
 		v1, _ := versions("later " + spec.Name)
 		f.load(t, v1)

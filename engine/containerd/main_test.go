@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,53 +32,11 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := m.Run()
-	pool.stop()
+	pool.Stop()
 	os.Exit(code)
 }
 
-// pool keeps engines running from one test to the next. A test makes images of its
-// own, or uses a namespace of its own.
-var pool enginePool
-
-type enginePool struct {
-	mu      sync.Mutex
-	engines map[string]*throwaway.Engine
-}
-
-// get returns the engine of a spec for one of several roles, which do not
-// share one.
-func (p *enginePool) get(t *testing.T, s throwaway.Spec, role string) *throwaway.Engine {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := s.Name + " " + role
-	e := p.engines[key]
-	if e == nil {
-		var err error
-		if e, err = throwaway.Start(t.Context(), s); err != nil {
-			t.Fatal(err)
-		}
-		if p.engines == nil {
-			p.engines = map[string]*throwaway.Engine{}
-		}
-		p.engines[key] = e
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			log := e.Log()
-			t.Logf("log of %s:\n%s", key, log[max(0, len(log)-4000):])
-		}
-	})
-	return e
-}
-
-func (p *enginePool) stop() {
-	for _, e := range p.engines {
-		if err := e.Stop(); err != nil {
-			fmt.Println(err)
-		}
-	}
-}
+var pool throwawaytest.Pool
 
 // each runs a test for every containerd of the matrix.
 func each(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {

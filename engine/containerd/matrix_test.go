@@ -34,7 +34,7 @@ func others(t *testing.T) []end {
 		newest[throwawaytest.Family(s.Name)] = s
 	}
 	for _, s := range newest {
-		out = append(out, dockerEnd(pool.get(t, s, "other")))
+		out = append(out, dockerEnd(pool.Get(t, s, "other")))
 	}
 	return append(out, dir(t), file(t))
 }
@@ -181,11 +181,11 @@ func native(e *throwaway.Engine, namespace string) end {
 // layer more.
 func TestInto(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
-		from := append(others(t), native(pool.get(t, spec, "sender"), ""))
+		to := pool.Get(t, spec, "receiver")
+		from := append(others(t), native(pool.Get(t, spec, "sender"), ""))
 		for _, other := range throwawaytest.NativeSpecs(t) {
 			if other.Name != spec.Name {
-				from = append(from, native(pool.get(t, other, "sender"), ""))
+				from = append(from, native(pool.Get(t, other, "sender"), ""))
 			}
 		}
 		for _, f := range from {
@@ -226,7 +226,7 @@ func testInto(t *testing.T, from end, to *throwaway.Engine) {
 // containerd, where they are as they were.
 func TestOutOf(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from := native(pool.get(t, spec, "sender"), "")
+		from := native(pool.Get(t, spec, "sender"), "")
 		for _, to := range others(t) {
 			t.Run("to "+to.name, func(t *testing.T) {
 				v1, v2 := versions(spec.Name + " to " + to.name)
@@ -238,7 +238,7 @@ func TestOutOf(t *testing.T) {
 				if limit := v2.Layers[len(v2.Layers)-1].TarSize() + 16<<10; next.Bytes > limit && to.name != "archive" {
 					t.Errorf("one new layer: sent %d bytes, over %d", next.Bytes, limit)
 				}
-				back := pool.get(t, spec, "receiver")
+				back := pool.Get(t, spec, "receiver")
 				_, arrivals := copied(t, to.source(t, v2.Ref), sink(t, open(t, back, "back")))
 				check(t, back, "back", v2)
 				was, err := from.source(t, v2.Ref).Next(t.Context())

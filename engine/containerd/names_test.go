@@ -18,7 +18,7 @@ import (
 // TestFind looks for images by all that can name one.
 func TestFind(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		e := pool.get(t, spec, "sender")
+		e := pool.Get(t, spec, "sender")
 		v1, v2 := versions("find " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), e, v1, v2); err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func rootOf(t *testing.T, s *containerd.Store, ref string) digest.Digest {
 // TestNames gives several names to several images, moves one, and keeps one.
 func TestNames(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		ns := "names"
 		v1, v2 := versions("names " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {
@@ -138,7 +138,7 @@ func TestNames(t *testing.T) {
 // TestUnnamed sends an image without a name. It stays, under its ID.
 func TestUnnamed(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		ns := "unnamed"
 		v1, _ := versions("unnamed " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1); err != nil {
@@ -166,7 +166,7 @@ func TestUnnamed(t *testing.T) {
 // them.
 func TestKubernetes(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, v2 := versions("kubernetes " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func (f *failing) Delete(ctx context.Context, name string, o ...images.DeleteOpt
 // that moved goes back, and those that cannot be taken back are reported.
 func TestAllOrNone(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		const ns = "all-or-none"
 		v1, v2 := versions("none " + spec.Name)
 		if err := throwaway.LoadPulled(t.Context(), from, v1, v2); err != nil {

@@ -15,7 +15,7 @@ import (
 // one that nothing has: what comes is the config itself, or an error at once.
 func TestConfig(t *testing.T) {
 	layered(t, func(t *testing.T, spec throwaway.Spec) {
-		e := pool.get(t, spec, "sender")
+		e := pool.Get(t, spec, "sender")
 		v1, _ := versions("config " + spec.Name)
 		load(t, e, v1)
 		h := open(t, e)

@@ -259,7 +259,7 @@ func eachEngine(t *testing.T, test func(*testing.T, throwaway.Spec)) {
 
 func TestUnknownContainer(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		for _, name := range []string{b.name + "x", b.name[:len(b.name)-1]} {
 			_, err := b.engine.Container(t.Context(), name)
 			wantError(t, err, transfer.KindEngine, "no container "+name+" in ")
@@ -286,7 +286,7 @@ func TestUnknownContainer(t *testing.T) {
 
 func TestMounts(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), func(c *container.Config, h *container.HostConfig) {
+		b := newBox(t, pool.Get(t, spec, "sender"), func(c *container.Config, h *container.HostConfig) {
 			c.Volumes = map[string]struct{}{"/anon": {}}
 			h.Binds = []string{"/tmp:/host", "pgdata:/var/lib/db"}
 			h.Tmpfs = map[string]string{"/scratch": "size=1m"}
@@ -308,7 +308,7 @@ func TestMounts(t *testing.T) {
 // TestPausing checks when a container is paused for being read.
 func TestPausing(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		b.enter("running")
 		for what, read := range map[string]func(noPause bool) error{
 			"commit": func(noPause bool) error {

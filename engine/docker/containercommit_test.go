@@ -26,7 +26,7 @@ func TestCommit(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
 		for _, state := range states {
 			t.Run(state, func(t *testing.T) {
-				from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+				from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 				b := newBox(t, from, nil)
 				b.write("note", "kept in a container that is "+state)
 				b.enter(state)
@@ -98,7 +98,7 @@ func inspect(t *testing.T, e *throwaway.Engine, ref string) image.InspectRespons
 
 func TestCommitKept(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		m, err := b.find().Commit(t.Context(), docker.CommitOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func TestCommitKept(t *testing.T) {
 
 func TestCommitFails(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		b.enter("running")
 		_, err := b.find().Commit(t.Context(), docker.CommitOptions{Changes: []string{"NONSENSE 80"}})
 		if err == nil {
@@ -153,7 +153,7 @@ func TestCommitFails(t *testing.T) {
 // that the container had.
 func TestCommitInterrupted(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		b.fill(150 << 20)
 		b.enter("running")
 		c := b.find()
@@ -201,7 +201,7 @@ func TestCommitInterrupted(t *testing.T) {
 // TestCommitSendInterrupted interrupts the transfer of a committed image.
 func TestCommitSendInterrupted(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		b := newBox(t, from, nil)
 		b.fill(4 << 20)
 		b.enter("running")
@@ -244,7 +244,7 @@ func TestCommitKilled(t *testing.T) {
 		select {} // to be killed
 	}
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		b.enter("running")
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCommitKilled$", "-test.timeout=60s")
 		cmd.Env = append(os.Environ(), "IMGSEND_TEST_COMMIT_HOST="+b.e.Host(), "IMGSEND_TEST_COMMIT_NAME="+b.name)

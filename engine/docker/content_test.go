@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,9 +18,9 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/engine/docker"
-	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -40,7 +39,7 @@ func stores(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
 // once, and an image without a name needs none.
 func TestRead(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := start(t, spec), pool.get(t, spec, "receiver")
+		from, to := start(t, spec), pool.Get(t, spec, "receiver")
 		defer from.Stop()
 		v1, v2 := versions("read " + spec.Name)
 		unnamed, _ := versions("unnamed " + spec.Name)
@@ -82,7 +81,7 @@ func TestRead(t *testing.T) {
 // images are saved, a platform cannot be picked, and the same image arrives.
 func TestReadUnserved(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		v1, v2 := versions("unserved " + spec.Name)
 		load(t, from, v1, v2)
 		hidden := behind(t, from, "unix", noGRPC)
@@ -121,7 +120,7 @@ func TestReadUnserved(t *testing.T) {
 // TCP and through a command as ssh: what is there is not sent.
 func TestReadRemote(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		remote := map[string]func(e *throwaway.Engine) *docker.Engine{
 			"tcp": func(e *throwaway.Engine) *docker.Engine {
 				return behind(t, e, "tcp", func(*http.Request) bool { return true })
@@ -179,7 +178,7 @@ func overSSH(t *testing.T, e *throwaway.Engine) *docker.Engine {
 // wanted the error names it. Where it is not, nothing is said.
 func TestReadDamaged(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
+		to := pool.Get(t, spec, "receiver")
 		spec.Data = throwaway.OnDisk // where this test sees it
 		from := start(t, spec)
 		defer from.Stop()
@@ -193,7 +192,7 @@ func TestReadDamaged(t *testing.T) {
 		}
 		remove(t, to, v1.Ref)
 		remove(t, to, v2.Ref)
-		other := pool.get(t, spec, "without")
+		other := pool.Get(t, spec, "without")
 		_, _, err := tryCopy(t, from, other, store.Request{Image: v1.Ref})
 		wantError(t, err, transfer.KindEngine, lost.String())
 		if !strings.Contains(hint(err), "pull") {
@@ -224,7 +223,7 @@ func removeBlob(t *testing.T, e *throwaway.Engine, d digest.Digest) {
 // uncompressed layer that looks like a document at its beginning.
 func TestReadDocuments(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		ref := "documents-" + spec.Name + ":1"
 		archive, blobs := documented(t, ref)
 		loadBytes(t, from, archive)
@@ -252,54 +251,19 @@ func TestReadDocuments(t *testing.T) {
 // and manifests.
 func documented(t *testing.T, ref string) (archive []byte, blobs []digest.Digest) {
 	t.Helper()
-	var out bytes.Buffer
-	w := layout.NewWriter(&out)
+	w := throwawaytest.NewLayout(t)
 	put := func(media string, b []byte) ocispec.Descriptor {
-		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
-		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
-			t.Fatal(err)
-		}
+		d := w.Put(media, b)
+		blobs = append(blobs, d.Digest)
 		return d
 	}
-	object := func(media string, v any) ocispec.Descriptor {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return put(media, b)
-	}
-	manifest := func(p ocispec.Platform, layers ...ocispec.Descriptor) ocispec.Descriptor {
-		config := ocispec.Image{Platform: p, RootFS: ocispec.RootFS{Type: "layers"}}
-		for _, l := range layers {
-			config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.Digest)
-			blobs = append(blobs, l.Digest)
-		}
-		doc := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: object(ocispec.MediaTypeImageConfig, config), Layers: layers}
-		doc.SchemaVersion = 2
-		d := object(ocispec.MediaTypeImageManifest, doc)
-		d.Platform = &p
-		return d
-	}
-	index := layout.NewIndex()
-	index.Manifests = append(index.Manifests, manifest(ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH}, put(ocispec.MediaTypeImageLayer, braceLayer(t, ref))))
+	image := w.Manifest(ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH}, put(ocispec.MediaTypeImageLayer, braceLayer(t, ref)))
 	var sboms []ocispec.Descriptor
 	for i := range 10 {
 		sbom := fmt.Sprintf(`{"of":%q,"part":%d,"packages":%q}`, ref, i, strings.Repeat("x", 4<<20-100))
 		sboms = append(sboms, put("application/vnd.in-toto+json", []byte(sbom)))
 	}
-	attestation := manifest(ocispec.Platform{OS: "unknown", Architecture: "unknown"}, sboms...)
-	attestation.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": index.Manifests[0].Digest.String()}
-	index.Manifests = append(index.Manifests, attestation)
-	root, err := layout.Named(object(ocispec.MediaTypeImageIndex, index), ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	top := layout.NewIndex()
-	top.Manifests = []ocispec.Descriptor{root}
-	if err := w.End(top, nil); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes(), blobs
+	return w.End(w.Index(image, w.Attestation(image, sboms...)), ref), blobs
 }
 
 // braceLayer returns a layer whose first file has a name that begins with a brace.

@@ -12,13 +12,13 @@ import (
 func TestCrossStore(t *testing.T) {
 	all := specs(t)
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
+		to := pool.Get(t, spec, "receiver")
 		for _, other := range all {
 			if other.Containerd {
 				continue
 			}
 			t.Run("from "+other.Name, func(t *testing.T) {
-				from := pool.get(t, other, "sender")
+				from := pool.Get(t, other, "sender")
 				v1, v2 := versions("cross " + other.Name + spec.Name)
 				load(t, from, v1, v2)
 				load(t, to, v1)

@@ -71,7 +71,7 @@ func TestSendingEngineDies(t *testing.T) {
 	all := specs(t)
 	for _, spec := range all {
 		t.Run(spec.Name, func(t *testing.T) {
-			from, to := start(t, spec), pool.get(t, all[0], "receiver")
+			from, to := start(t, spec), pool.Get(t, all[0], "receiver")
 			defer from.Stop()
 			m := big("dies mid-save " + spec.Name)
 			load(t, from, m)
@@ -89,7 +89,7 @@ func TestSendingEngineDies(t *testing.T) {
 
 func TestReceivingEngineDies(t *testing.T) {
 	eachStore(t, func(t *testing.T, fromSpec, spec throwaway.Spec) {
-		from, to := pool.get(t, fromSpec, "sender"), start(t, spec)
+		from, to := pool.Get(t, fromSpec, "sender"), start(t, spec)
 		defer to.Stop()
 		m := big("dies mid-load " + spec.Name)
 		load(t, from, m)
@@ -110,7 +110,7 @@ func TestReceivingEngineDies(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	eachStore(t, func(t *testing.T, fromSpec, spec throwaway.Spec) {
 		spec.DiskLimit = 24 << 20
-		from, to := pool.get(t, fromSpec, "sender"), start(t, spec)
+		from, to := pool.Get(t, fromSpec, "sender"), start(t, spec)
 		defer to.Stop()
 		m := big("disk full " + spec.Name)
 		load(t, from, m)
@@ -123,7 +123,7 @@ func TestDiskFull(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	eachStore(t, func(t *testing.T, fromSpec, spec throwaway.Spec) {
-		from, to := pool.get(t, fromSpec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, fromSpec, "sender"), pool.Get(t, spec, "receiver")
 		m := big("interrupted " + spec.Name)
 		load(t, from, m)
 		for when, h := range map[string]func(cancel func()) hooked{
@@ -149,7 +149,7 @@ func TestInterrupted(t *testing.T) {
 // TestLayerVanishes removes the image that a plan counted on.
 func TestLayerVanishes(t *testing.T) {
 	eachStore(t, func(t *testing.T, fromSpec, spec throwaway.Spec) {
-		from, to := pool.get(t, fromSpec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, fromSpec, "sender"), pool.Get(t, spec, "receiver")
 		v1, v2 := versions("vanishes " + spec.Name)
 		load(t, from, v1, v2)
 		if _, err := direct(t.Context(), t, from, to, hooked{}, v1.Ref); err != nil {
@@ -182,7 +182,7 @@ func remove(t *testing.T, e *throwaway.Engine, ref string) {
 // TestWrongBlob has a blob fail its check on its way into the load.
 func TestWrongBlob(t *testing.T) {
 	eachStore(t, func(t *testing.T, fromSpec, spec throwaway.Spec) {
-		from, to := pool.get(t, fromSpec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, fromSpec, "sender"), pool.Get(t, spec, "receiver")
 		m := big("wrong blob " + spec.Name)
 		load(t, from, m)
 		src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.Ref}}, store.SourceOptions{})

@@ -34,7 +34,7 @@ func TestFlatten(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
 		for _, state := range states {
 			t.Run(state, func(t *testing.T) {
-				from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+				from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 				b := newBox(t, from, func(c *container.Config, _ *container.HostConfig) {
 					c.Entrypoint, c.Cmd = []string{"/sleep", "two words"}, []string{"a", "b c"}
 					c.User, c.WorkingDir, c.StopSignal = "1234:5678", "/data", "SIGUSR1"
@@ -125,7 +125,7 @@ func sameFiles(a, b map[string]string) bool {
 // TestFlattenImageSettings keeps what only the container's image says.
 func TestFlattenImageSettings(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		b := newBox(t, from, nil)
 		m, err := b.find().Commit(t.Context(), docker.CommitOptions{Changes: []string{
 			"ONBUILD RUN /later", "VOLUME /of-image", "EXPOSE 81", "LABEL of=image", "ENV OF=image", "WORKDIR /data", "USER 7",
@@ -188,7 +188,7 @@ func TestFlattenImageSettings(t *testing.T) {
 // TestFlattenInterrupted interrupts the reading of a container.
 func TestFlattenInterrupted(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		b.fill(150 << 20)
 		for _, state := range []string{"running", "paused"} {
 			b.enter(state)
@@ -252,7 +252,7 @@ func TestFlattenEngineDies(t *testing.T) {
 
 func TestFlattenBadName(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		_, err := b.find().Flatten(t.Context(), docker.FlattenOptions{As: "UPPER"})
 		wantError(t, err, transfer.KindUsage, "not an image name")
 	})

@@ -14,7 +14,7 @@ import (
 // no room for. It runs on.
 func TestFlattenNoRoom(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		b := newBox(t, pool.get(t, spec, "sender"), nil)
+		b := newBox(t, pool.Get(t, spec, "sender"), nil)
 		b.fill(20 << 20)
 		b.enter("running")
 		disk := throwawaytest.Disk(t, 8<<20)

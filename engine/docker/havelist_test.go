@@ -18,7 +18,7 @@ func TestHaveList(t *testing.T) {
 	all := specs(t)
 	for _, spec := range all {
 		t.Run(spec.Name, func(t *testing.T) {
-			from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+			from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 			v1, v2 := versions("have" + spec.Name)
 			load(t, from, v1, v2)
 			copyImages(t, from, to, v1.Ref)
@@ -46,7 +46,7 @@ func TestHaveList(t *testing.T) {
 			leftovers(t, from, to)
 
 			// An engine without the layers below refuses it before it loads anything.
-			elsewhere := pool.get(t, all[0], "without")
+			elsewhere := pool.Get(t, all[0], "without")
 			if _, err := loadDelta(t, open(t, elsewhere), delta); transfer.KindOf(err) != transfer.KindRefused ||
 				!strings.Contains(err.Error(), "delta made for farhost") {
 				t.Errorf("a delta for another host: %v", err)
@@ -63,7 +63,7 @@ func TestHaveList(t *testing.T) {
 func TestDeltaElsewhere(t *testing.T) {
 	for _, spec := range specs(t) {
 		t.Run(spec.Name, func(t *testing.T) {
-			from, to, elsewhere := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver"), pool.get(t, spec, "elsewhere")
+			from, to, elsewhere := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver"), pool.Get(t, spec, "elsewhere")
 			v1, v2 := versions("elsewhere" + spec.Name)
 			whole, _ := versions("whole" + spec.Name)
 			load(t, from, v1, v2, whole)

@@ -60,7 +60,7 @@ func (r *remover) see(q *http.Request) bool {
 // single images.
 func TestHaveListRemoved(t *testing.T) {
 	layered(t, func(t *testing.T, spec throwaway.Spec) {
-		e := pool.get(t, spec, "sender")
+		e := pool.Get(t, spec, "sender")
 		api, err := e.Client()
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestHaveListRemoved(t *testing.T) {
 func TestHaveListElsewhere(t *testing.T) {
 	for _, spec := range specs(t) {
 		t.Run(spec.Name, func(t *testing.T) {
-			e := pool.get(t, spec, "sender")
+			e := pool.Get(t, spec, "sender")
 			m, _ := versions(t.Name())
 			load(t, e, m)
 			list, err := behind(t, e, "tcp", func(*http.Request) bool { return true }).HaveList(t.Context(), "farhost")
@@ -117,7 +117,7 @@ func TestHaveListElsewhere(t *testing.T) {
 // TestHaveListUnserved lists an engine whose content store is hidden.
 func TestHaveListUnserved(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		e := pool.get(t, spec, "sender")
+		e := pool.Get(t, spec, "sender")
 		_, err := behind(t, e, "unix", noGRPC).HaveList(t.Context(), "farhost")
 		wantError(t, err, transfer.KindEngine, "cannot tell which layers it has")
 		if hint(err) == "" {

@@ -44,7 +44,7 @@ func TestLayerPush(t *testing.T) {
 				continue // what a receiver says does not depend on the sender
 			}
 			t.Run("to "+to.Name, func(t *testing.T) {
-				from, to := pool.get(t, spec, "sender"), pool.get(t, to, "receiver")
+				from, to := pool.Get(t, spec, "sender"), pool.Get(t, to, "receiver")
 				base, m := update("layers "+spec.Name+to.Spec().Name, 2)
 				load(t, from, base, m)
 				load(t, to, base)
@@ -76,7 +76,7 @@ func TestLayerPushMany(t *testing.T) {
 				continue
 			}
 			t.Run(strings.Join(args, " "), func(t *testing.T) {
-				from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+				from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 				if args != nil {
 					one := spec
 					one.Args = append(slices.Clone(spec.Args), args...)
@@ -101,7 +101,7 @@ func TestLayerPushMany(t *testing.T) {
 // TestLayerPushShared pushes two images that share a new layer, in one copy.
 func TestLayerPushShared(t *testing.T) {
 	layered(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		base, m := update("shared layers "+spec.Name, 1)
 		n := m
 		n.Ref = strings.TrimSuffix(m.Ref, "2.0") + "3.0"
@@ -122,7 +122,7 @@ func TestLayerPushShared(t *testing.T) {
 // is an image in OCI's format, with a config that a save would write anew.
 func TestLayerPushCommitted(t *testing.T) {
 	layered(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		b := newBox(t, from, nil)
 		b.write("note", "kept")
 		copyImages(t, from, to, b.base.Ref)
@@ -156,7 +156,7 @@ func TestLayerPushCommitted(t *testing.T) {
 // image is saved then.
 func TestLayerPushRefused(t *testing.T) {
 	layered(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		base, m := update("refused layers "+spec.Name, 3)
 		load(t, from, base, m)
 		load(t, to, base)
@@ -181,7 +181,7 @@ func TestLayerPushRefused(t *testing.T) {
 // nothing is left.
 func TestLayerPushCancelled(t *testing.T) {
 	layered(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		base, m := update("cancelled layers "+spec.Name, 1)
 		m.Layers[len(m.Layers)-1].Size = 1_200_000
 		load(t, from, base, m)
@@ -219,7 +219,7 @@ func TestLayerPushBelow(t *testing.T) {
 			continue // others do not have layers without those below
 		}
 		spec := specs(t)[0]
-		from, to := pool.get(t, spec, "sender"), pool.get(t, to, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, to, "receiver")
 		for n, want := range map[int]string{2: "push", 6: "save"} {
 			known, m := update(fmt.Sprint("below ", n), n)
 			known.Layers = append(known.Layers, m.Layers[len(known.Layers)+1:]...)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -52,7 +51,7 @@ func TestMain(m *testing.M) {
 	if code == 0 {
 		code = m.Run()
 	}
-	pool.stop()
+	pool.Stop()
 	os.Exit(code)
 }
 
@@ -74,46 +73,7 @@ func eachPair(t *testing.T, test func(t *testing.T, from, to throwaway.Spec)) {
 	}
 }
 
-// pool keeps engines running from one test to the next. A test makes images
-// of its own, so that it does not matter what else the engine has.
-var pool enginePool
-
-type enginePool struct {
-	mu      sync.Mutex
-	engines map[string]*throwaway.Engine
-}
-
-// get returns the engine of a spec for one of several roles, which do not
-// share one.
-func (p *enginePool) get(t *testing.T, s throwaway.Spec, role string) *throwaway.Engine {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := s.Name + " " + role
-	e := p.engines[key]
-	if e == nil {
-		e = start(t, s)
-		if p.engines == nil {
-			p.engines = map[string]*throwaway.Engine{}
-		}
-		p.engines[key] = e
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			log := e.Log()
-			t.Logf("log of %s:\n%s", key, log[max(0, len(log)-4000):])
-		}
-	})
-	return e
-}
-
-func (p *enginePool) stop() {
-	for _, e := range p.engines {
-		if err := e.Stop(); err != nil {
-			fmt.Println(err)
-		}
-	}
-}
+var pool throwawaytest.Pool
 
 func start(t *testing.T, s throwaway.Spec) *throwaway.Engine {
 	t.Helper()

@@ -20,7 +20,7 @@ import (
 // other pairs of versions.
 func TestMatrix(t *testing.T) {
 	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
-		testPair(t, pool.get(t, from, "sender"), pool.get(t, to, "receiver"))
+		testPair(t, pool.Get(t, from, "sender"), pool.Get(t, to, "receiver"))
 	})
 }
 

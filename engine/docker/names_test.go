@@ -31,7 +31,7 @@ func TestNames(t *testing.T) {
 	all := specs(t)
 	for _, spec := range all {
 		t.Run(spec.Name, func(t *testing.T) {
-			from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+			from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 			v1, v2 := versions("names " + spec.Name)
 			repo := strings.TrimSuffix(v1.Ref, ":1.0")
 			latest := v2
@@ -132,7 +132,7 @@ func TestShared(t *testing.T) {
 	for i, from := range all {
 		for _, to := range []throwaway.Spec{from, all[(i+1)%len(all)]} {
 			t.Run(from.Name+" to "+to.Name, func(t *testing.T) {
-				a, b := pool.get(t, from, "sender"), pool.get(t, to, "receiver")
+				a, b := pool.Get(t, from, "sender"), pool.Get(t, to, "receiver")
 				v1, v2 := versions("shared " + from.Name + to.Name + t.Name())
 				v3 := v1 // another top layer on the same parent as v1's
 				v3.Ref = strings.TrimSuffix(v1.Ref, "1.0") + "3.0"
@@ -158,7 +158,7 @@ func TestShared(t *testing.T) {
 func TestUnknownImage(t *testing.T) {
 	for _, spec := range specs(t) {
 		t.Run(spec.Name, func(t *testing.T) {
-			from := pool.get(t, spec, "sender")
+			from := pool.Get(t, spec, "sender")
 			m, _ := versions("unknown " + spec.Name)
 			load(t, from, m)
 			repo := strings.TrimSuffix(m.Ref, ":1.0")
@@ -179,7 +179,7 @@ func TestUnknownImage(t *testing.T) {
 // the pairs of TestMatrix.
 func TestForeignPlatform(t *testing.T) {
 	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
-		a, b := pool.get(t, from, "sender"), pool.get(t, to, "receiver")
+		a, b := pool.Get(t, from, "sender"), pool.Get(t, to, "receiver")
 		m, _ := versions("foreign " + from.Name + to.Name)
 		m.Arch = "s390x"
 		load(t, a, m)

@@ -16,7 +16,7 @@ import (
 // from every kind of store to every other.
 func TestNoPlatform(t *testing.T) {
 	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
-		a, b := pool.get(t, from, "sender"), pool.get(t, to, "receiver")
+		a, b := pool.Get(t, from, "sender"), pool.Get(t, to, "receiver")
 		for i, platform := range []string{``, `"architecture":"amd64",`, `"os":"linux",`} {
 			m, _ := versions(fmt.Sprint("noplatform", i, from.Name, to.Name))
 			m.Layers = m.Layers[2:]

@@ -3,7 +3,6 @@ package docker_test
 import (
 	"archive/tar"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
@@ -13,9 +12,9 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/docker"
-	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -34,59 +33,21 @@ type platformImage struct {
 func platformsOf(t *testing.T, ref string, seed uint64, archs ...string) *platformImage {
 	t.Helper()
 	m := &platformImage{ref: ref, manifests: map[string]digest.Digest{}}
-	var out bytes.Buffer
-	w := layout.NewWriter(&out)
-	put := func(media string, b []byte) ocispec.Descriptor {
-		d := ocispec.Descriptor{MediaType: media, Digest: digest.FromBytes(b), Size: int64(len(b))}
-		if err := w.Blob(d.Digest, d.Size, bytes.NewReader(b)); err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	object := func(media string, v any) ocispec.Descriptor {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return put(media, b)
-	}
-	index := layout.NewIndex()
-	for i, arch := range append(archs, "unknown") {
+	w := throwawaytest.NewLayout(t)
+	var list []ocispec.Descriptor
+	for i, arch := range archs {
 		var tar bytes.Buffer
 		if err := (throwaway.Layer{Size: 100_000, Seed: seed + uint64(i)}).WriteTar(&tar); err != nil {
 			t.Fatal(err)
 		}
-		layer := put(ocispec.MediaTypeImageLayer, tar.Bytes())
-		platform := ocispec.Platform{OS: "linux", Architecture: arch}
-		if arch == "unknown" {
-			platform.OS = arch
-			layer = put("application/vnd.in-toto+json", []byte(`{"of":"`+ref+`"}`))
-		}
-		config := ocispec.Image{Platform: platform, RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}}
-		doc := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: object(ocispec.MediaTypeImageConfig, config), Layers: []ocispec.Descriptor{layer}}
-		doc.SchemaVersion = 2
-		d := object(ocispec.MediaTypeImageManifest, doc)
-		d.Platform = &platform
-		if arch == "unknown" {
-			d.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": index.Manifests[0].Digest.String()}
-		}
-		m.manifests[arch] = d.Digest
-		index.Manifests = append(index.Manifests, d)
+		list = append(list, w.Manifest(ocispec.Platform{OS: "linux", Architecture: arch}, w.Put(ocispec.MediaTypeImageLayer, tar.Bytes())))
 	}
-	index.Manifests = append(index.Manifests, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 6,
-		Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}})
-	root := object(ocispec.MediaTypeImageIndex, index)
-	m.root = root.Digest
-	root, err := layout.Named(root, ref)
-	if err != nil {
-		t.Fatal(err)
+	list = append(list, w.Attestation(list[0], w.Put("application/vnd.in-toto+json", []byte(`{"of":"`+ref+`"}`))))
+	for _, d := range list {
+		m.manifests[d.Platform.Architecture] = d.Digest
 	}
-	top := layout.NewIndex()
-	top.Manifests = []ocispec.Descriptor{root}
-	if err := w.End(top, nil); err != nil {
-		t.Fatal(err)
-	}
-	m.archive = out.Bytes()
+	root := w.Index(append(list, throwawaytest.Absent(ocispec.Platform{OS: "linux", Architecture: "s390x"}))...)
+	m.root, m.archive = root.Digest, w.End(root, ref)
 	return m
 }
 
@@ -94,7 +55,7 @@ func platformsOf(t *testing.T, ref string, seed uint64, archs ...string) *platfo
 // all that is there, attestations included, and one platform that is picked.
 func TestPlatforms(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		seed := uint64(len(spec.Name)) << 20
 		for what, archs := range map[string][]string{"here": {runtime.GOARCH}, "several": {runtime.GOARCH, "riscv64"}, "foreign": {"mips64le", "riscv64"}} {
 			t.Run(what, func(t *testing.T) {
@@ -136,7 +97,7 @@ func TestPlatforms(t *testing.T) {
 func TestPickPlatform(t *testing.T) {
 	other := &ocispec.Platform{OS: "linux", Architecture: "riscv64"}
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := pool.get(t, spec, "sender"), pool.get(t, spec, "receiver")
+		from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 		m := platformsOf(t, "pick"+spec.Name+":1", uint64(len(spec.Name))<<32, runtime.GOARCH, "riscv64")
 		loadBytes(t, from, m.archive)
 		src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.ref, As: "picked:1"}}, store.SourceOptions{Platform: other})
@@ -167,7 +128,7 @@ func TestPickOnlyPlatform(t *testing.T) {
 			continue
 		}
 		t.Run(spec.Name, func(t *testing.T) {
-			from := pool.get(t, spec, "sender")
+			from := pool.Get(t, spec, "sender")
 			v1, _ := versions("only" + spec.Name)
 			load(t, from, v1)
 			for arch, ok := range map[string]bool{runtime.GOARCH: true, "s390x": false} {

@@ -71,7 +71,7 @@ func TestPushElsewhere(t *testing.T) {
 		}
 	})
 	pushers(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
+		to := pool.Get(t, spec, "receiver")
 		spec.NetNS = name
 		from := start(t, spec)
 		defer from.Stop()
@@ -105,7 +105,7 @@ func pushers(t *testing.T, test func(t *testing.T, spec throwaway.Spec)) {
 // push is given up and the image is saved.
 func TestPushIdle(t *testing.T) {
 	pushers(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := start(t, spec), pool.get(t, spec, "receiver")
+		from, to := start(t, spec), pool.Get(t, spec, "receiver")
 		defer from.Stop()
 		base, m := update("idle "+spec.Name, 2)
 		load(t, from, base, m)
@@ -193,7 +193,7 @@ func tags(t *testing.T, e *throwaway.Engine) (out []string) {
 // between them and the registry.
 func TestPushProxy(t *testing.T) {
 	layered(t, func(t *testing.T, spec throwaway.Spec) {
-		to := pool.get(t, spec, "receiver")
+		to := pool.Get(t, spec, "receiver")
 		for _, v := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
 			spec.Env = append(spec.Env, v+"=http://127.0.0.1:9") // nobody is there
 		}

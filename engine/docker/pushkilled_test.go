@@ -23,7 +23,7 @@ func TestPushKilled(t *testing.T) {
 		return
 	}
 	pushers(t, func(t *testing.T, spec throwaway.Spec) {
-		from := pool.get(t, spec, "sender")
+		from := pool.Get(t, spec, "sender")
 		base, m := update("killed "+spec.Name, 1)
 		m.Layers[len(m.Layers)-1].Size = 1_200_000 // see hooked
 		load(t, from, m)

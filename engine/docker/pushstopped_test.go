@@ -15,7 +15,7 @@ import (
 // inside a blob: the copy ends all the same.
 func TestPushStopped(t *testing.T) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
-		from, to := start(t, spec), pool.get(t, spec, "receiver")
+		from, to := start(t, spec), pool.Get(t, spec, "receiver")
 		defer from.Stop()
 		m := big("stopped " + spec.Name)
 		load(t, from, m)

@@ -33,7 +33,7 @@ var dockerSettings = map[string]any{
 // check.
 func TestDockerSettings(t *testing.T) {
 	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
-		a, b := pool.get(t, from, "sender"), pool.get(t, to, "receiver")
+		a, b := pool.Get(t, from, "sender"), pool.Get(t, to, "receiver")
 		m, _ := versions("settings" + from.Name + to.Name)
 		m.Settings = dockerSettings
 		load(t, a, m)

@@ -73,7 +73,7 @@ func ordered(t *testing.T) *throwaway.Engine {
 	if i < 0 {
 		t.Skip("no engine here gives layers bottom first")
 	}
-	return pool.get(t, all[i], "sender")
+	return pool.Get(t, all[i], "sender")
 }
 
 // newest returns the newest engine of each kind of store.
