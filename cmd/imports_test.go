@@ -41,7 +41,7 @@ func TestImports(t *testing.T) {
 			}
 		}
 	}
-	for _, part := range []string{"peer/lan", "peer/internal/cpace", "peer/internal/state", "peer/internal/stack", "peer/internal/words", "peer/internal/netns"} {
+	for _, part := range []string{"peer/lan", "peer/internal/cpace", "peer/internal/state", "peer/internal/stack", "peer/internal/words", "peer/internal/peertest"} {
 		for _, dep := range dependencies(t, module+part) {
 			if strings.HasPrefix(dep, module) && dep != module+part {
 				t.Errorf("%s depends on %s", part, dep)

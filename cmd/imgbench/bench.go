@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -157,7 +158,7 @@ func (o options) checkRoom() error {
 	if o.data == throwaway.InMemory {
 		free, err := throwaway.AvailableMemory()
 		if err == nil && free < need {
-			err = fmt.Errorf("%s of memory are available and about %s are needed; take -data disk", humanBytes(free), humanBytes(need))
+			err = fmt.Errorf("%s of memory are available and about %s are needed; take -data disk", cli.Bytes(free), cli.Bytes(need))
 		}
 		return err
 	}
@@ -166,7 +167,7 @@ func (o options) checkRoom() error {
 		return err
 	}
 	if free < need {
-		return fmt.Errorf("%s has %s free and about %s are needed; take another with TMPDIR", os.TempDir(), humanBytes(free), humanBytes(need))
+		return fmt.Errorf("%s has %s free and about %s are needed; take another with TMPDIR", os.TempDir(), cli.Bytes(free), cli.Bytes(need))
 	}
 	return nil
 }
@@ -191,7 +192,7 @@ func (b *bench) describe(ctx context.Context, engines *pair, p *programs) error 
 	}
 	var sizes []string
 	for _, l := range b.base.Layers {
-		sizes = append(sizes, fmt.Sprintf("%s %s", humanBytes(l.TarSize()), l.Kind))
+		sizes = append(sizes, fmt.Sprintf("%s %s", cli.Bytes(l.TarSize()), l.Kind))
 	}
 	rev := ""
 	if p.revision != "" {
@@ -202,8 +203,8 @@ func (b *bench) describe(ctx context.Context, engines *pair, p *programs) error 
 		fmt.Sprintf("From %s to %s", from, to),
 		fmt.Sprintf("Engines' data: %s", map[throwaway.Data]string{throwaway.OnDisk: "on disk", throwaway.InMemory: "in memory"}[b.data]),
 		fmt.Sprintf("Link: %s", link),
-		fmt.Sprintf("Image: %s in %d %s layers (%s); the next version has %s %s more", humanBytes(b.base.Size()), len(sizes), layers,
-			strings.Join(sizes, ", "), humanBytes(b.next.Size()-b.base.Size()), b.next.Layers[len(sizes)].Kind),
+		fmt.Sprintf("Image: %s in %d %s layers (%s); the next version has %s %s more", cli.Bytes(b.base.Size()), len(sizes), layers,
+			strings.Join(sizes, ", "), cli.Bytes(b.next.Size()-b.base.Size()), b.next.Layers[len(sizes)].Kind),
 		fmt.Sprintf("Rounds: %d; seconds and bytes are medians, memory is the highest", b.rounds),
 	}
 	return nil
@@ -232,7 +233,7 @@ func (b *bench) measure(ctx context.Context, s scenario) error {
 				sayf("%s, round %d of %d: %s failed: %v", s, round+1, b.rounds, e.name(), x.err)
 				continue
 			}
-			sayf("%s, round %d of %d: %s %.2f s, %s", s, round+1, b.rounds, e.name(), x.took.Seconds(), humanBytes(x.wire))
+			sayf("%s, round %d of %d: %s %.2f s, %s", s, round+1, b.rounds, e.name(), x.took.Seconds(), cli.Bytes(x.wire))
 		}
 	}
 	for i, e := range b.entries {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -102,7 +103,7 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("-size: %w", err)
 	}
 	if o.size < minSize {
-		return o, fmt.Errorf("-size: %s is less than %s", size, humanBytes(minSize))
+		return o, fmt.Errorf("-size: %s is less than %s", size, cli.Bytes(minSize))
 	}
 	switch data {
 	case "disk":

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
 )
 
 // A sample is one run of one contender.
@@ -149,7 +151,7 @@ func (r *report) row(s *series) []string {
 	if best := r.best(s.scenario); best > 0 && (s.onLink || !r.limited) {
 		cells[3] = fmt.Sprintf("%.2f", s.seconds()/best)
 	}
-	cells[4] = humanBytes(s.wire())
+	cells[4] = cli.Bytes(s.wire())
 	if !s.onLink {
 		cells[4] += " in the pipe"
 	}
@@ -161,9 +163,9 @@ func (r *report) row(s *series) []string {
 
 func memory(n, floor int64) string {
 	if n <= floor {
-		return "≤ " + humanBytes(floor)
+		return "≤ " + cli.Bytes(floor)
 	}
-	return humanBytes(n)
+	return cli.Bytes(n)
 }
 
 // raw lists every sample.
@@ -186,18 +188,6 @@ func (r *report) raw() string {
 
 // escape makes text fit into a cell of a Markdown table.
 func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
-
-// humanBytes writes a number of bytes in powers of 1000: "2.5 kB", "592 MB".
-func humanBytes(n int64) string {
-	f, units := float64(n), []string{"B", "kB", "MB", "GB", "TB"}
-	for f >= 999.5 && len(units) > 1 {
-		f, units = f/1000, units[1:]
-	}
-	if f >= 99.95 || units[0] == "B" {
-		return fmt.Sprintf("%.0f %s", f, units[0])
-	}
-	return fmt.Sprintf("%.1f %s", f, units[0])
-}
 
 // oneLine makes text fit into a line of the report.
 func oneLine(s string) string {

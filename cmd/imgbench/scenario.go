@@ -1,6 +1,9 @@
 package main
 
-import "github.com/imgsend/imgsend/engine/throwaway"
+import (
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/throwaway"
+)
 
 // A scenario is what the receiver has before the image comes.
 type scenario int
@@ -20,9 +23,9 @@ func (s scenario) String() string { return [...]string{"cold", "layer", "nothing
 func (s scenario) title(base, next throwaway.Image) string {
 	switch s {
 	case cold:
-		return "cold, " + humanBytes(base.Size())
+		return "cold, " + cli.Bytes(base.Size())
 	case oneLayer:
-		return "one new layer of " + humanBytes(next.Size()-base.Size())
+		return "one new layer of " + cli.Bytes(next.Size()-base.Size())
 	}
 	return "nothing new"
 }

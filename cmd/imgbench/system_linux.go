@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"golang.org/x/sys/unix"
 )
 
@@ -87,6 +88,6 @@ func machine() string {
 		return "linux"
 	}
 	const loadUnit = 1 << 16 // SI_LOAD_SHIFT
-	return fmt.Sprintf("%s memory, load %.1f at the start, linux %s", humanBytes(int64(info.Totalram)*int64(info.Unit)),
+	return fmt.Sprintf("%s memory, load %.1f at the start, linux %s", cli.Bytes(int64(info.Totalram)*int64(info.Unit)),
 		float64(info.Loads[0])/loadUnit, unix.ByteSliceToString(name.Release[:]))
 }
