@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	blankhost "github.com/libp2p/go-libp2p/p2p/host/blank"
@@ -32,10 +33,10 @@ func listenAs(t testing.TB, other *blankhost.BlankHost) peer.Target {
 // pairStream opens a pairing stream from other to target, when there is place.
 func pairStream(t *testing.T, other *blankhost.BlankHost, target peer.Target) (s network.Stream) {
 	t.Helper()
-	waitFor(t, "the place is free", func() (ok bool) {
+	peertest.WaitFor(t, "the place is free", func() (ok bool) {
 		other.Peerstore().AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
 		var err error
-		s, err = other.NewStream(testContext(t), target.ID, peer.PairProtocol)
+		s, err = other.NewStream(peertest.Context(t), target.ID, peer.PairProtocol)
 		return err == nil
 	})
 	t.Cleanup(func() { s.Reset() })
@@ -63,7 +64,7 @@ func TestReplay(t *testing.T) {
 	if _, err := peer.PairAsDialer(record, other.ID(), host.ID(), parseCode(t, rightCode), "laptop"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := first.Wait(testContext(t)); err != nil {
+	if _, err := first.Wait(peertest.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	other.Network().ClosePeer(host.ID())
@@ -72,7 +73,7 @@ func TestReplay(t *testing.T) {
 	if _, err := pairStream(t, other, at(t, host)).Write(record.sent.Bytes()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := second.Wait(testContext(t)); !errors.Is(err, peer.ErrWrongCode) {
+	if _, err := second.Wait(peertest.Context(t)); !errors.Is(err, peer.ErrWrongCode) {
 		t.Errorf("error %v, want ErrWrongCode", err)
 	}
 }
@@ -100,7 +101,7 @@ func TestReflection(t *testing.T) {
 				}
 			}
 		})
-		if _, err := pair(t, newKey(t), listenAs(t, mirror), rightCode); !errors.Is(err, peer.ErrPairing) {
+		if _, err := pair(t, peertest.NewKey(t), listenAs(t, mirror), rightCode); !errors.Is(err, peer.ErrPairing) {
 			t.Errorf("%s: error %v, want ErrPairing", what, err)
 		}
 	}
@@ -143,10 +144,10 @@ func TestManInTheMiddle(t *testing.T) {
 	})
 	target := listenAs(t, middle)
 	target.ID = ""
-	if _, err := pair(t, newKey(t), target, rightCode); !errors.Is(err, peer.ErrWrongCode) {
+	if _, err := pair(t, peertest.NewKey(t), target, rightCode); !errors.Is(err, peer.ErrWrongCode) {
 		t.Errorf("error %v, want ErrWrongCode", err)
 	}
-	if _, err := p.Wait(testContext(t)); !errors.Is(err, peer.ErrWrongCode) {
+	if _, err := p.Wait(peertest.Context(t)); !errors.Is(err, peer.ErrWrongCode) {
 		t.Errorf("the listener's error is %v, want ErrWrongCode", err)
 	}
 	<-carried
@@ -168,7 +169,7 @@ func TestFalseListener(t *testing.T) {
 		}
 		s.Close()
 	})
-	_, err := pair(t, newKey(t), listenAs(t, liar), rightCode)
+	_, err := pair(t, peertest.NewKey(t), listenAs(t, liar), rightCode)
 	if !errors.Is(err, peer.ErrWrongCode) || !errors.Is(err, peer.ErrCodeUsed) {
 		t.Errorf("error %v, want ErrWrongCode and ErrCodeUsed", err)
 	}
@@ -208,7 +209,7 @@ func TestCodeUsed(t *testing.T) {
 				readMessage(s)
 			}
 		})
-		_, err := pair(t, newKey(t), listenAs(t, liar), rightCode)
+		_, err := pair(t, peertest.NewKey(t), listenAs(t, liar), rightCode)
 		if err == nil || errors.Is(err, peer.ErrCodeUsed) != c.used {
 			t.Errorf("the listener %s: error %v, want ErrCodeUsed: %v", what, err, c.used)
 		}
@@ -243,7 +244,7 @@ func TestNothingLearnedNothingBurned(t *testing.T) {
 		s := pairStream(t, other, at(t, host))
 		s.Write(message)
 		s.CloseWrite()
-		s.SetReadDeadline(time.Now().Add(patience))
+		s.SetReadDeadline(time.Now().Add(peertest.Patience))
 		answer, _ := io.ReadAll(s)
 		for i := 0; i < len(answer); {
 			if answer[i] != 2 && answer[i] != 4 {
@@ -293,7 +294,7 @@ func FuzzPair(f *testing.F) {
 	f.Add(false, []byte{0x7f, 0, 1, 2})
 	f.Add(false, []byte{0x7f, 0, 0})
 	code := parseCode(f, rightCode)
-	dialer, host := idOf(f, newKey(f)), idOf(f, newKey(f))
+	dialer, host := peertest.ID(f, peertest.NewKey(f)), peertest.ID(f, peertest.NewKey(f))
 	f.Fuzz(func(t *testing.T, listener bool, data []byte) {
 		rw := struct {
 			io.Reader
@@ -313,7 +314,7 @@ func FuzzPair(f *testing.F) {
 
 // One flipped bit, in any message, either way, and nobody is paired by it.
 func TestTamperedHandshake(t *testing.T) {
-	dialer, host := idOf(t, newKey(t)), idOf(t, newKey(t))
+	dialer, host := peertest.ID(t, peertest.NewKey(t)), peertest.ID(t, peertest.NewKey(t))
 	code := parseCode(t, rightCode)
 	for kind := byte(1); kind <= 5; kind++ {
 		for _, at := range []int{3, 4, 18} {
@@ -350,7 +351,7 @@ func TestInvite(t *testing.T) {
 	invite := func() chan outcome {
 		done := make(chan outcome, 1)
 		go func() {
-			met, err := host.InviteFast(testContext(t), invitation, time.Millisecond)
+			met, err := host.InviteFast(peertest.Context(t), invitation, time.Millisecond)
 			done <- outcome{met, err}
 		}()
 		return done
@@ -363,8 +364,8 @@ func TestInvite(t *testing.T) {
 			code = parseCode(t, fmt.Sprintf("%d-%s", wrong.Number(), words))
 		}
 		var err error
-		waitFor(t, "the place is free", func() bool {
-			_, err = peer.Pair(testContext(t), newKey(t), at(t, host), peer.PairConfig{Code: code, Name: "laptop"})
+		peertest.WaitFor(t, "the place is free", func() bool {
+			_, err = peer.Pair(peertest.Context(t), peertest.NewKey(t), at(t, host), peer.PairConfig{Code: code, Name: "laptop"})
 			return !errors.Is(err, peer.ErrNoCode)
 		})
 		return err

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
-	"github.com/imgsend/imgsend/peer/internal/netns"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -126,16 +126,16 @@ func TestBookNameCollision(t *testing.T) {
 	book := peer.OpenBook(t.TempDir())
 	long := strings.Repeat("a", 63)
 	for i, want := range []string{"buildbox", "buildbox-2", "buildbox-3"} {
-		if got := add(t, book, idOf(t, newKey(t)), "buildbox"); got != want {
+		if got := add(t, book, peertest.ID(t, peertest.NewKey(t)), "buildbox"); got != want {
 			t.Errorf("peer %d is saved as %s, want %s", i, got, want)
 		}
 	}
-	add(t, book, idOf(t, newKey(t)), long)
-	if got := add(t, book, idOf(t, newKey(t)), long); got != strings.Repeat("a", 61)+"-2" {
+	add(t, book, peertest.ID(t, peertest.NewKey(t)), long)
+	if got := add(t, book, peertest.ID(t, peertest.NewKey(t)), long); got != strings.Repeat("a", 61)+"-2" {
 		t.Errorf("saved as %s", got)
 	}
 	// The same key keeps the name under which the user knows it.
-	id := idOf(t, newKey(t))
+	id := peertest.ID(t, peertest.NewKey(t))
 	add(t, book, id, "laptop")
 	if got := add(t, book, id, "buildbox", "/ip4/10.0.0.1/tcp/1"); got != "laptop" {
 		t.Errorf("saved as %s", got)
@@ -300,8 +300,8 @@ func TestKnownFollowsTheFile(t *testing.T) {
 func TestForgetWhileRunning(t *testing.T) {
 	home := t.TempDir()
 	book := peer.OpenBook(home)
-	key := newKey(t)
-	add(t, book, idOf(t, key), "laptop")
+	key := peertest.NewKey(t)
+	add(t, book, peertest.ID(t, key), "laptop")
 	host := listen(t, "127.0.0.1:0", peer.Policy{Allow: book.Known})
 	served := dial(t, key, at(t, host))
 	in := accept(t, host)
@@ -319,10 +319,10 @@ func TestForgetWhileRunning(t *testing.T) {
 	if _, err := in.Read(make([]byte, 1)); err != nil {
 		t.Error(err)
 	}
-	other := newKey(t)
-	add(t, book, idOf(t, other), "other")
+	other := peertest.NewKey(t)
+	add(t, book, peertest.ID(t, other), "other")
 	dial(t, other, at(t, host))
-	if next := accept(t, host); next.Peer() != idOf(t, other) {
+	if next := accept(t, host); next.Peer() != peertest.ID(t, other) {
 		t.Error("a forgotten peer was served")
 	}
 	if _, err := waits.Read(make([]byte, 1)); err == nil {
@@ -331,7 +331,7 @@ func TestForgetWhileRunning(t *testing.T) {
 }
 
 func init() {
-	netns.Helpers["book"] = func() error {
+	peertest.Helpers["book"] = func() error {
 		book := peer.OpenBook(os.Getenv("PEER_TEST_HOME"))
 		id, err := peer.ParseID(os.Getenv("PEER_TEST_ID"))
 		if err != nil {
@@ -355,7 +355,7 @@ func TestBookOfManyPrograms(t *testing.T) {
 	book := peer.OpenBook(home)
 	var programs sync.WaitGroup
 	for range 4 {
-		id := idOf(t, newKey(t))
+		id := peertest.ID(t, peertest.NewKey(t))
 		cmd := helperCommand(t, "book", "PEER_TEST_HOME="+home, "PEER_TEST_ID="+id.String())
 		programs.Go(func() {
 			if out, err := cmd.CombinedOutput(); err != nil {
@@ -363,7 +363,7 @@ func TestBookOfManyPrograms(t *testing.T) {
 			}
 		})
 	}
-	mine := idOf(t, newKey(t))
+	mine := peertest.ID(t, peertest.NewKey(t))
 	for n := range 10 {
 		if _, err := book.Add(peer.Peer{ID: mine, Name: "mine"}); err != nil {
 			t.Error(err)
@@ -420,7 +420,7 @@ func FuzzBook(f *testing.F) {
 // helperCommand returns this program as the named helper.
 func helperCommand(t *testing.T, helper string, env ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(testContext(t), os.Args[0])
-	cmd.Env = append(append(os.Environ(), netns.HelperVar+"="+helper), env...)
+	cmd := exec.CommandContext(peertest.Context(t), os.Args[0])
+	cmd.Env = append(append(os.Environ(), peertest.HelperVar+"="+helper), env...)
 	return cmd
 }

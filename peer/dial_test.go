@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	blankhost "github.com/libp2p/go-libp2p/p2p/host/blank"
@@ -30,11 +31,11 @@ func onEachTransport(t *testing.T, test func(t *testing.T, addr string)) {
 
 func TestDialKnowsWhoAnswers(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
-		key := newKey(t)
+		key := peertest.NewKey(t)
 		host := listen(t, addr, only(t, key))
 		out := dial(t, key, at(t, host))
 		in := accept(t, host)
-		if out.Peer() != host.ID() || in.Peer() != idOf(t, key) {
+		if out.Peer() != host.ID() || in.Peer() != peertest.ID(t, key) {
 			t.Errorf("the ends are %s and %s", out.Peer(), in.Peer())
 		}
 		if out.Protocol() != proto || in.Protocol() != proto {
@@ -49,7 +50,7 @@ func TestDialKnowsWhoAnswers(t *testing.T) {
 func TestDialRefused(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
 		host := listen(t, addr, only(t))
-		key := newKey(t)
+		key := peertest.NewKey(t)
 		for range 10 {
 			err := tryDial(t, key, at(t, host))
 			if !errors.Is(err, peer.ErrRefused) || errors.Is(err, peer.ErrUnreachable) {
@@ -59,7 +60,7 @@ func TestDialRefused(t *testing.T) {
 			if !errors.As(err, &gated) || gated.ErrorCode != 0x1007 {
 				t.Fatalf("error %v does not wrap the code of a gated connection", err)
 			}
-			if !strings.Contains(err.Error(), idOf(t, key).String()) {
+			if !strings.Contains(err.Error(), peertest.ID(t, key).String()) {
 				t.Errorf("error %q does not say under which ID this host is unknown", err)
 			}
 		}
@@ -68,10 +69,10 @@ func TestDialRefused(t *testing.T) {
 
 func TestDialWrongKey(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
-		key := newKey(t)
+		key := peertest.NewKey(t)
 		host := listen(t, addr, only(t, key))
 		target := at(t, host)
-		target.ID = idOf(t, newKey(t))
+		target.ID = peertest.ID(t, peertest.NewKey(t))
 		err := tryDial(t, key, target)
 		if !errors.Is(err, peer.ErrWrongKey) || !strings.Contains(err.Error(), host.ID().String()) {
 			t.Errorf("error %v, want ErrWrongKey that names %s", err, host.ID())
@@ -81,8 +82,8 @@ func TestDialWrongKey(t *testing.T) {
 
 // TestDialSelf has two programs of one user talk to each other.
 func TestDialSelf(t *testing.T) {
-	key := newKey(t)
-	ctx := testContext(t)
+	key := peertest.NewKey(t)
+	ctx := peertest.Context(t)
 	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: "127.0.0.1:0", Policy: peer.Policy{Strangers: func() bool { return true }}})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +99,7 @@ func TestDialSelf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer accepted.Close()
-	if accepted.Peer() == idOf(t, key) {
+	if accepted.Peer() == peertest.ID(t, key) {
 		t.Errorf("accepted as %s", accepted.Peer())
 	}
 }
@@ -110,7 +111,7 @@ func TestDialNobodyListens(t *testing.T) {
 	}
 	target := foreign(t, socket.Addr())
 	socket.Close()
-	err = tryDial(t, newKey(t), target)
+	err = tryDial(t, peertest.NewKey(t), target)
 	if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("error %v", err)
 	}
@@ -129,7 +130,7 @@ func TestDialNotLibp2p(t *testing.T) {
 		"closes": {func(net.Conn) {}, "closed the connection"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := tryDial(t, newKey(t), serveOnce(t, serve.with))
+			err := tryDial(t, peertest.NewKey(t), serveOnce(t, serve.with))
 			if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), serve.want) {
 				t.Errorf("error %v, want ErrUnreachable with %q", err, serve.want)
 			}
@@ -142,7 +143,7 @@ func TestDialNotLibp2p(t *testing.T) {
 
 func TestDialTimesOut(t *testing.T) {
 	silent := serveOnce(t, func(c net.Conn) {
-		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetReadDeadline(time.Now().Add(peertest.Patience))
 		for {
 			if _, err := c.Read(make([]byte, 1024)); err != nil {
 				return
@@ -150,7 +151,7 @@ func TestDialTimesOut(t *testing.T) {
 		}
 	})
 	start := time.Now()
-	_, err := peer.Dial(testContext(t), newKey(t), silent, peer.DialConfig{Protocol: proto, Timeout: 200 * time.Millisecond})
+	_, err := peer.Dial(peertest.Context(t), peertest.NewKey(t), silent, peer.DialConfig{Protocol: proto, Timeout: 200 * time.Millisecond})
 	if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "timed out") {
 		t.Errorf("error %v", err)
 	}
@@ -163,14 +164,14 @@ func TestDialContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	target := serveOnce(t, func(c net.Conn) {
 		cancel() // while the dialer waits for an answer
-		c.SetReadDeadline(time.Now().Add(patience))
+		c.SetReadDeadline(time.Now().Add(peertest.Patience))
 		for {
 			if _, err := c.Read(make([]byte, 1024)); err != nil {
 				return
 			}
 		}
 	})
-	_, err := peer.Dial(ctx, newKey(t), target, peer.DialConfig{Protocol: proto})
+	_, err := peer.Dial(ctx, peertest.NewKey(t), target, peer.DialConfig{Protocol: proto})
 	if !errors.Is(err, context.Canceled) || errors.Is(err, peer.ErrUnreachable) {
 		t.Errorf("error %v, want the one of the context alone", err)
 	}
@@ -185,14 +186,14 @@ func TestDialBadTarget(t *testing.T) {
 		{}, {ID: good.ID}, {Addr: good.Addr},
 		{ID: good.ID, Addr: ma.StringCast("/dns/example.com/tcp/7420")},
 	} {
-		if err := tryDial(t, newKey(t), target); !errors.Is(err, peer.ErrBadTarget) {
+		if err := tryDial(t, peertest.NewKey(t), target); !errors.Is(err, peer.ErrBadTarget) {
 			t.Errorf("%v: error %v, want ErrBadTarget", target, err)
 		}
 	}
 }
 
 func TestDialWithoutProtocol(t *testing.T) {
-	if _, err := peer.Dial(t.Context(), newKey(t), peer.Target{}, peer.DialConfig{}); err == nil {
+	if _, err := peer.Dial(t.Context(), peertest.NewKey(t), peer.Target{}, peer.DialConfig{}); err == nil {
 		t.Error("dialed without a protocol")
 	}
 }
@@ -200,10 +201,10 @@ func TestDialWithoutProtocol(t *testing.T) {
 // Versions that this side does not know reach the caller, who can refuse them
 // in words.
 func TestDialOtherVersionIsHandedOut(t *testing.T) {
-	key := newKey(t)
+	key := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, key))
 	for _, version := range []string{"2", "1.7", "99-beta"} {
-		s, err := peer.Dial(testContext(t), key, at(t, host), peer.DialConfig{Protocol: peer.ProtocolFamily + version})
+		s, err := peer.Dial(peertest.Context(t), key, at(t, host), peer.DialConfig{Protocol: peer.ProtocolFamily + version})
 		if err != nil {
 			t.Fatalf("version %s: %v", version, err)
 		}
@@ -215,10 +216,10 @@ func TestDialOtherVersionIsHandedOut(t *testing.T) {
 }
 
 func TestDialNoCommonVersion(t *testing.T) {
-	key := newKey(t)
+	key := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, key))
 	for _, p := range []string{"/other/1", "/imgsend/transfer/", "/imgsend/transfer/\x1b[31m", "/imgsend/transfer/" + strings.Repeat("1", 100)} {
-		_, err := peer.Dial(testContext(t), key, at(t, host), peer.DialConfig{Protocol: p})
+		_, err := peer.Dial(peertest.Context(t), key, at(t, host), peer.DialConfig{Protocol: p})
 		if !errors.Is(err, peer.ErrVersion) || !strings.Contains(err.Error(), "it does not speak [") {
 			t.Errorf("%q: error %v, want ErrVersion", p, err)
 		}
@@ -231,7 +232,7 @@ func TestStandardLibp2pDials(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{Allow: func(id peer.ID) bool { return id == other.ID() }})
 	target := at(t, host)
 	other.Peerstore().AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
-	s, err := other.NewStream(testContext(t), target.ID, "/unknown/1", proto)
+	s, err := other.NewStream(peertest.Context(t), target.ID, "/unknown/1", proto)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +256,7 @@ func TestNothingIsPrinted(t *testing.T) {
 // stranger is a host of libp2p's own making that knows none of our rules.
 func stranger(t *testing.T) *blankhost.BlankHost {
 	t.Helper()
-	network, closeAll, err := peer.NewSwarm(newKey(t))
+	network, closeAll, err := peer.NewSwarm(peertest.NewKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +271,7 @@ func foreign(t *testing.T, addr net.Addr) peer.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return peer.Target{ID: idOf(t, newKey(t)), Addr: maddr}
+	return peer.Target{ID: peertest.ID(t, peertest.NewKey(t)), Addr: maddr}
 }
 
 // serveOnce answers one connection on loopback with serve.

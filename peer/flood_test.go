@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
@@ -15,7 +16,7 @@ const crowd = 200
 
 // Strangers who prove their key and are turned away, many at a time.
 func TestCrowdOfStrangersIsRefusedWhileAKnownPeerIsServed(t *testing.T) {
-	known := newKey(t)
+	known := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, known))
 	target := at(t, host)
 	served := dial(t, known, target)
@@ -30,7 +31,7 @@ func TestCrowdOfStrangersIsRefusedWhileAKnownPeerIsServed(t *testing.T) {
 	for range 16 {
 		strangers.Go(func() {
 			for range turns {
-				if err := tryDial(t, newKey(t), target); !errors.Is(err, peer.ErrRefused) {
+				if err := tryDial(t, peertest.NewKey(t), target); !errors.Is(err, peer.ErrRefused) {
 					t.Errorf("a stranger got %v, want ErrRefused", err)
 				}
 			}
@@ -52,7 +53,7 @@ func TestCrowdOfStrangersIsRefusedWhileAKnownPeerIsServed(t *testing.T) {
 
 // Strangers who connect and say nothing, all at once.
 func TestCrowdOfSilentStrangersCostsLittle(t *testing.T) {
-	known := newKey(t)
+	known := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, known))
 	target := at(t, host)
 	_, address, err := manet.DialArgs(target.Addr)
@@ -89,7 +90,7 @@ func TestCrowdBeyondTheLimitDoesNotLockOutForever(t *testing.T) {
 		t.Skip("takes as long as a handshake may")
 	}
 	t.Parallel()
-	known := newKey(t)
+	known := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, known))
 	target := at(t, host)
 	_, address, err := manet.DialArgs(target.Addr)
@@ -103,7 +104,7 @@ func TestCrowdBeyondTheLimitDoesNotLockOutForever(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	s, err := peer.Dial(testContext(t), known, target, peer.DialConfig{Protocol: proto, Timeout: patience})
+	s, err := peer.Dial(peertest.Context(t), known, target, peer.DialConfig{Protocol: proto, Timeout: peertest.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}

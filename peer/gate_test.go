@@ -6,19 +6,20 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 )
 
 func TestStrangersOneAtATime(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
-		known := newKey(t)
+		known := peertest.NewKey(t)
 		policy := only(t, known)
 		policy.Strangers = yes
 		host := listen(t, addr, policy)
 
-		first := dial(t, newKey(t), at(t, host))
+		first := dial(t, peertest.NewKey(t), at(t, host))
 		in := accept(t, host)
-		if err := tryDial(t, newKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
+		if err := tryDial(t, peertest.NewKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
 			t.Fatalf("second stranger: error %v, want ErrRefused", err)
 		}
 		if err := tryDial(t, known, at(t, host)); err != nil {
@@ -27,12 +28,12 @@ func TestStrangersOneAtATime(t *testing.T) {
 
 		// The place is free once the connection is gone, whoever ends it.
 		in.Reset()
-		if err := tryDial(t, newKey(t), at(t, host)); err != nil {
+		if err := tryDial(t, peertest.NewKey(t), at(t, host)); err != nil {
 			t.Fatalf("after the host hung up: %v", err)
 		}
 		first.Reset()
-		waitFor(t, "the host notices that the stranger hung up", func() bool {
-			err := tryDial(t, newKey(t), at(t, host))
+		peertest.WaitFor(t, "the host notices that the stranger hung up", func() bool {
+			err := tryDial(t, peertest.NewKey(t), at(t, host))
 			if err != nil && !errors.Is(err, peer.ErrRefused) {
 				t.Fatal(err)
 			}
@@ -44,22 +45,22 @@ func TestStrangersOneAtATime(t *testing.T) {
 func TestStrangersOnlyWhileAsked(t *testing.T) {
 	var open atomic.Bool
 	host := listen(t, "127.0.0.1:0", peer.Policy{Strangers: open.Load})
-	if err := tryDial(t, newKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
+	if err := tryDial(t, peertest.NewKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
 		t.Fatalf("error %v, want ErrRefused", err)
 	}
 	open.Store(true)
-	if err := tryDial(t, newKey(t), at(t, host)); err != nil {
+	if err := tryDial(t, peertest.NewKey(t), at(t, host)); err != nil {
 		t.Fatal(err)
 	}
 	open.Store(false)
-	if err := tryDial(t, newKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
+	if err := tryDial(t, peertest.NewKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
 		t.Fatalf("error %v, want ErrRefused", err)
 	}
 }
 
 func TestZeroPolicyLetsNobodyIn(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
-	if err := tryDial(t, newKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
+	if err := tryDial(t, peertest.NewKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
 		t.Errorf("error %v, want ErrRefused", err)
 	}
 }
@@ -67,11 +68,11 @@ func TestZeroPolicyLetsNobodyIn(t *testing.T) {
 // A stranger that gets in and then talks nonsense loses its place.
 func TestStrangerThatSpeaksAnotherProtocolIsPutOut(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{Strangers: yes})
-	_, err := peer.Dial(testContext(t), newKey(t), at(t, host), peer.DialConfig{Protocol: "/other/1"})
+	_, err := peer.Dial(peertest.Context(t), peertest.NewKey(t), at(t, host), peer.DialConfig{Protocol: "/other/1"})
 	if !errors.Is(err, peer.ErrVersion) {
 		t.Fatalf("error %v, want ErrVersion", err)
 	}
-	waitFor(t, "the place is free", func() bool { return tryDial(t, newKey(t), at(t, host)) == nil })
+	peertest.WaitFor(t, "the place is free", func() bool { return tryDial(t, peertest.NewKey(t), at(t, host)) == nil })
 }
 
 // Who gets in and then opens no stream does not stay.
@@ -84,12 +85,12 @@ func TestConnectionWithoutStreamIsClosed(t *testing.T) {
 	other := stranger(t)
 	target := at(t, host)
 	other.Peerstore().AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
-	conn, err := other.Network().DialPeer(testContext(t), target.ID)
+	conn, err := other.Network().DialPeer(peertest.Context(t), target.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the connection is closed", conn.IsClosed)
-	if err := tryDial(t, newKey(t), target); err != nil {
+	peertest.WaitFor(t, "the connection is closed", conn.IsClosed)
+	if err := tryDial(t, peertest.NewKey(t), target); err != nil {
 		t.Errorf("the place did not become free: %v", err)
 	}
 }
@@ -100,11 +101,11 @@ func TestOneStreamPerConnection(t *testing.T) {
 	other := stranger(t)
 	target := at(t, host)
 	other.Peerstore().AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
-	if _, err := other.NewStream(testContext(t), target.ID, proto); err != nil {
+	if _, err := other.NewStream(peertest.Context(t), target.ID, proto); err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if _, err := other.NewStream(testContext(t), target.ID, proto); err == nil {
+		if _, err := other.NewStream(peertest.Context(t), target.ID, proto); err == nil {
 			t.Fatal("a second stream was let in")
 		}
 	}

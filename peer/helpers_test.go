@@ -1,61 +1,26 @@
 package peer_test
 
 import (
-	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"testing"
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
-	"github.com/imgsend/imgsend/peer/internal/netns"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/libp2p/go-libp2p/core/crypto"
-	lpeer "github.com/libp2p/go-libp2p/core/peer"
-	"go.uber.org/goleak"
 )
 
 const proto = peer.ProtocolFamily + "1"
 
-// patience bounds everything that should happen at once.
-const patience = 30 * time.Second
-
-func TestMain(m *testing.M) {
-	netns.Main() // does not return in a helper process
-	goleak.VerifyTestMain(m)
-}
-
-func testContext(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func newKey(t testing.TB) crypto.PrivKey {
-	t.Helper()
-	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func idOf(t testing.TB, key crypto.PrivKey) peer.ID {
-	t.Helper()
-	id, err := lpeer.IDFromPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
+func TestMain(m *testing.M) { peertest.TestMain(m) }
 
 // only is a policy that knows these keys and nobody else.
 func only(t testing.TB, keys ...crypto.PrivKey) peer.Policy {
 	t.Helper()
 	known := map[peer.ID]bool{}
 	for _, key := range keys {
-		known[idOf(t, key)] = true
+		known[peertest.ID(t, key)] = true
 	}
 	return peer.Policy{Allow: func(id peer.ID) bool { return known[id] }}
 }
@@ -65,7 +30,7 @@ func yes() bool { return true }
 // listen starts a host on loopback that ends with the test.
 func listen(t testing.TB, addr string, policy peer.Policy) *peer.Host {
 	t.Helper()
-	host, err := peer.Listen(testContext(t), newKey(t), peer.ListenConfig{Addr: addr, Policy: policy})
+	host, err := peer.Listen(peertest.Context(t), peertest.NewKey(t), peer.ListenConfig{Addr: addr, Policy: policy})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +58,7 @@ func at(t testing.TB, host *peer.Host) peer.Target {
 
 func dial(t testing.TB, key crypto.PrivKey, target peer.Target) *peer.Stream {
 	t.Helper()
-	s, err := peer.Dial(testContext(t), key, target, peer.DialConfig{Protocol: proto})
+	s, err := peer.Dial(peertest.Context(t), key, target, peer.DialConfig{Protocol: proto})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +69,7 @@ func dial(t testing.TB, key crypto.PrivKey, target peer.Target) *peer.Stream {
 
 func accept(t testing.TB, host *peer.Host) *peer.Stream {
 	t.Helper()
-	s, err := host.Accept(testContext(t))
+	s, err := host.Accept(peertest.Context(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +80,7 @@ func accept(t testing.TB, host *peer.Host) *peer.Stream {
 
 func setDeadline(t testing.TB, s *peer.Stream) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(peertest.Patience)
 	if err := errors.Join(s.SetReadDeadline(deadline), s.SetWriteDeadline(deadline)); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +89,7 @@ func setDeadline(t testing.TB, s *peer.Stream) {
 // connect returns both ends of one stream.
 func connect(t testing.TB, addr string) (dialed, accepted *peer.Stream) {
 	t.Helper()
-	key := newKey(t)
+	key := peertest.NewKey(t)
 	host := listen(t, addr, only(t, key))
 	dialed = dial(t, key, at(t, host))
 	return dialed, accept(t, host)
@@ -133,23 +98,11 @@ func connect(t testing.TB, addr string) (dialed, accepted *peer.Stream) {
 // tryDial dials as the given key and drops the stream.
 func tryDial(t testing.TB, key crypto.PrivKey, target peer.Target) error {
 	t.Helper()
-	s, err := peer.Dial(testContext(t), key, target, peer.DialConfig{Protocol: proto})
+	s, err := peer.Dial(peertest.Context(t), key, target, peer.DialConfig{Protocol: proto})
 	if err == nil {
 		s.Reset()
 	}
 	return err
-}
-
-// waitFor polls until done, for what the other side does in its own time.
-func waitFor(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 func readAll(t testing.TB, r io.Reader) string {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 )
 
 // uses are the ways to use the home folder, each with what the error of a
@@ -64,7 +65,7 @@ func refused(t *testing.T, home, way string, words ...string) {
 				t.Errorf("%s: error %v, want one with %q", way, err, word)
 			}
 		}
-	case <-time.After(patience):
+	case <-time.After(peertest.Patience):
 		t.Fatalf("%s: hangs", way)
 	}
 }

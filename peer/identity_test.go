@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 )
 
 func TestHome(t *testing.T) {
@@ -60,7 +61,7 @@ func TestIdentityFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "12D3KooWQK1wnefoLrcVHbbnf5tLzbopUd3K3bFAoJpA7YJgL5pV"
-	if id := idOf(t, key).String(); id != want {
+	if id := peertest.ID(t, key).String(); id != want {
 		t.Errorf("the ID is %s, want %s", id, want)
 	}
 }
@@ -79,7 +80,7 @@ func TestIdentityRace(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				ids[i] = idOf(t, key)
+				ids[i] = peertest.ID(t, key)
 			})
 		}
 		start.Done()

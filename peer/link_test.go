@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
@@ -105,7 +106,7 @@ func BenchmarkLink(b *testing.B) {
 	const total, size = 64 << 20, 1 << 20
 	for _, rtt := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond} {
 		b.Run("rtt="+rtt.String(), func(b *testing.B) {
-			key := newKey(b)
+			key := peertest.NewKey(b)
 			host := listen(b, "127.0.0.1:0", only(b, key))
 			target := newLink(b, at(b, host), gigabit, rtt/2)
 			block := make([]byte, size)

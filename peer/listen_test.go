@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -39,7 +40,7 @@ func TestListenBadAddr(t *testing.T) {
 		":", ":-1", ":65536", ":http", "7420", "127.0.0.1", "localhost:7420", "example.com:7420", "::1:7420", "[fe80::1%lo]:0",
 		"/ip4/127.0.0.1", "/dns/localhost/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0/p2p/" + someID, "/nonsense",
 	} {
-		host, err := peer.Listen(testContext(t), newKey(t), peer.ListenConfig{Addr: addr})
+		host, err := peer.Listen(peertest.Context(t), peertest.NewKey(t), peer.ListenConfig{Addr: addr})
 		if err == nil {
 			host.Close()
 		}
@@ -51,7 +52,7 @@ func TestListenBadAddr(t *testing.T) {
 
 func TestListenPortTaken(t *testing.T) {
 	first := listen(t, "127.0.0.1:0", peer.Policy{})
-	_, err := peer.Listen(testContext(t), newKey(t), peer.ListenConfig{Addr: at(t, first).Addr.String()})
+	_, err := peer.Listen(peertest.Context(t), peertest.NewKey(t), peer.ListenConfig{Addr: at(t, first).Addr.String()})
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("error %v, want that the port is in use", err)
 	}
@@ -70,7 +71,7 @@ func TestListenDefaultPortFallsOver(t *testing.T) {
 		if first > 65000 {
 			t.Skip("the system chose too high a port")
 		}
-		host, err := peer.ListenNear(testContext(t), newKey(t), first, loopback...)
+		host, err := peer.ListenNear(peertest.Context(t), peertest.NewKey(t), first, loopback...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +91,7 @@ func TestListenDefaultPortFallsOver(t *testing.T) {
 }
 
 func TestListenPortZeroIsTheSameOnBothFamilies(t *testing.T) {
-	host, err := peer.ListenNear(testContext(t), newKey(t), 0, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback())
+	host, err := peer.ListenNear(peertest.Context(t), peertest.NewKey(t), 0, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestAcceptEndsWithContextAndHost(t *testing.T) {
 }
 
 func TestStreamsWaitInOrderAndTheRestIsBusy(t *testing.T) {
-	key := newKey(t)
+	key := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, key))
 	var dialed []*peer.Stream
 	for range peer.MaxWaiting {
@@ -154,19 +155,19 @@ func TestStreamsWaitInOrderAndTheRestIsBusy(t *testing.T) {
 }
 
 func TestDeadStreamsGiveUpTheirPlace(t *testing.T) {
-	key := newKey(t)
+	key := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, key))
 	for range peer.MaxWaiting {
 		dial(t, key, at(t, host)).Reset()
 	}
-	waitFor(t, "a place is free", func() bool { return !errors.Is(tryDial(t, key, at(t, host)), peer.ErrBusy) })
+	peertest.WaitFor(t, "a place is free", func() bool { return !errors.Is(tryDial(t, key, at(t, host)), peer.ErrBusy) })
 	s := dial(t, key, at(t, host))
 	if _, err := s.Write([]byte("alive")); err != nil {
 		t.Fatal(err)
 	}
 	// A dead stream may still be handed out just before its end is noticed.
 	var got [5]byte
-	waitFor(t, "the live stream comes", func() bool {
+	peertest.WaitFor(t, "the live stream comes", func() bool {
 		n, _ := accept(t, host).Read(got[:])
 		return string(got[:n]) == "alive"
 	})

@@ -15,14 +15,14 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
-	"github.com/imgsend/imgsend/peer/internal/netns"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/libp2p/go-libp2p/core/crypto"
 )
 
 func init() {
-	netns.Helpers["listen"] = helperListen
-	netns.Helpers["dial"] = helperDial
-	netns.Helpers["wait"] = helperWait
+	peertest.Helpers["listen"] = helperListen
+	peertest.Helpers["dial"] = helperDial
+	peertest.Helpers["wait"] = helperWait
 }
 
 // helperListen says where it listens, serves one stream by sending back what
@@ -119,25 +119,25 @@ func helperWait() error {
 }
 
 func TestNothingIsSentButToTheAddressGiven(t *testing.T) {
-	n := netns.New(t)
-	ends := map[string]func() []string{"listening": netns.Capture(t, n.Host), "dialing": netns.Capture(t, n.Dialer)}
+	n := peertest.NewNet(t)
+	ends := map[string]func() []string{"listening": peertest.Capture(t, n.Host), "dialing": peertest.Capture(t, n.Dialer)}
 
-	_, stdout, listened := netns.Start(t, n.Host, "listen")
-	addr := netns.ReadLine(t, stdout)
-	if !strings.HasPrefix(addr, "/ip4/"+netns.HostIP+"/tcp/7420/p2p/") {
+	_, stdout, listened := peertest.Start(t, n.Host, "listen")
+	addr := peertest.ReadLine(t, stdout)
+	if !strings.HasPrefix(addr, "/ip4/"+peertest.HostIP+"/tcp/7420/p2p/") {
 		t.Errorf("the host listens on %s, want the default port of its real interface", addr)
 	}
 	// Not to wait for anything: to give a listener that nobody speaks to the
 	// time to say something of its own.
 	time.Sleep(time.Second)
-	_, _, dialed := netns.Start(t, n.Dialer, "dial", "PEER_TEST_TARGET="+addr)
+	_, _, dialed := peertest.Start(t, n.Dialer, "dial", "PEER_TEST_TARGET="+addr)
 	if err := errors.Join(dialed(), listened()); err != nil {
 		t.Fatal(err)
 	}
 
 	arp := regexp.MustCompile(`ARP, Re(quest who-has|ply) ` + regexp.QuoteMeta("10.73.0.") + `[12] `)
-	toHost := regexp.MustCompile(` IP ` + regexp.QuoteMeta(netns.DialIP) + `\.\d+ > ` + regexp.QuoteMeta(netns.HostIP) + `\.7420: Flags `)
-	toDialer := regexp.MustCompile(` IP ` + regexp.QuoteMeta(netns.HostIP) + `\.7420 > ` + regexp.QuoteMeta(netns.DialIP) + `\.\d+: Flags `)
+	toHost := regexp.MustCompile(` IP ` + regexp.QuoteMeta(peertest.DialIP) + `\.\d+ > ` + regexp.QuoteMeta(peertest.HostIP) + `\.7420: Flags `)
+	toDialer := regexp.MustCompile(` IP ` + regexp.QuoteMeta(peertest.HostIP) + `\.7420 > ` + regexp.QuoteMeta(peertest.DialIP) + `\.\d+: Flags `)
 	for end, stop := range ends {
 		var there, back int
 		for _, packet := range stop() {
@@ -162,10 +162,10 @@ func TestNothingIsSentButToTheAddressGiven(t *testing.T) {
 
 // The default port and the next, on all addresses of a host of its own.
 func TestDefaultPortFallsOverOnAHost(t *testing.T) {
-	n := netns.New(t)
+	n := peertest.NewNet(t)
 	for _, port := range []string{"7420", "7421"} {
-		_, stdout, _ := netns.Start(t, n.Host, "listen")
-		if addr := netns.ReadLine(t, stdout); !strings.Contains(addr, "/tcp/"+port+"/") {
+		_, stdout, _ := peertest.Start(t, n.Host, "listen")
+		if addr := peertest.ReadLine(t, stdout); !strings.Contains(addr, "/tcp/"+port+"/") {
 			t.Errorf("listens on %s, want port %s", addr, port)
 		}
 	}
@@ -185,16 +185,16 @@ func TestLostPeerIsNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := netns.New(t)
-			_, hostOut, _ := netns.Start(t, n.Host, "listen")
-			addr := netns.ReadLine(t, hostOut)
-			stdin, stdout, waited := netns.Start(t, n.Dialer, "wait", "PEER_TEST_TARGET="+addr, c.env)
-			netns.ReadLine(t, stdout)
-			netns.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "down")
+			n := peertest.NewNet(t)
+			_, hostOut, _ := peertest.Start(t, n.Host, "listen")
+			addr := peertest.ReadLine(t, hostOut)
+			stdin, stdout, waited := peertest.Start(t, n.Dialer, "wait", "PEER_TEST_TARGET="+addr, c.env)
+			peertest.ReadLine(t, stdout)
+			peertest.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "down")
 			if _, err := io.WriteString(stdin, "\n"); err != nil {
 				t.Fatal(err)
 			}
-			took, err := time.ParseDuration(netns.ReadLine(t, stdout))
+			took, err := time.ParseDuration(peertest.ReadLine(t, stdout))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imgsend/imgsend/peer/internal/netns"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 )
 
 func init() {
-	netns.Helpers["drain"] = helperDrain
-	netns.Helpers["pour"] = helperPour
+	peertest.Helpers["drain"] = helperDrain
+	peertest.Helpers["pour"] = helperPour
 }
 
 // helperDrain prints its address, reads one stream to its end, and prints the
@@ -75,7 +75,7 @@ func helperPour() error {
 func readCount(t *testing.T, r *bufio.Reader, least int) {
 	t.Helper()
 	for {
-		n, err := strconv.Atoi(netns.ReadLine(t, r))
+		n, err := strconv.Atoi(peertest.ReadLine(t, r))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func readCount(t *testing.T, r *bufio.Reader, least int) {
 // shape limits what a namespace sends.
 func shape(t *testing.T, ns, rate string) {
 	t.Helper()
-	netns.Run(t, "ip", "netns", "exec", ns, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", rate, "burst", "10kb", "latency", "400ms")
+	peertest.Run(t, "ip", "netns", "exec", ns, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", rate, "burst", "10kb", "latency", "400ms")
 }
 
 // A stream outlives a cut of the line that is shorter than 30 s.
@@ -97,16 +97,16 @@ func TestStreamOutlivesACut(t *testing.T) {
 	for _, cut := range []time.Duration{8 * time.Second, 20 * time.Second} {
 		t.Run(cut.String(), func(t *testing.T) {
 			t.Parallel()
-			n := netns.New(t)
+			n := peertest.NewNet(t)
 			shape(t, n.Dialer, "16mbit")
-			_, counts, drained := netns.Start(t, n.Host, "drain")
-			addr := netns.ReadLine(t, counts)
+			_, counts, drained := peertest.Start(t, n.Host, "drain")
+			addr := peertest.ReadLine(t, counts)
 			const total = 16 << 20
-			_, _, poured := netns.Start(t, n.Dialer, "pour", "PEER_TEST_TARGET="+addr, "PEER_TEST_BYTES="+strconv.Itoa(total))
+			_, _, poured := peertest.Start(t, n.Dialer, "pour", "PEER_TEST_TARGET="+addr, "PEER_TEST_BYTES="+strconv.Itoa(total))
 			readCount(t, counts, 1<<20)
-			netns.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "down")
+			peertest.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "down")
 			time.Sleep(cut) // the length of the cut is what is tested
-			netns.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "up")
+			peertest.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "up")
 			up := time.Now()
 			readCount(t, counts, 6<<20)
 			t.Logf("5 MiB more arrived within %v", time.Since(up))
@@ -121,13 +121,13 @@ func TestStreamOutlivesACut(t *testing.T) {
 // A slow line carries a stream, though what is queued takes minutes.
 func TestStreamOnASlowLine(t *testing.T) {
 	t.Parallel()
-	n := netns.New(t)
+	n := peertest.NewNet(t)
 	shape(t, n.Dialer, "64kbit")
 	shape(t, n.Host, "64kbit")
-	_, counts, drained := netns.Start(t, n.Host, "drain")
-	addr := netns.ReadLine(t, counts)
+	_, counts, drained := peertest.Start(t, n.Host, "drain")
+	addr := peertest.ReadLine(t, counts)
 	const total = 256 << 10
-	_, _, poured := netns.Start(t, n.Dialer, "pour", "PEER_TEST_TARGET="+addr, "PEER_TEST_BYTES="+strconv.Itoa(total))
+	_, _, poured := peertest.Start(t, n.Dialer, "pour", "PEER_TEST_TARGET="+addr, "PEER_TEST_BYTES="+strconv.Itoa(total))
 	readCount(t, counts, total)
 	if err := errors.Join(poured(), drained()); err != nil {
 		t.Error(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 )
@@ -40,12 +41,12 @@ func offer(t testing.TB, host *peer.Host, config peer.PairingConfig) *peer.Pairi
 
 func pair(t testing.TB, key crypto.PrivKey, target peer.Target, code string) (peer.Paired, error) {
 	t.Helper()
-	return peer.Pair(testContext(t), key, target, peer.PairConfig{Code: parseCode(t, code), Name: "laptop"})
+	return peer.Pair(peertest.Context(t), key, target, peer.PairConfig{Code: parseCode(t, code), Name: "laptop"})
 }
 
 func TestPair(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
-		key := newKey(t)
+		key := peertest.NewKey(t)
 		book := peer.OpenBook(t.TempDir())
 		host := listen(t, addr, peer.Policy{Allow: book.Known})
 		target := at(t, host)
@@ -63,14 +64,14 @@ func TestPair(t *testing.T) {
 		if met.ID != host.ID() || met.Name != "buildbox" || !met.Addr.Equal(target.Addr) {
 			t.Errorf("the dialer met %+v", met)
 		}
-		met, err = p.Wait(testContext(t))
-		if err != nil || met.ID != idOf(t, key) || met.Name != "laptop" {
+		met, err = p.Wait(peertest.Context(t))
+		if err != nil || met.ID != peertest.ID(t, key) || met.Name != "laptop" {
 			t.Errorf("the listener met %+v, error %v", met, err)
 		}
 		if err := tryDial(t, key, target); err != nil {
 			t.Errorf("after: %v", err)
 		}
-		if _, err := pair(t, newKey(t), target, rightCode); !errors.Is(err, peer.ErrNoCode) {
+		if _, err := pair(t, peertest.NewKey(t), target, rightCode); !errors.Is(err, peer.ErrNoCode) {
 			t.Errorf("the code was used twice: error %v, want ErrNoCode", err)
 		}
 		// A known peer gets the same answer.
@@ -86,12 +87,12 @@ func TestPairWithoutID(t *testing.T) {
 		host := listen(t, addr, peer.Policy{})
 		target := at(t, host)
 		target = peer.Target{Kind: peer.TargetCode, Addr: target.Addr}
-		id, err := peer.Identify(testContext(t), target)
+		id, err := peer.Identify(peertest.Context(t), target)
 		if err != nil || id != host.ID() {
 			t.Fatalf("identified %s, error %v", id, err)
 		}
 		offer(t, host, peer.PairingConfig{})
-		met, err := pair(t, newKey(t), target, rightCode)
+		met, err := pair(t, peertest.NewKey(t), target, rightCode)
 		if err != nil || met.ID != host.ID() {
 			t.Errorf("met %+v, error %v", met, err)
 		}
@@ -100,19 +101,19 @@ func TestPairWithoutID(t *testing.T) {
 
 func TestIdentifyUnreachable(t *testing.T) {
 	target := foreign(t, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
-	_, err := peer.Identify(testContext(t), peer.Target{Addr: target.Addr})
+	_, err := peer.Identify(peertest.Context(t), peer.Target{Addr: target.Addr})
 	if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("error %v, want ErrUnreachable", err)
 	}
 	target = serveOnce(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-x\r\n") })
-	if _, err := peer.Identify(testContext(t), peer.Target{Addr: target.Addr}); !errors.Is(err, peer.ErrUnreachable) {
+	if _, err := peer.Identify(peertest.Context(t), peer.Target{Addr: target.Addr}); !errors.Is(err, peer.ErrUnreachable) {
 		t.Errorf("error %v, want ErrUnreachable", err)
 	}
 }
 
 func TestPairWrongKeyOrSelf(t *testing.T) {
-	key := newKey(t)
-	host, err := peer.Listen(testContext(t), key, peer.ListenConfig{Addr: "127.0.0.1:0"})
+	key := peertest.NewKey(t)
+	host, err := peer.Listen(peertest.Context(t), key, peer.ListenConfig{Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +123,8 @@ func TestPairWrongKeyOrSelf(t *testing.T) {
 	if _, err := pair(t, key, target, rightCode); !errors.Is(err, peer.ErrSelf) {
 		t.Errorf("error %v, want ErrSelf", err)
 	}
-	target.ID = idOf(t, newKey(t))
-	if _, err := pair(t, newKey(t), target, rightCode); !errors.Is(err, peer.ErrWrongKey) {
+	target.ID = peertest.ID(t, peertest.NewKey(t))
+	if _, err := pair(t, peertest.NewKey(t), target, rightCode); !errors.Is(err, peer.ErrWrongKey) {
 		t.Errorf("error %v, want ErrWrongKey", err)
 	}
 }
@@ -131,16 +132,16 @@ func TestPairWrongKeyOrSelf(t *testing.T) {
 func TestWrongCodeBurns(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	p := offer(t, host, peer.PairingConfig{Paired: func(peer.Paired) error { t.Error("paired"); return nil }})
-	if _, err := pair(t, newKey(t), at(t, host), wrongCode); !errors.Is(err, peer.ErrWrongCode) {
+	if _, err := pair(t, peertest.NewKey(t), at(t, host), wrongCode); !errors.Is(err, peer.ErrWrongCode) {
 		t.Errorf("error %v, want ErrWrongCode", err)
 	}
-	if _, err := p.Wait(testContext(t)); !errors.Is(err, peer.ErrWrongCode) {
+	if _, err := p.Wait(peertest.Context(t)); !errors.Is(err, peer.ErrWrongCode) {
 		t.Errorf("the listener's error is %v, want ErrWrongCode", err)
 	}
-	if _, err := pair(t, newKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrNoCode) {
+	if _, err := pair(t, peertest.NewKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrNoCode) {
 		t.Errorf("the right code after a wrong one: error %v, want ErrNoCode", err)
 	}
-	if err := tryDial(t, newKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
+	if err := tryDial(t, peertest.NewKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
 		t.Errorf("error %v, want ErrRefused", err)
 	}
 }
@@ -149,7 +150,7 @@ func TestWrongCodeBurns(t *testing.T) {
 func TestAnotherNumberDoesNotBurn(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	offer(t, host, peer.PairingConfig{})
-	if _, err := pair(t, newKey(t), at(t, host), "8-crystal-tulip"); !errors.Is(err, peer.ErrNoCode) {
+	if _, err := pair(t, peertest.NewKey(t), at(t, host), "8-crystal-tulip"); !errors.Is(err, peer.ErrNoCode) {
 		t.Errorf("error %v, want ErrNoCode", err)
 	}
 	pairSoon(t, host)
@@ -158,8 +159,8 @@ func TestAnotherNumberDoesNotBurn(t *testing.T) {
 // pairSoon pairs as soon as the place of an earlier stranger is free.
 func pairSoon(t *testing.T, host *peer.Host) {
 	t.Helper()
-	waitFor(t, "the place is free", func() bool {
-		_, err := pair(t, newKey(t), at(t, host), rightCode)
+	peertest.WaitFor(t, "the place is free", func() bool {
+		_, err := pair(t, peertest.NewKey(t), at(t, host), rightCode)
 		if err != nil && !errors.Is(err, peer.ErrNoCode) {
 			t.Fatal(err)
 		}
@@ -170,10 +171,10 @@ func pairSoon(t *testing.T, host *peer.Host) {
 func TestCodeExpires(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	p := offer(t, host, peer.PairingConfig{Life: time.Millisecond})
-	if _, err := p.Wait(testContext(t)); !errors.Is(err, peer.ErrCodeExpired) {
+	if _, err := p.Wait(peertest.Context(t)); !errors.Is(err, peer.ErrCodeExpired) {
 		t.Errorf("error %v, want ErrCodeExpired", err)
 	}
-	if _, err := pair(t, newKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrNoCode) {
+	if _, err := pair(t, peertest.NewKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrNoCode) {
 		t.Errorf("error %v, want ErrNoCode", err)
 	}
 }
@@ -185,7 +186,7 @@ func TestCodeExpiresByEitherClock(t *testing.T) {
 		host := listen(t, "127.0.0.1:0", peer.Policy{})
 		p := offer(t, host, peer.PairingConfig{})
 		p.SetStarted(started)
-		if _, err := pair(t, newKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrCodeExpired) {
+		if _, err := pair(t, peertest.NewKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrCodeExpired) {
 			t.Errorf("%s: error %v, want ErrCodeExpired", what, err)
 		}
 	}
@@ -196,7 +197,7 @@ func TestStrangerMayOnlyPair(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
 		host := listen(t, addr, peer.Policy{})
 		offer(t, host, peer.PairingConfig{})
-		if err := tryDial(t, newKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
+		if err := tryDial(t, peertest.NewKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
 			t.Errorf("error %v, want ErrRefused", err)
 		}
 		pairSoon(t, host)
@@ -207,7 +208,7 @@ func TestStrangerMayOnlyPair(t *testing.T) {
 func TestPolicyStrangersBesideACode(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{Strangers: yes})
 	offer(t, host, peer.PairingConfig{})
-	s := dial(t, newKey(t), at(t, host))
+	s := dial(t, peertest.NewKey(t), at(t, host))
 	accept(t, host)
 	s.Reset()
 	pairSoon(t, host)
@@ -217,10 +218,10 @@ func TestPairingThatCannotBeSaved(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	full := errors.New("disk full")
 	p := offer(t, host, peer.PairingConfig{Paired: func(peer.Paired) error { return full }})
-	if _, err := pair(t, newKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrPairing) {
+	if _, err := pair(t, peertest.NewKey(t), at(t, host), rightCode); !errors.Is(err, peer.ErrPairing) {
 		t.Errorf("error %v, want ErrPairing", err)
 	}
-	if _, err := p.Wait(testContext(t)); !errors.Is(err, full) {
+	if _, err := p.Wait(peertest.Context(t)); !errors.Is(err, full) {
 		t.Errorf("the listener's error is %v", err)
 	}
 }
@@ -233,7 +234,7 @@ func TestFiveStrangersAtOnce(t *testing.T) {
 	var in atomic.Int32
 	for range 5 {
 		strangers.Go(func() {
-			_, err := pair(t, newKey(t), at(t, host), rightCode)
+			_, err := pair(t, peertest.NewKey(t), at(t, host), rightCode)
 			switch {
 			case err == nil:
 				in.Add(1)
@@ -255,11 +256,11 @@ func TestHostCloseEndsAPairing(t *testing.T) {
 		t.Error("two codes are out")
 	}
 	host.Close()
-	if _, err := p.Wait(testContext(t)); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Wait(peertest.Context(t)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("error %v, want net.ErrClosed", err)
 	}
 	p = offer(t, host, peer.PairingConfig{})
-	if _, err := p.Wait(testContext(t)); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Wait(peertest.Context(t)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("error %v, want net.ErrClosed", err)
 	}
 }
@@ -270,11 +271,11 @@ func TestPairEndsWithItsContext(t *testing.T) {
 	target := listenAs(t, other)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, err := peer.Pair(ctx, newKey(t), target, peer.PairConfig{Code: newCode(t), Name: "a"})
+	_, err := peer.Pair(ctx, peertest.NewKey(t), target, peer.PairConfig{Code: newCode(t), Name: "a"})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want the context's", err)
 	}
-	_, err = peer.Pair(t.Context(), newKey(t), target, peer.PairConfig{Code: newCode(t), Name: "a", Timeout: 200 * time.Millisecond})
+	_, err = peer.Pair(t.Context(), peertest.NewKey(t), target, peer.PairConfig{Code: newCode(t), Name: "a", Timeout: 200 * time.Millisecond})
 	if !errors.Is(err, peer.ErrPairing) {
 		t.Errorf("error %v, want ErrPairing", err)
 	}

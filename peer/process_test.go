@@ -6,13 +6,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 )
 
 // reexec runs the named tests in a process of their own and returns what it
 // wrote to standard error, where libraries write.
 func reexec(t *testing.T, tests string) string {
 	t.Helper()
-	cmd := exec.CommandContext(testContext(t), os.Args[0], "-test.run=^("+tests+")$", "-test.count=1")
+	cmd := exec.CommandContext(peertest.Context(t), os.Args[0], "-test.run=^("+tests+")$", "-test.count=1")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -29,7 +31,7 @@ func TestNothingElseOfLibp2pIsLinkedIn(t *testing.T) {
 	if err != nil {
 		t.Skip("needs the go tool to list dependencies")
 	}
-	out, err := exec.CommandContext(testContext(t), goTool, "list", "-deps", ".").Output()
+	out, err := exec.CommandContext(peertest.Context(t), goTool, "list", "-deps", ".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

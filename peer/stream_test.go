@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 )
 
 func TestStreamCarriesBytesBothWays(t *testing.T) {
@@ -50,7 +51,7 @@ func TestStreamIsAReader(t *testing.T) {
 func TestCloseDeliversWhatWasWritten(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
 		for range 5 {
-			key := newKey(t)
+			key := peertest.NewKey(t)
 			host := listen(t, addr, only(t, key))
 			out := dial(t, key, at(t, host))
 			if _, err := out.Write([]byte("offer")); err != nil {
@@ -176,7 +177,7 @@ func TestResetEndsAClose(t *testing.T) {
 // The host goes away in the middle: an error on the other side, at once.
 func TestCutConnection(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
-		key := newKey(t)
+		key := peertest.NewKey(t)
 		host := listen(t, addr, only(t, key))
 		out := dial(t, key, at(t, host))
 		if _, err := accept(t, host).Write([]byte("begin")); err != nil {
@@ -187,7 +188,7 @@ func TestCutConnection(t *testing.T) {
 		if err == nil {
 			t.Errorf("the stream ended cleanly after %q", data)
 		}
-		waitFor(t, "writes fail", func() bool {
+		peertest.WaitFor(t, "writes fail", func() bool {
 			_, err := out.Write(make([]byte, 1024))
 			return err != nil
 		})
@@ -250,7 +251,7 @@ func BenchmarkStream(b *testing.B) {
 }
 
 func benchmarkStream(b *testing.B, addr string, size int) {
-	key := newKey(b)
+	key := peertest.NewKey(b)
 	host := listen(b, addr, only(b, key))
 	out, err := peer.Dial(b.Context(), key, at(b, host), peer.DialConfig{Protocol: proto})
 	if err != nil {

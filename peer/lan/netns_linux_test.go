@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imgsend/imgsend/peer/internal/netns"
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
@@ -29,9 +29,9 @@ import (
 )
 
 func init() {
-	netns.Helpers["announce"] = helperAnnounce
-	netns.Helpers["browse"] = helperBrowse
-	netns.Helpers["flood"] = helperFlood
+	peertest.Helpers["announce"] = helperAnnounce
+	peertest.Helpers["browse"] = helperBrowse
+	peertest.Helpers["flood"] = helperFlood
 }
 
 // reply is the answer of a helper to one line of its standard input.
@@ -56,7 +56,7 @@ func sight(f lan.Found) sighting {
 // converse answers lines until "close", and ends the process if that does not
 // come.
 func converse(answer func(line string) reply) error {
-	defer time.AfterFunc(patience, func() { os.Exit(3) }).Stop()
+	defer time.AfterFunc(peertest.Patience, func() { os.Exit(3) }).Stop()
 	out := json.NewEncoder(os.Stdout)
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
@@ -118,7 +118,7 @@ func helperBrowse() error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), peertest.Patience)
 	defer cancel()
 	next, stop := iter.Pull(b.Find(ctx, nil))
 	return converse(func(line string) reply {
@@ -159,7 +159,7 @@ func helperFlood() error {
 	if err := ipv4.NewPacketConn(conn).SetMulticastInterface(eth0); err != nil {
 		return err
 	}
-	legacy, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(netns.HostIP)})
+	legacy, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(peertest.HostIP)})
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func helperFlood() error {
 		return err
 	}
 	return converse(func(string) reply {
-		r := lan.Record{ID: id, Name: "flood", Nameplate: "7", TTL: lan.RecordTTL, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/" + netns.HostIP + "/tcp/1")}}
+		r := lan.Record{ID: id, Name: "flood", Nameplate: "7", TTL: lan.RecordTTL, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/" + peertest.HostIP + "/tcp/1")}}
 		var errs []error
 		for i := range 1000 {
 			r.Label = fmt.Sprint("l", i)
@@ -203,7 +203,7 @@ func helperFlood() error {
 func talk(t *testing.T, ns, what string, env ...string) func(line string) reply {
 	t.Helper()
 	// The race detector would have every helper take a second to end.
-	stdin, stdout, wait := netns.Start(t, ns, what, append(env, "GORACE=atexit_sleep_ms=0")...)
+	stdin, stdout, wait := peertest.Start(t, ns, what, append(env, "GORACE=atexit_sleep_ms=0")...)
 	return func(line string) reply {
 		t.Helper()
 		if _, err := io.WriteString(stdin, line+"\n"); err != nil {
@@ -231,13 +231,13 @@ func talk(t *testing.T, ns, what string, env ...string) func(line string) reply 
 
 // newLAN is a network of two hosts that both have other interfaces as well:
 // one of containers and a tunnel.
-func newLAN(t *testing.T, v4, v6 bool) *netns.Net {
+func newLAN(t *testing.T, v4, v6 bool) *peertest.Net {
 	t.Helper()
-	n := netns.New(t)
+	n := peertest.NewNet(t)
 	for i, ns := range []string{n.Host, n.Dialer} {
-		ip := func(args ...string) { t.Helper(); netns.Run(t, "ip", append([]string{"-n", ns}, args...)...) }
+		ip := func(args ...string) { t.Helper(); peertest.Run(t, "ip", append([]string{"-n", ns}, args...)...) }
 		if v6 {
-			netns.Run(t, "ip", "netns", "exec", ns, "sh", "-c", "cd /proc/sys/net/ipv6/conf && "+
+			peertest.Run(t, "ip", "netns", "exec", ns, "sh", "-c", "cd /proc/sys/net/ipv6/conf && "+
 				"for f in all default eth0; do echo 0 > $f/accept_dad; echo 0 > $f/disable_ipv6; done")
 			ip("addr", "add", fmt.Sprintf("fd73::%d/64", i+1), "dev", "eth0", "nodad")
 		}
@@ -293,7 +293,7 @@ func TestDiscoverOnALAN(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newLAN(t, c.v4, c.v6)
-			stopHost, stopDialer := netns.Capture(t, n.Host), netns.Capture(t, n.Dialer)
+			stopHost, stopDialer := peertest.Capture(t, n.Host), peertest.Capture(t, n.Dialer)
 			browse := talk(t, n.Dialer, "browse")
 			if got := browse("interfaces").Interfaces; !slices.Equal(got, []string{"eth0"}) {
 				t.Errorf("asks on %v, want eth0", got)
@@ -305,7 +305,7 @@ func TestDiscoverOnALAN(t *testing.T) {
 			}
 			want := sighting{ID: r.ID, Name: "buildbox", Nameplate: "7"}
 			if c.v4 {
-				want.Addrs = append(want.Addrs, "/ip4/"+netns.HostIP+"/tcp/7420/p2p/"+r.ID)
+				want.Addrs = append(want.Addrs, "/ip4/"+peertest.HostIP+"/tcp/7420/p2p/"+r.ID)
 			}
 			if c.v6 {
 				want.Addrs = append(want.Addrs, "/ip6/fd73::1/tcp/7420/p2p/"+r.ID)
@@ -346,7 +346,7 @@ func TestDiscoverOnALAN(t *testing.T) {
 			expect(browse("next").Next)
 
 			one("close")
-			waitFor(t, "it vanishes", func() bool {
+			peertest.WaitFor(t, "it vanishes", func() bool {
 				list := browse("list").List
 				return len(list) == 1 && list[0].ID == second.ID
 			})
@@ -361,9 +361,9 @@ func TestDiscoverOnALAN(t *testing.T) {
 func TestDiscoverWithoutMulticast(t *testing.T) {
 	n := newLAN(t, true, false)
 	for _, ns := range []string{n.Host, n.Dialer} {
-		netns.Run(t, "ip", "-n", ns, "link", "set", "eth0", "multicast", "off")
+		peertest.Run(t, "ip", "-n", ns, "link", "set", "eth0", "multicast", "off")
 	}
-	stop := netns.Capture(t, n.Dialer)
+	stop := peertest.Capture(t, n.Dialer)
 	announce := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
 	browse := talk(t, n.Dialer, "browse")
 	r := browse("next")
@@ -382,23 +382,23 @@ func TestDiscoverWithoutMulticast(t *testing.T) {
 
 func TestDiscoverInterfacesThatComeAndGo(t *testing.T) {
 	n := newLAN(t, true, false)
-	netns.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "down")
+	peertest.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "down")
 	announce := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
 	if got := announce("interfaces").Interfaces; len(got) != 0 {
 		t.Errorf("announces on %v", got)
 	}
 	browse := talk(t, n.Dialer, "browse")
-	netns.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "up")
+	peertest.Run(t, "ip", "-n", n.Host, "link", "set", "eth0", "up")
 	if got := browse("next").Next; got == nil || got.Name != "buildbox" {
 		t.Fatalf("found %+v", got)
 	}
-	netns.Run(t, "ip", "-n", n.Host, "addr", "del", netns.HostIP+"/24", "dev", "eth0")
-	netns.Run(t, "ip", "-n", n.Host, "addr", "add", "10.73.0.9/24", "dev", "eth0")
+	peertest.Run(t, "ip", "-n", n.Host, "addr", "del", peertest.HostIP+"/24", "dev", "eth0")
+	peertest.Run(t, "ip", "-n", n.Host, "addr", "add", "10.73.0.9/24", "dev", "eth0")
 	if got := browse("next").Next; got == nil || !strings.HasPrefix(got.Addrs[0], "/ip4/10.73.0.9/") {
 		t.Fatalf("found %+v, want the new address", got)
 	}
-	netns.Run(t, "ip", "-n", n.Dialer, "link", "set", "eth0", "down")
-	waitFor(t, "it is forgotten with the link", func() bool { return len(browse("list").List) == 0 })
+	peertest.Run(t, "ip", "-n", n.Dialer, "link", "set", "eth0", "down")
+	peertest.WaitFor(t, "it is forgotten with the link", func() bool { return len(browse("list").List) == 0 })
 	browse("close")
 	announce("close")
 }
@@ -406,12 +406,12 @@ func TestDiscoverInterfacesThatComeAndGo(t *testing.T) {
 // A host on two wires is one, and says on each where it is there.
 func TestDiscoverOverTwoWires(t *testing.T) {
 	n := newLAN(t, true, false)
-	netns.Run(t, "ip", "link", "add", "eth1", "netns", n.Host, "type", "veth", "peer", "name", "eth1", "netns", n.Dialer)
+	peertest.Run(t, "ip", "link", "add", "eth1", "netns", n.Host, "type", "veth", "peer", "name", "eth1", "netns", n.Dialer)
 	for ns, ip := range map[string]string{n.Host: "10.74.0.1/24", n.Dialer: "10.74.0.2/24"} {
-		netns.Run(t, "ip", "-n", ns, "addr", "add", ip, "dev", "eth1")
-		netns.Run(t, "ip", "-n", ns, "link", "set", "eth1", "up")
+		peertest.Run(t, "ip", "-n", ns, "addr", "add", ip, "dev", "eth1")
+		peertest.Run(t, "ip", "-n", ns, "link", "set", "eth1", "up")
 	}
-	stop := netns.Capture(t, n.Dialer)
+	stop := peertest.Capture(t, n.Dialer)
 	announce := talk(t, n.Host, "announce", "PEER_TEST_NAME=buildbox")
 	r := announce("interfaces")
 	slices.Sort(r.Interfaces)
@@ -419,8 +419,8 @@ func TestDiscoverOverTwoWires(t *testing.T) {
 		t.Errorf("announces on %v", r.Interfaces)
 	}
 	browse := talk(t, n.Dialer, "browse")
-	want := sighting{r.ID, "buildbox", "7", []string{"/ip4/" + netns.HostIP + "/tcp/7420/p2p/" + r.ID, "/ip4/10.74.0.1/tcp/7420/p2p/" + r.ID}}
-	waitFor(t, "it is found on both wires", func() bool {
+	want := sighting{r.ID, "buildbox", "7", []string{"/ip4/" + peertest.HostIP + "/tcp/7420/p2p/" + r.ID, "/ip4/10.74.0.1/tcp/7420/p2p/" + r.ID}}
+	peertest.WaitFor(t, "it is found on both wires", func() bool {
 		list := browse("list").List
 		if len(list) > 1 {
 			t.Fatalf("found %+v, want one host", list)
@@ -432,7 +432,7 @@ func TestDiscoverOverTwoWires(t *testing.T) {
 	packets := stop()
 	onlyMulticast(t, "the asking host", packets)
 	for _, packet := range packets {
-		if strings.Contains(packet, "eth0") && strings.Contains(packet, "10.74.0.1") || strings.Contains(packet, "eth1") && strings.Contains(packet, netns.HostIP+" ") {
+		if strings.Contains(packet, "eth0") && strings.Contains(packet, "10.74.0.1") || strings.Contains(packet, "eth1") && strings.Contains(packet, peertest.HostIP+" ") {
 			t.Errorf("an address is told on the other wire: %s", packet)
 		}
 	}
@@ -440,7 +440,7 @@ func TestDiscoverOverTwoWires(t *testing.T) {
 
 func TestDiscoverSurvivesAFlood(t *testing.T) {
 	n := newLAN(t, true, true)
-	stop := netns.Capture(t, n.Dialer)
+	stop := peertest.Capture(t, n.Dialer)
 	browse := talk(t, n.Dialer, "browse")
 	announce := talk(t, n.Dialer, "announce", "PEER_TEST_NAME=buildbox")
 	flood := talk(t, n.Host, "flood")
@@ -448,7 +448,7 @@ func TestDiscoverSurvivesAFlood(t *testing.T) {
 	// The host that browses announces as well: this one is found still.
 	id := announce("update 9").ID
 	var list []sighting
-	waitFor(t, "the honest host is found", func() bool {
+	peertest.WaitFor(t, "the honest host is found", func() bool {
 		list = browse("list").List
 		return slices.ContainsFunc(list, func(s sighting) bool { return s.ID == id && s.Nameplate == "9" })
 	})
@@ -466,7 +466,7 @@ func TestDiscoverSurvivesAFlood(t *testing.T) {
 	browse("close")
 	answers := 0
 	for _, packet := range stop() {
-		if strings.Contains(packet, " IP "+netns.DialIP+".") {
+		if strings.Contains(packet, " IP "+peertest.DialIP+".") {
 			answers++
 			if !mdnsPacket.MatchString(packet) {
 				t.Errorf("sent: %s", packet)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/imgsend/imgsend/peer/internal/peertest"
 	"github.com/imgsend/imgsend/peer/lan"
 	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/net/dns/dnsmessage"
@@ -16,7 +17,7 @@ import (
 
 func testRecord(t testing.TB, addrs ...string) lan.Record {
 	t.Helper()
-	r := lan.Record{Label: "0123456789abcdef", ID: idOf(t, newKey(t)), Name: "buildbox", Nameplate: "7", TTL: lan.RecordTTL}
+	r := lan.Record{Label: "0123456789abcdef", ID: peertest.ID(t, peertest.NewKey(t)), Name: "buildbox", Nameplate: "7", TTL: lan.RecordTTL}
 	for _, addr := range addrs {
 		r.Addrs = append(r.Addrs, ma.StringCast(addr))
 	}
@@ -150,7 +151,7 @@ func TestBrowseBoundsWhatIsRemembered(t *testing.T) {
 	}
 	seen = lan.NewSeen()
 	for i := range 100 {
-		r.Label, r.ID = fmt.Sprint("l", i), idOf(t, newKey(t))
+		r.Label, r.ID = fmt.Sprint("l", i), peertest.ID(t, peertest.NewKey(t))
 		seen.Add(r, from, now)
 	}
 	if got := len(seen.Found()); got != lan.MaxSeenSource {
@@ -161,7 +162,7 @@ func TestBrowseBoundsWhatIsRemembered(t *testing.T) {
 		t.Error("one host crowds another out")
 	}
 	for i := range 1000 {
-		r.Label, r.ID = fmt.Sprint("m", i), idOf(t, newKey(t))
+		r.Label, r.ID = fmt.Sprint("m", i), peertest.ID(t, peertest.NewKey(t))
 		seen.Add(r, netip.AddrFrom4([4]byte{10, 73, 1, byte(i / 4)}), now)
 	}
 	if got := len(seen.Found()); got != lan.MaxSeen {
@@ -267,7 +268,7 @@ func TestAnnounceAnswersItsQuestions(t *testing.T) {
 }
 
 func TestAnnounceRefusesWhatIsNotFit(t *testing.T) {
-	id := idOf(t, newKey(t))
+	id := peertest.ID(t, peertest.NewKey(t))
 	none := func() []ma.Multiaddr { return nil }
 	for name, a := range map[string]lan.Announcement{
 		"no name":         {Addrs: none},
@@ -291,7 +292,7 @@ func TestAnnounceRefusesWhatIsNotFit(t *testing.T) {
 // Without an interface nothing happens, and it is told.
 func TestAnnounceAndBrowseWithoutInterfaces(t *testing.T) {
 	none := func(net.Interface) bool { return false }
-	an, err := lan.AnnounceOn(idOf(t, newKey(t)), lan.Announcement{Name: "a", Addrs: func() []ma.Multiaddr { return nil }}, none)
+	an, err := lan.AnnounceOn(peertest.ID(t, peertest.NewKey(t)), lan.Announcement{Name: "a", Addrs: func() []ma.Multiaddr { return nil }}, none)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,10 +305,10 @@ func TestAnnounceAndBrowseWithoutInterfaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	for f := range b.Find(testContext(t), nil) {
+	for f := range b.Find(peertest.Context(t), nil) {
 		t.Errorf("found %+v", f)
 	}
-	if testContext(t).Err() != nil {
+	if peertest.Context(t).Err() != nil {
 		t.Error("it took until the end of time")
 	}
 	if a, b := an.Interfaces(), b.Interfaces(); len(a) != 0 || len(b) != 0 {

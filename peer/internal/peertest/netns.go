@@ -1,14 +1,7 @@
-// Package netns makes a network of two hosts for tests: two Linux network
-// namespaces and one wire between them. It starts the test binary in them as other
-// programs, and captures what they send.
-//
-// It needs root, and the programs ip and tcpdump. Where these are missing it skips
-// the test, unless IMGSEND_MATRIX=required.
-package netns
+package peertest
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -26,16 +19,6 @@ const (
 	DialIP = "10.73.0.2"
 )
 
-// patience bounds every command.
-const patience = 30 * time.Second
-
-func testContext(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // skip skips a test that needs network namespaces, where that is no failure.
 func skip(t *testing.T, why string, args ...any) {
 	t.Helper()
@@ -51,8 +34,8 @@ type Net struct {
 	Host, Dialer string
 }
 
-// New makes a network that ends with the test.
-func New(t *testing.T) *Net {
+// NewNet makes a network that ends with the test.
+func NewNet(t *testing.T) *Net {
 	t.Helper()
 	if os.Getuid() != 0 {
 		skip(t, "needs root to make network namespaces")
@@ -92,7 +75,7 @@ func New(t *testing.T) *Net {
 // Run runs a program and returns its output.
 func Run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(testContext(t), name, args...).CombinedOutput()
+	out, err := exec.CommandContext(Context(t), name, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
@@ -124,7 +107,7 @@ func Capture(t *testing.T, ns string) func() []string {
 		if err := cmd.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(testContext(t), "tcpdump", "-n", "-r", file)
+		cmd := exec.CommandContext(Context(t), "tcpdump", "-n", "-r", file)
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatal(err)
