@@ -10,6 +10,6 @@ import (
 
 func TestRepeatedFlags(t *testing.T) {
 	clitest.RepeatedFlags(t, func() *pflag.FlagSet { return flags(cli.NewVoice("test"), &options{}) },
-		[]string{"forget", "host", "input", "listen", "max-size", "name", "namespace", "platform", "store"},
+		[]string{"forget", "host", "input", "listen", "max-size", "name", "namespace", "platform", "retry-for", "store"},
 		[]string{"allow", "allow-name", "as"})
 }

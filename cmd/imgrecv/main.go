@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
@@ -47,6 +48,9 @@ also compressed with gzip, zstd, bzip2 or xz.
                            (default :7420, or the next port if that is taken)
       --name NAME          what to be called (default: host name)
   -k, --keep               stay for more transfers, one after the other
+      --wait-again         when a transfer breaks, wait for the sender to try again, as on
+                           a terminal; the result is that of the last try
+      --retry-for TIME     for how long: 90s, 1h, 0 for not at all (default 10m)
       --code               show a code also without a terminal or with --keep
       --no-remember        do not save who was met by a code
       --allow PEERID       accept this sender without asking; may be repeated
@@ -106,7 +110,9 @@ type options struct {
 	listen, name, host, forget         string
 	allow, allowNames                  []string
 	yes, keep, code, noRemember, peers bool
-	noClobber                          bool
+	noClobber, waitAgain               bool
+	retry                              string        // of --retry-for
+	retryFor                           time.Duration // what it says
 
 	input, store, platform string
 	namespace              string
@@ -130,6 +136,8 @@ func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f.StringVar(&o.listen, "listen", "", "")
 	f.StringVar(&o.name, "name", "", "")
 	f.BoolVarP(&o.keep, "keep", "k", false, "")
+	f.BoolVar(&o.waitAgain, "wait-again", false, "")
+	f.StringVar(&o.retry, "retry-for", "10m", "")
 	f.BoolVar(&o.code, "code", false, "")
 	f.BoolVar(&o.noRemember, "no-remember", false, "")
 	f.StringArrayVar(&o.allow, "allow", nil, "")
@@ -172,6 +180,10 @@ func (o *options) check(args []string) error {
 		}
 		o.most = n
 	}
+	var err error
+	if o.retryFor, err = time.ParseDuration(o.retry); err != nil || o.retryFor < 0 {
+		return &cli.UsageError{Err: fmt.Errorf("--retry-for %s: want a time such as 90s, 10m or 1h", o.retry)}
+	}
 	if err := o.conflicts(); err != nil {
 		return &cli.UsageError{Err: err}
 	}
@@ -192,10 +204,10 @@ func (o *options) check(args []string) error {
 
 // conflicts says which options do not go together.
 func (o *options) conflicts() error {
-	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || len(o.allow) > 0
+	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || o.waitAgain || len(o.allow) > 0
 	switch {
 	case o.input != "" && network:
-		return errors.New("--listen, --yes, --keep, --code, --no-remember and --allow are for the network, --input is a file")
+		return errors.New("--listen, --yes, --keep, --code, --no-remember, --wait-again and --allow are for the network, --input is a file")
 	case o.clean && (o.have || o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
 		return errors.New("--clean removes what the engine has kept, and goes with --host and --namespace only")
 	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
@@ -206,6 +218,8 @@ func (o *options) conflicts() error {
 		return errors.New("either --store or --host, not both")
 	case o.store != "" && o.namespace != "":
 		return errors.New("--namespace is for containerd, not for --store")
+	case o.keep && o.waitAgain:
+		return errors.New("--keep waits for more transfers whatever happens, --wait-again for one that has broken")
 	case o.keep && len(o.as) > 0:
 		return errors.New("--as names the images of one transfer, --keep waits for several")
 	}

@@ -30,16 +30,31 @@ type receiver struct {
 //   - a visitor that goes before it has offered anything;
 //   - a dry run;
 //   - a stranger that goes before the user has answered.
+//
+// Where it waits again, one that has broken is its result only if no other one comes
+// within --retry-for.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
 	l := openLobby(inside, r.v, r.o, r.into, host)
 	defer l.close()
 	defer cancel()
+	var broken error
+	patience := time.AfterFunc(never, cancel)
+	defer patience.Stop()
 	for vis := range l.visitors {
+		if broken != nil && !patience.Stop() {
+			_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended")})
+			break
+		}
 		counts, err := r.serve(ctx, vis)
 		switch {
+		case counts && r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
+			broken = &cli.StandingError{Err: err}
+			r.v.Warnf("from %s: %v", r.called(vis), err)
 		case counts && !r.o.keep: // also if it arrived just before an interrupt
 			return err
+		case broken != nil && ctx.Err() != nil:
+			return broken
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil && counts:
@@ -47,8 +62,25 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 		case err != nil:
 			r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
 		}
+		if broken != nil {
+			r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
+			r.v.Event(cli.RetryEvent{Event: "retry", Message: broken.Error(), Seconds: r.o.retryFor.Seconds()})
+			patience.Reset(r.o.retryFor)
+		}
+	}
+	if broken != nil {
+		return broken
 	}
 	return l.err
+}
+
+// never is later than this program ends.
+const never = 1 << 62 * time.Nanosecond
+
+// waitsAgain reports whether a broken transfer is not the end: on a terminal, where
+// somebody would only start imgrecv again.
+func (r *receiver) waitsAgain() bool {
+	return !r.o.keep && r.o.retryFor > 0 && (r.o.waitAgain || r.door.terminal)
 }
 
 // called is what the log calls a visitor: the name it is saved under, or its ID.

@@ -80,6 +80,12 @@ type (
 		// Untold is why the sender could not be told that everything arrived.
 		Untold string `json:"untold,omitempty"`
 	}
+	// RetryEvent says that a transfer has broken and is waited for again.
+	RetryEvent struct {
+		Event   string  `json:"event"` // "retry"
+		Message string  `json:"message"`
+		Seconds float64 `json:"seconds"` // for how long at most
+	}
 	// ErrorEvent is the last one of a failed run.
 	ErrorEvent struct {
 		Event   string `json:"event"` // "error"

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/spf13/pflag"
 )
 
@@ -45,11 +47,28 @@ func Run(v *Voice, flags *pflag.FlagSet, usage string, body func(ctx context.Con
 	context.AfterFunc(ctx, stop)
 	err := body(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted: %w", context.Canceled)
+		var standing *StandingError
+		if ctx.Err() != nil && !errors.As(err, &standing) {
+			err = interrupted(err)
 		}
 		os.Exit(v.Fail(err))
 	}
+}
+
+// A StandingError is the result of a run also if it is interrupted afterwards. It reads
+// like Err.
+type StandingError struct{ Err error }
+
+func (e *StandingError) Error() string { return e.Err.Error() }
+func (e *StandingError) Unwrap() error { return e.Err }
+
+// interrupted is the error of a run that was interrupted and ended with err.
+func interrupted(err error) error {
+	out := fmt.Errorf("interrupted: %w", context.Canceled)
+	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
+		return &transfer.KeptError{Err: out, Kept: k.Kept}
+	}
+	return out
 }
 
 // Version is the version of the running program, from its build.
