@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -17,20 +18,22 @@ type copier struct {
 	// from here on does not undo it.
 	arrived bool
 
-	offered int  // images of the last offer
-	again   bool // it is to be repeated with every layer
+	offered *Offer // the first one, the only one that is accepted
+	again   bool   // it is to be repeated with every layer
 }
 
-// goesOn reports an offer that does not bring the copy nearer to its end: after
-// each round fewer images are left, but for one that is repeated.
+// goesOn reports an offer that nobody has asked for: all images arrive in one round, so
+// that another one can only be the first offer once more, with every layer.
 func (c *copier) goesOn(o *Offer) error {
+	same := func(a, b Image) bool { return a.ID == b.ID && slices.Equal(a.Refs, b.Refs) }
 	switch {
-	case c.again && !o.Full:
-		return Broken("the offer is not repeated with every layer")
-	case !c.again && c.offered > 0 && len(o.Images) >= c.offered:
-		return Broken("%d images are offered after a round with %d", len(o.Images), c.offered)
+	case c.offered == nil:
+		c.offered = o
+	case !c.again:
+		return Broken("%s is offered after everything has arrived", o.Images[0].Name())
+	case !o.Full || !slices.EqualFunc(o.Images, c.offered.Images, same):
+		return Broken("the offer is not repeated as it was, with every layer")
 	}
-	c.offered = len(o.Images)
 	return nil
 }
 

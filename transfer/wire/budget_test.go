@@ -177,7 +177,7 @@ func TestOffersForEver(t *testing.T) {
 		dst   func(*memSink)
 		text  string
 	}{
-		{"whole", m, func(s *memSink) { s.Hold(m) }, "1 images are offered after a round with 1"},
+		{"whole", m, func(s *memSink) { s.Hold(m) }, "is offered after everything has arrived"},
 		{"never full", vanishing, func(s *memSink) {
 			s.Vanish = map[digest.Digest]bool{vanishing.Layers[0].Digest: true}
 		}, "not repeated with every layer"},
