@@ -10,7 +10,7 @@ import (
 )
 
 // maxBlobs bounds what a source can make a sink keep count of.
-const maxBlobs = MaxImages * MaxLayers
+const maxBlobs = 1 << 18
 
 // checkedWriter verifies each blob on its way into the sink, and drops those
 // that went by before. A blob that is more than the budget allows does not reach

@@ -10,9 +10,12 @@ import (
 
 // Limits of one offer. Engines stop at 127 layers an image.
 const (
-	MaxImages = 256
-	MaxLayers = 1024
-	MaxRefs   = 256
+	MaxImages = 4096
+	MaxLayers = 1024 // of an image
+	MaxRefs   = 4096 // of an image
+	// MaxTotal is how many layers and names all images may have together, each
+	// counted as often as it is listed: so many can be described.
+	MaxTotal = 32768
 )
 
 // An Offer is what a source has to give in one round.

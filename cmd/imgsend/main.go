@@ -68,7 +68,8 @@ Examples:
   imgsend --container webapp -m Configured --as webapp:2.0 --to buildbox
   imgsend webapp:1.0 nginx:1.22 -o images.tar
 
-stdout has a line "NAME ID" for each image that arrived.
+stdout has a line "NAME ID" for each image that arrived. At most 4096 images go
+at once, with 4096 names each, and 32768 layers and names in all.
 
 ` + cli.ExitTable
 

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -190,5 +191,49 @@ func sameImages(t *testing.T, what string, got []transfer.Image, want ...throwaw
 		if !slices.Equal(ids, w.DiffIDs()) || len(got[i].Refs) != 1 || !strings.HasSuffix(got[i].Refs[0], w.Ref) {
 			t.Errorf("%s: %s came as %v with %d layers", what, w.Ref, got[i].Refs, len(ids))
 		}
+	}
+}
+
+// TestManyImages has engines load 300 images at once, one of them with 300 more names,
+// and sends them back into an archive.
+func TestManyImages(t *testing.T) {
+	many := make([]throwaway.Image, 260)
+	for i := range many {
+		many[i] = testImage(1, fmt.Sprintf("many:%d", i))
+		many[i].Env = []string{fmt.Sprint("N=", i)}
+	}
+	var written bytes.Buffer
+	if err := throwaway.WriteDockerArchive(&written, many...); err != nil {
+		t.Fatal(err)
+	}
+	done := map[bool]bool{}
+	for _, spec := range throwawaytest.Specs(t) {
+		if spec.Kind != throwaway.Docker || done[spec.Containerd] {
+			continue
+		}
+		done[spec.Containerd] = true
+		t.Run(spec.Name, func(t *testing.T) {
+			h := find(t, throwawaytest.Start(t, spec))
+			src, err := open(t, written.Bytes(), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			images := src.Images()
+			var refs []string
+			for i, m := range many {
+				images[0].Refs = append(images[0].Refs, fmt.Sprintf("names:%d", i))
+				refs = append(refs, m.Ref, images[0].Refs[i+1])
+			}
+			src.Select(images)
+			rep, err := transfer.Copy(t.Context(), src, docker.NewSink(h), transfer.Options{})
+			if err != nil || rep.Images != len(many) {
+				t.Fatalf("%+v, %v", rep, err)
+			}
+			got := describe(t, fromEngine(t, h, refs...))
+			i := slices.IndexFunc(got, func(m transfer.Image) bool { return len(m.Refs) > 1 })
+			if len(got) != len(many) || i < 0 || len(got[i].Refs) != 261 {
+				t.Errorf("%d images came back, the one with many names is number %d", len(got), i)
+			}
+		})
 	}
 }

@@ -16,9 +16,9 @@ import (
 func TestFeatures(t *testing.T) {
 	checkLeaks(t)
 	for name, change := range map[string]func(wireFrame) []byte{
-		"none":    replaced(`,"features":["deciding"]`, ``),
-		"unknown": replaced(`["deciding"]`, `["resume","deciding","`+strings.Repeat("long", 1000)+`","\u001b[2J"]`),
-		"many":    replaced(`["deciding"]`, `[`+strings.Repeat(`"a",`, 1000)+`"deciding"]`),
+		"none":    replaced(`,"features":["deciding","many"]`, ``),
+		"unknown": replaced(`["deciding","many"]`, `["resume","deciding","`+strings.Repeat("long", 1000)+`","\u001b[2J"]`),
+		"many":    replaced(`["deciding","many"]`, `[`+strings.Repeat(`"a",`, 1000)+`"deciding"]`),
 		"members": replaced(`"features"`, `"future":{"a":[1]},"features"`),
 	} {
 		for _, dir := range []direction{fromSender, fromReceiver} {
@@ -67,7 +67,7 @@ func TestPeerFeatures(t *testing.T) {
 				t.Errorf("kept %q, want %q", got, test.want)
 			}
 			f, err := readWireFrame(far)
-			if err != nil || !bytes.Contains(f.body, []byte(`"features":["deciding"]`)) {
+			if err != nil || !bytes.Contains(f.body, []byte(`"features":["deciding","many"]`)) {
 				t.Errorf("said %q, %v", f.body, err)
 			}
 			far.Close()

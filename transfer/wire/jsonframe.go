@@ -7,10 +7,14 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// maxArray is the number of elements that an array in a control frame may have:
-// as many as the longest list has, an image's layers. It bounds what a frame
-// can make of its bytes: "{}," is three on the wire and a struct in memory.
-const maxArray = transfer.MaxLayers
+// maxArray is the number of elements that an array in a control frame may have, as
+// many as the longest list has. maxElements is the number that all its arrays and
+// objects may have. It bounds what a frame can make of its bytes: "{}," is three on
+// the wire and a struct in memory.
+const (
+	maxArray    = transfer.MaxImages
+	maxElements = 1 << 19
+)
 
 // unmarshalJSON reads a control frame's payload into v.
 func unmarshalJSON(b []byte, v any) error {
@@ -20,12 +24,12 @@ func unmarshalJSON(b []byte, v any) error {
 	return json.Unmarshal(b, v)
 }
 
-// checkArrays reports an array of too many elements. What is not JSON passes:
+// checkArrays reports too many elements. What is not JSON passes:
 // it is refused later.
 func checkArrays(b []byte) error {
 	const maxDepth = 64
 	var commas [maxDepth]int
-	depth := 0
+	depth, all := 0, 0
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
 		case '"':
@@ -45,6 +49,9 @@ func checkArrays(b []byte) error {
 			// Objects are held to the same number of members.
 			if commas[depth]++; commas[depth] >= maxArray {
 				return fmt.Errorf("list of more than %d", maxArray)
+			}
+			if all++; all >= maxElements {
+				return fmt.Errorf("more than %d elements", maxElements)
 			}
 		}
 	}

@@ -27,9 +27,18 @@ type Hello struct {
 const (
 	// featureDeciding: its signs of life say so while a person is asked.
 	featureDeciding = "deciding"
+	// featureMany: as a receiver it takes offers of more than fewImages images, and
+	// images of more than fewRefs names.
+	featureMany = "many"
 )
 
-var features = []string{featureDeciding}
+var features = []string{featureDeciding, featureMany}
+
+// What every receiver takes.
+const (
+	fewImages = 256
+	fewRefs   = 256
+)
 
 // Limits of a hello's features; what is beyond them is ignored.
 const (

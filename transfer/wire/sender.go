@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync/atomic"
 
@@ -130,6 +131,9 @@ func (s *Sender) await(ctx context.Context) (reply, error) {
 
 // Plan sends the offer and returns the receiver's answer.
 func (s *Sender) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	if err := s.takes(o); err != nil {
+		return nil, err
+	}
 	s.round = endMark{}
 	s.dryRun.Store(o.DryRun)
 	s.turn.Store(uint32(frameAnswer))
@@ -141,6 +145,19 @@ func (s *Sender) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, e
 		return nil, err
 	}
 	return p.(*transfer.Plan), nil
+}
+
+// takes reports an offer that is too much for the receiver.
+func (s *Sender) takes(o *transfer.Offer) error {
+	few := len(o.Images) <= fewImages
+	for i := range o.Images {
+		few = few && len(o.Images[i].Refs) <= fewRefs
+	}
+	if few || s.has(featureMany) {
+		return nil
+	}
+	return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s takes at most %d images at once, and %d names for each", s.peer.Program, fewImages, fewRefs),
+		Hint: "update it, or send the images in several goes"}
 }
 
 // Put sends one blob.
