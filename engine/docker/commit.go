@@ -32,14 +32,26 @@ func (s *Sink) commitLoads(ctx context.Context, x *transfer.Index) (ids map[dige
 	}
 	ids = map[digest.Digest]digest.Digest{}
 	images := s.archived(x)
+	for _, st := range t.prefixes {
+		if !st.whole {
+			continue
+		}
+		ids[s.offer.Images[st.images[0]].ID] = st.id
+		if st.new {
+			fresh = append(fresh, st.id)
+		}
+		if images[st.images[0]].Config.Digest != st.id {
+			err = otherLayers(&s.offer.Images[st.images[0]])
+		}
+	}
 	for _, st := range t.last {
-		loaded, isNew, lerr := s.commitLoad(ctx, st, images[:len(st.images)])
-		images = images[len(st.images):]
-		maps.Copy(ids, loaded)
-		fresh = append(fresh, isNew...)
-		if err = lerr; err != nil {
+		if err != nil {
 			break
 		}
+		loaded, isNew, lerr := s.commitLoad(ctx, st, images)
+		maps.Copy(ids, loaded)
+		fresh = append(fresh, isNew...)
+		err = lerr
 	}
 	if err == nil {
 		err = s.verifyAll(ctx, ids)
@@ -53,12 +65,16 @@ func (s *Sink) commitLoads(ctx context.Context, x *transfer.Index) (ids map[dige
 
 // commitLoad ends one of the last loads. It returns the IDs that its images have by the
 // offered ones, and which of them the engine did not have before, also if it fails.
-func (s *Sink) commitLoad(ctx context.Context, st *stage, images []transfer.IndexImage) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
+func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfer.IndexImage) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
 	if st.load == nil { // every blob was here, even the config
 		st.load = s.e.startLoad(ctx)
 	}
 	l := st.load
-	entries, ids, err := s.entries(l, images)
+	var mine []transfer.IndexImage
+	for _, i := range st.images {
+		mine = append(mine, images[i])
+	}
+	entries, ids, err := s.entries(l, mine)
 	if err != nil {
 		return nil, nil, l.failure(ctx, err)
 	}
@@ -105,16 +121,10 @@ func (s *Sink) entries(l *load, images []transfer.IndexImage) ([]layout.Entry, m
 	return entries, ids, nil
 }
 
-// archived returns the images as the archive lists them. Podman gets a manifest
-// of its own, in which a layer that it has goes by its DiffID: under what
-// digest it came is not known here. It is Docker's manifest where an OCI one would
-// lose settings. A containerd store gets its own blobs of
-// layers that came without a manifest.
-func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
-	if s.e.store == Classic {
-		return s.decompressed(x.Images)
-	}
-	out := make([]transfer.IndexImage, 0, len(x.Images))
+// archived returns the images by their places in the offer, as the archive lists them.
+// A containerd store gets its own blobs of layers that came without a manifest.
+func (s *Sink) archived(x *transfer.Index) map[int]transfer.IndexImage {
+	out := map[int]transfer.IndexImage{}
 	n := 0
 	for i, ip := range s.plan.Images {
 		if ip.Status != transfer.Take {
@@ -122,40 +132,34 @@ func (s *Sink) archived(x *transfer.Index) []transfer.IndexImage {
 		}
 		m := x.Images[n]
 		n++
-		if s.e.store == Podman {
-			m.Root = nil
-			if s.guard.Docker(m.Config.Digest) {
-				m.Config.MediaType = layout.DockerConfig
-			}
-		}
+		m = s.composed(m)
 		layers := make([]ocispec.Descriptor, len(m.Layers))
 		for j, d := range m.Layers {
 			layers[j] = d
+			if plain, ok := s.unpacked[d.Digest]; ok {
+				layers[j] = plain
+			}
 			if ip.Have[j] && m.Root == nil {
 				layers[j] = s.here(s.offer.Images[i].Layers[j].DiffID, d)
 			}
 		}
 		m.Layers = layers
-		out = append(out, m)
+		out[i] = m
 	}
 	return out
 }
 
-// decompressed returns the images with those layers that were put decompressed.
-func (s *Sink) decompressed(images []transfer.IndexImage) []transfer.IndexImage {
-	if len(s.unpacked) == 0 {
-		return images
-	}
-	out := slices.Clone(images)
-	for i := range out {
-		out[i].Layers = slices.Clone(out[i].Layers)
-		for j, l := range out[i].Layers {
-			if d, ok := s.unpacked[l.Digest]; ok {
-				out[i].Layers[j] = d
-			}
+// composed returns an image with a manifest that is composed, for Podman: in it a layer
+// that is here goes by its DiffID, since under what digest it came is not known. It is
+// Docker's manifest where an OCI one would lose settings.
+func (s *Sink) composed(m transfer.IndexImage) transfer.IndexImage {
+	if s.e.store == Podman {
+		m.Root = nil
+		if s.guard.Docker(m.Config.Digest) {
+			m.Config.MediaType = layout.DockerConfig
 		}
 	}
-	return out
+	return m
 }
 
 // here returns what a layer that is here goes by.

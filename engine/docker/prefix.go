@@ -43,13 +43,7 @@ func (s *Sink) prefix(st *stage) (config []byte, m *transfer.IndexImage, err err
 		return nil, nil, err
 	}
 	m = &transfer.IndexImage{Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}}
-	for _, l := range offered.Layers[:st.depth] {
-		d, known := s.loads.blobs[l.Digest]
-		if !known {
-			d = s.here(l.DiffID, ocispec.Descriptor{Digest: l.Digest, Size: l.Size})
-		}
-		m.Layers = append(m.Layers, d)
-	}
+	m.Layers = s.layersOf(offered, st.depth)
 	st.id = m.Config.Digest
 	if s.e.store == Containerd {
 		_, root, err := layout.Compose(m)
@@ -57,6 +51,29 @@ func (s *Sink) prefix(st *stage) (config []byte, m *transfer.IndexImage, err err
 		return config, m, err
 	}
 	return config, m, nil
+}
+
+// wholeImage composes an offered image out of what has come.
+func (s *Sink) wholeImage(st *stage) (config []byte, m *transfer.IndexImage, err error) {
+	offered := &s.offer.Images[st.images[0]]
+	config = s.loads.configs[offered.Config]
+	image := s.composed(transfer.IndexImage{ID: offered.ID, Config: s.loads.blobs[offered.Config]})
+	image.Layers = s.layersOf(offered, st.depth)
+	st.id = offered.Config
+	return config, &image, nil
+}
+
+// layersOf returns the lowest layers of an offered image as they came or are here.
+func (s *Sink) layersOf(offered *transfer.Image, depth int) []ocispec.Descriptor {
+	out := make([]ocispec.Descriptor, depth)
+	for j, l := range offered.Layers[:depth] {
+		d, known := s.loads.blobs[l.Digest]
+		if !known {
+			d = s.here(l.DiffID, ocispec.Descriptor{Digest: l.Digest, Size: l.Size})
+		}
+		out[j] = d
+	}
+	return out
 }
 
 // endLoads ends the loads of a round. Of an image that did not arrive the largest prefix
@@ -73,6 +90,12 @@ func (s *Sink) endLoads(grace time.Duration) {
 	var gone []digest.Digest
 	for _, st := range t.prefixes {
 		if st.err != nil || st.id == "" {
+			continue
+		}
+		if st.whole {
+			if st.new && !s.arrived {
+				s.discardOne(context.Background(), st.id)
+			}
 			continue
 		}
 		if i := st.images[0]; !st.holds && !s.arrived {

@@ -222,6 +222,9 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	if strings.HasSuffix(desc.MediaType, "zstd") && !s.e.readsZstd() {
 		return s.putUnpacked(ctx, desc, r)
 	}
+	if _, ok := s.loads.configs[desc.Digest]; ok {
+		return s.putConfig(desc, r)
+	}
 	return s.putBlob(ctx, desc.Digest, desc, r)
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
@@ -44,11 +45,13 @@ type stage struct {
 	images []int
 	depth  int
 	holds  bool                   // it has nothing that was not here
+	whole  bool                   // it is the image itself, see [staging.whole]
 	await  map[digest.Digest]bool // blobs that are to come, and belong here
 	load   *load                  // nil until it is needed
 
-	// Of a prefix:
+	// Of a prefix, or a whole image:
 	id   digest.Digest // what the engine will call it
+	new  bool          // of a whole image: the engine did not have it
 	done chan struct{} // closed when the engine has answered, or will not
 	err  error
 }
@@ -60,6 +63,8 @@ type staging struct {
 	begun    int                                  // how many prefixes have all their layers and are ending
 	last     []*stage                             // the offered images
 	blobs    map[digest.Digest]ocispec.Descriptor // layers of prefixes, as they are here or were put
+	configs  map[digest.Digest][]byte             // of whole images
+	held     int                                  // the bytes of configs
 	retry    string                               // why the round is to be repeated; what comes is not looked at any more
 
 	ctx    context.Context // of the ends of the prefixes, which wait for each other
@@ -67,7 +72,7 @@ type staging struct {
 }
 
 func (e *Engine) newStaging(ctx context.Context) *staging {
-	t := &staging{key: e.key(), blobs: map[digest.Digest]ocispec.Descriptor{}}
+	t := &staging{key: e.key(), blobs: map[digest.Digest]ocispec.Descriptor{}, configs: map[digest.Digest][]byte{}}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return t
 }
@@ -94,12 +99,19 @@ func (s *Sink) startLoads(ctx context.Context) error {
 	t := s.loads
 	loaded := map[part]bool{} // layers that have their load
 	for i, ip := range s.plan.Images {
-		if m := &s.offer.Images[i]; ip.Status == transfer.Take && s.takesPrefixes(m) {
+		if ip.Status != transfer.Take {
+			continue
+		}
+		m := &s.offer.Images[i]
+		if s.takesPrefixes(m) {
 			t.divide(i, m, ip.Have, loaded)
+		}
+		if s.e.oneImagePerLoad() {
+			t.whole(i, m, ip.Have, loaded)
 		}
 	}
 	for i, ip := range s.plan.Images {
-		if ip.Status != transfer.Take {
+		if ip.Status != transfer.Take || t.wholly(i) {
 			continue
 		}
 		if len(t.last) == 0 || s.e.oneImagePerLoad() {
@@ -203,6 +215,50 @@ func (t *staging) divide(i int, m *transfer.Image, have []bool, loaded map[part]
 	}
 }
 
+// whole adds the load of the image at place i, if it is known what belongs to it: one that
+// ends as soon as it has its blobs, so that few are open at once however many images
+// there are.
+func (t *staging) whole(i int, m *transfer.Image, have []bool, loaded map[part]bool) {
+	st := &stage{images: []int{i}, depth: len(m.Layers), whole: true, await: map[digest.Digest]bool{m.Config: true}, done: make(chan struct{})}
+	parts := t.parts(m)
+	for j, p := range parts {
+		if !have[j] && !loaded[p] {
+			st.await[p.blob] = true
+		}
+	}
+	if st.await[""] {
+		return
+	}
+	for _, p := range parts {
+		loaded[p] = true
+	}
+	t.configs[m.Config] = nil
+	t.prefixes = append(t.prefixes, st)
+}
+
+// wholly reports whether the image at place i has a load by [staging.whole].
+func (t *staging) wholly(i int) bool {
+	return slices.ContainsFunc(t.prefixes, func(st *stage) bool { return st.whole && st.images[0] == i })
+}
+
+// maxConfigs bounds the configs that are in memory, in bytes.
+const maxConfigs = 32 << 20
+
+// putConfig keeps the config of whole images until their layers are there.
+func (s *Sink) putConfig(desc ocispec.Descriptor, r io.Reader) error {
+	t := s.loads
+	if desc.Size > layout.MaxDocument || t.held+int(desc.Size) > maxConfigs {
+		return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("configs of more than %d bytes in all", maxConfigs),
+			Hint: "send the images in several transfers"}
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	t.configs[desc.Digest], t.held = b, t.held+len(b)
+	return s.came(desc.Digest, desc)
+}
+
 // A part is a layer as an engine knows it, and the blob that it comes as. It is in one
 // load only: two that are open at once would wait for each other in a containerd store,
 // which writes a blob once at a time. But a classic store knows a layer on top of those
@@ -288,7 +344,11 @@ func (s *Sink) endFilled() error {
 	t := s.loads
 	for t.begun < len(t.prefixes) && len(t.prefixes[t.begun].await) == 0 {
 		st := t.prefixes[t.begun]
-		config, m, err := s.prefix(st)
+		compose := s.prefix
+		if st.whole {
+			compose = s.wholeImage
+		}
+		config, m, err := compose(st)
 		if err != nil {
 			return err
 		}
@@ -309,7 +369,16 @@ func (s *Sink) endFilled() error {
 // the engine's answer.
 func (s *Sink) endPrefix(ctx context.Context, st, before *stage, config []byte, m *transfer.IndexImage) error {
 	err := before.wait(ctx)
+	if err == nil && st.whole {
+		_, ferr := s.e.find(ctx, st.id.String())
+		if st.new = errdefs.IsNotFound(ferr); !st.new {
+			err = ferr
+		}
+	}
 	if err == nil {
+		if st.load == nil { // all its layers were here
+			st.load = s.e.startLoad(ctx)
+		}
 		if err = st.load.image(config, m); err != nil {
 			err = st.load.failure(ctx, err)
 		} else {
@@ -320,7 +389,15 @@ func (s *Sink) endPrefix(ctx context.Context, st, before *stage, config []byte, 
 		st.load.cancel()
 		return nil
 	}
-	st.load.abort(ctx)
+	if st.load != nil {
+		st.load.abort(ctx)
+	}
+	if st.whole {
+		if st.new {
+			s.discardOne(ctx, st.id)
+		}
+		return failed("load", err)
+	}
 	s.discardOne(ctx, st.id) // a containerd store has been seen to keep what it could not unpack
 	return failed(fmt.Sprintf("load the lowest %d layers of %s", st.depth, s.offer.Images[st.images[0]].Name()), err)
 }

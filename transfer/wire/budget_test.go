@@ -180,7 +180,7 @@ func TestOffersForEver(t *testing.T) {
 		{"whole", m, func(s *memSink) { s.Hold(m) }, "is offered after everything has arrived"},
 		{"never full", vanishing, func(s *memSink) {
 			s.Vanish = map[digest.Digest]bool{vanishing.Layers[0].Digest: true}
-		}, "not repeated with every layer"},
+		}, "not repeated as it was, with every layer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			checkLeaks(t)
