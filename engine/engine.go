@@ -11,6 +11,7 @@ import (
 
 	"github.com/imgsend/imgsend/engine/containerd"
 	"github.com/imgsend/imgsend/engine/docker"
+	"github.com/imgsend/imgsend/engine/docker/endpoint"
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
@@ -36,7 +37,7 @@ func Open(ctx context.Context, a Address) (store.Store, error) {
 	if a.Folder != "" {
 		return folder.New(a.Folder), nil
 	}
-	chosen, err := docker.Chosen(a.Host)
+	chosen, err := endpoint.Chosen(a.Host)
 	if err != nil {
 		return nil, err
 	}

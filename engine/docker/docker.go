@@ -5,10 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/docker/endpoint"
+	"github.com/imgsend/imgsend/engine/internal/disk"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -37,7 +43,7 @@ func (k Kind) String() string {
 // An Engine is a connection to a container engine, which is a store of images.
 type Engine struct {
 	api      *client.Client
-	endpoint Endpoint
+	endpoint endpoint.Endpoint
 	name     string
 	store    Kind
 	platform ocispec.Platform
@@ -68,9 +74,74 @@ func (e *Engine) Sink(_ context.Context, o store.SinkOptions) (transfer.Sink, er
 	return s, nil
 }
 
+// identifyTimeout is how long an engine that listens may take to say what it is. It may be
+// busy.
+const identifyTimeout = 15 * time.Second
+
+// Find connects to the engine at host, or if that is empty at DOCKER_HOST, or
+// at the current docker context, or else at the first of the usual sockets that
+// answers: Docker's, rootless Docker's, Docker Desktop's, Podman's. Its error
+// is of [transfer.KindEngine].
+func Find(ctx context.Context, host string) (*Engine, error) {
+	ep, err := endpoint.Chosen(host)
+	if err != nil {
+		return nil, err
+	}
+	if ep.Host != "" {
+		e, err := tryOpen(ctx, ep)
+		if err != nil {
+			return nil, noEngine(ctx, fmt.Errorf("no engine answers at %s (from %s): %s", ep.Host, ep.From, cleanMessage(err.Error())),
+				"start that engine, or name another with -H")
+		}
+		return e, nil
+	}
+	var first error
+	tried := endpoint.UsualSockets()
+	for _, path := range tried {
+		if _, err := os.Stat(path); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) && first == nil {
+				first = err
+			}
+			continue
+		}
+		e, err := tryOpen(ctx, endpoint.Endpoint{Host: "unix://" + path, From: "usual socket"})
+		if err == nil {
+			return e, nil
+		}
+		if first == nil {
+			first = fmt.Errorf("%s does not answer: %s", path, cleanMessage(err.Error()))
+		}
+	}
+	if first == nil {
+		return nil, noEngine(ctx, ErrNone,
+			"install Docker or Podman, or name its socket with -H; looked at "+strings.Join(tried, ", "))
+	}
+	return nil, noEngine(ctx, first, "is the engine running, and may this user use it? -H names another")
+}
+
+// ErrNone is the error of [Find] where nothing names an engine and none of the
+// usual sockets exists.
+var ErrNone = errors.New("no container engine found")
+
+func noEngine(ctx context.Context, err error, hint string) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	return &transfer.Error{Kind: transfer.KindEngine, Err: err, Hint: hint}
+}
+
+func tryOpen(ctx context.Context, ep endpoint.Endpoint) (*Engine, error) {
+	if err := ep.Reachable(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
+	defer cancel()
+	return open(ctx, ep)
+}
+
 // open connects to the engine at ep and asks what it is.
-func open(ctx context.Context, ep Endpoint) (*Engine, error) {
-	opts, err := ep.options()
+func open(ctx context.Context, ep endpoint.Endpoint) (*Engine, error) {
+	opts, err := ep.Options()
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +192,7 @@ func (e *Engine) String() string {
 }
 
 // Endpoint returns where the engine was found.
-func (e *Engine) Endpoint() Endpoint { return e.endpoint }
+func (e *Engine) Endpoint() endpoint.Endpoint { return e.endpoint }
 
 // Where describes the engine with its address: "Docker 28.5.2, classic store at
 // unix:///var/run/docker.sock (usual socket)".
@@ -137,6 +208,40 @@ func (e *Engine) oneImagePerLoad() bool { return e.store == Podman }
 
 // Platform returns what the engine's host runs.
 func (e *Engine) Platform() ocispec.Platform { return e.platform }
+
+// systemContainerd is where a containerd that Docker has not started itself keeps
+// images unless its settings name another place (containerd's own default).
+const systemContainerd = "/var/lib/containerd"
+
+// Free returns how many bytes of images the engine has room for, less a reserve,
+// and whether that is known: only of an engine that sees this host's files, which
+// its socket and its host name tell; one in a virtual machine or a container has
+// another name, and so has this host inside a container.
+func (e *Engine) Free(ctx context.Context) (bytes int64, known bool) {
+	if !e.endpoint.Local() {
+		return 0, false
+	}
+	info, err := e.api.Info(ctx)
+	if err != nil || info.DockerRootDir == "" {
+		return 0, false
+	}
+	if host, err := os.Hostname(); err != nil || info.Name != host {
+		return 0, false
+	}
+	// Podman tells its graph root by this name, too (seen on 4.3.1 and 5.8.6).
+	bytes, known = disk.Free(info.DockerRootDir)
+	if !known || e.store != Containerd {
+		return bytes, known
+	}
+	// Docker's own containerd keeps its data in there (seen on 26.1.5 and 28.5.2).
+	if _, err := os.Stat(filepath.Join(info.DockerRootDir, "containerd", "daemon")); err == nil {
+		return bytes, known
+	}
+	if b, ok := disk.Free(systemContainerd); ok {
+		bytes = min(bytes, b)
+	}
+	return bytes, known
+}
 
 // Close ends the connection.
 func (e *Engine) Close() error {

@@ -1,4 +1,8 @@
-package docker
+// Package endpoint finds the address of a container engine with the Docker API: the one
+// that -H, DOCKER_HOST or a docker context names, or the usual sockets.
+//
+// The package does not know what answers there.
+package endpoint
 
 import (
 	"context"
@@ -28,77 +32,12 @@ type Endpoint struct {
 	certs string // folder with ca.pem, cert.pem and key.pem, or empty
 }
 
-// Whoever runs the command by mistake on a host without an engine should not
-// wait for the answer, so a connection must come at once. One that is there may
-// be busy, and gets longer to say what it is.
-const (
-	connectTimeout  = 1500 * time.Millisecond
-	identifyTimeout = 15 * time.Second
-)
+// connectTimeout is for an address at which nobody answers: whoever runs the command by
+// mistake on a host without an engine should not wait.
+const connectTimeout = 1500 * time.Millisecond
 
-// Find connects to the engine at host, or if that is empty at DOCKER_HOST, or
-// at the current docker context, or else at the first of the usual sockets that
-// answers: Docker's, rootless Docker's, Docker Desktop's, Podman's. Its error
-// is of [transfer.KindEngine].
-func Find(ctx context.Context, host string) (*Engine, error) {
-	ep, err := Chosen(host)
-	if err != nil {
-		return nil, err
-	}
-	if ep.Host != "" {
-		e, err := tryOpen(ctx, ep)
-		if err != nil {
-			return nil, noEngine(ctx, fmt.Errorf("no engine answers at %s (from %s): %s", ep.Host, ep.From, cleanMessage(err.Error())),
-				"start that engine, or name another with -H")
-		}
-		return e, nil
-	}
-	var first error
-	tried := usualSockets()
-	for _, path := range tried {
-		if _, err := os.Stat(path); err != nil {
-			if !errors.Is(err, fs.ErrNotExist) && first == nil {
-				first = err
-			}
-			continue
-		}
-		e, err := tryOpen(ctx, Endpoint{Host: "unix://" + path, From: "usual socket"})
-		if err == nil {
-			return e, nil
-		}
-		if first == nil {
-			first = fmt.Errorf("%s does not answer: %s", path, cleanMessage(err.Error()))
-		}
-	}
-	if first == nil {
-		return nil, noEngine(ctx, ErrNone,
-			"install Docker or Podman, or name its socket with -H; looked at "+strings.Join(tried, ", "))
-	}
-	return nil, noEngine(ctx, first, "is the engine running, and may this user use it? -H names another")
-}
-
-// ErrNone is the error of [Find] where nothing names an engine and none of the
-// usual sockets exists.
-var ErrNone = errors.New("no container engine found")
-
-func noEngine(ctx context.Context, err error, hint string) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
-	}
-	return &transfer.Error{Kind: transfer.KindEngine, Err: err, Hint: hint}
-}
-
-func tryOpen(ctx context.Context, ep Endpoint) (*Engine, error) {
-	if err := ep.reachable(ctx); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
-	defer cancel()
-	return open(ctx, ep)
-}
-
-// reachable reports whether somebody listens at ep, where that is quickly told.
-func (ep Endpoint) reachable(ctx context.Context) error {
+// Reachable reports whether somebody listens at ep, where that is quickly told.
+func (ep Endpoint) Reachable(ctx context.Context) error {
 	network, address, ok := strings.Cut(ep.Host, "://")
 	if !ok || network != "unix" && network != "tcp" {
 		return nil
@@ -184,15 +123,11 @@ func contextEndpoint(dir string) (Endpoint, error) {
 	if ep.Host == "" {
 		return Endpoint{}, fmt.Errorf("the docker context %q names no docker endpoint", name)
 	}
-	if certs := filepath.Join(dir, "contexts", "tls", id, "docker"); exists(filepath.Join(certs, "ca.pem")) {
+	certs := filepath.Join(dir, "contexts", "tls", id, "docker")
+	if _, err := os.Stat(filepath.Join(certs, "ca.pem")); err == nil {
 		ep.certs = certs
 	}
 	return ep, nil
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func readJSON(path string, v any) error {
@@ -206,8 +141,8 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// usualSockets lists where engines listen without being configured.
-func usualSockets() []string {
+// UsualSockets lists where engines listen without being configured.
+func UsualSockets() []string {
 	paths := []string{"/var/run/docker.sock"}
 	run := os.Getenv("XDG_RUNTIME_DIR")
 	if run != "" {
@@ -222,8 +157,8 @@ func usualSockets() []string {
 	return append(paths, "/run/podman/podman.sock")
 }
 
-// options returns the client settings that reach ep.
-func (ep Endpoint) options() ([]client.Opt, error) {
+// Options returns the client settings that reach ep.
+func (ep Endpoint) Options() ([]client.Opt, error) {
 	helper, err := connhelper.GetConnectionHelper(ep.Host)
 	if err != nil {
 		return nil, err
