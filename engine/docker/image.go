@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/docker/libpod"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
@@ -227,4 +228,64 @@ func (e *Engine) pick(r store.Request, img *local, p ocispec.Platform) error {
 
 func platformOf(l *local) ocispec.Platform {
 	return ocispec.Platform{OS: l.inspect.Os, Architecture: l.inspect.Architecture, Variant: l.inspect.Variant}
+}
+
+// A manifest list of Podman is a name for several images, each an image of its
+// own in the store. The Docker API shows the one for the engine's platform under that
+// name, and tells nothing of the list (seen on 4.3.1 and 5.8.6).
+
+// ofList returns the image of a manifest list that is to be sent instead of img,
+// the one that the Docker API shows under its name: that for the platform, if one is
+// wanted. A note says what of the list is not sent.
+func (e *Engine) ofList(ctx context.Context, name string, img *local, platform *ocispec.Platform) (*local, error) {
+	list, err := libpod.Dialer(e.api.Dialer()).ManifestList(ctx, name)
+	if err != nil {
+		return nil, failed("inspect "+name, err)
+	}
+	if len(list) == 0 {
+		return img, nil
+	}
+	var all []string
+	for _, d := range list {
+		all = append(all, layout.PlatformOrDigest(d))
+	}
+	if platform != nil && !layout.Matches(platformOf(img), *platform) {
+		if img, err = e.fromList(ctx, name, list, *platform); err != nil {
+			return nil, err
+		}
+		if img == nil {
+			return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not here for %s", name, layout.PlatformText(*platform)),
+				Hint: "it is a manifest list of " + strings.Join(all, ", ")}
+		}
+	}
+	if len(list) > 1 {
+		img.note = fmt.Sprintf("%s is a manifest list of %s; only its image for %s is sent (--platform picks another)", name, strings.Join(all, ", "), layout.PlatformText(platformOf(img)))
+	}
+	return img, nil
+}
+
+// fromList returns the image here that a manifest list has for the platform, or nil.
+func (e *Engine) fromList(ctx context.Context, name string, list []ocispec.Descriptor, p ocispec.Platform) (*local, error) {
+	here, err := e.api.ImageList(ctx, image.ListOptions{All: true})
+	if err != nil {
+		return nil, failed("list images", err)
+	}
+	for _, d := range list {
+		if d.Platform == nil || !layout.Matches(*d.Platform, p) {
+			continue
+		}
+		for _, s := range here {
+			for _, ref := range s.RepoDigests {
+				if strings.HasSuffix(ref, "@"+d.Digest.String()) {
+					l, err := e.find(ctx, s.ID)
+					if err != nil {
+						return nil, failed("inspect "+name, err)
+					}
+					l.asked = name
+					return l, nil
+				}
+			}
+		}
+	}
+	return nil, nil
 }

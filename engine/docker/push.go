@@ -2,19 +2,14 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
+	"github.com/imgsend/imgsend/engine/docker/libpod"
 	"github.com/imgsend/imgsend/engine/docker/loopback"
 	"github.com/imgsend/imgsend/engine/internal/owner"
-	"github.com/opencontainers/go-digest"
 )
 
 // pushRepo is the repository of the temporary names that images have while they
@@ -37,7 +32,12 @@ func (e *Engine) push(ctx context.Context, l *local, ref string, reg *loopback.R
 		return err
 	}
 	if e.store == Podman {
-		return e.pushID(ctx, l.id, ref, auth)
+		body, err := libpod.Dialer(e.api.Dialer()).Push(ctx, l.id, ref, http.Header{registry.AuthHeader: {auth}})
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		return readAnswer(body, nil)
 	}
 	if len(l.inspect.RepoTags) == 0 {
 		return errors.New("the image has no name")
@@ -57,31 +57,4 @@ func (e *Engine) push(ctx context.Context, l *local, ref string, reg *loopback.R
 	}
 	defer body.Close()
 	return readAnswer(body, said)
-}
-
-// pushID has Podman push an image by its ID over plain HTTP, which Docker's API
-// cannot ask for (seen on 4.3.1 and 5.8.6).
-func (e *Engine) pushID(ctx context.Context, id digest.Digest, ref, auth string) error {
-	query := url.Values{"destination": {ref}, "tlsVerify": {"false"}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://podman/v4.0.0/libpod/images/"+id.Encoded()+"/push?"+query.Encode(), http.NoBody)
-	if err != nil {
-		return err
-	}
-	req.Header.Set(registry.AuthHeader, auth)
-	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return e.api.Dialer()(ctx) }}
-	defer t.CloseIdleConnections()
-	resp, err := t.RoundTrip(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusOK {
-		return readAnswer(resp.Body, nil)
-	}
-	var answer struct{ Message string }
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err == nil {
-		_ = json.Unmarshal(b, &answer)
-	}
-	return fmt.Errorf("the engine answers %s: %s", resp.Status, answer.Message)
 }

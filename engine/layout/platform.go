@@ -18,6 +18,15 @@ func PlatformText(p ocispec.Platform) string {
 	return s
 }
 
+// PlatformOrDigest returns the platform of what an index lists, or its digest if it is
+// listed without one.
+func PlatformOrDigest(d ocispec.Descriptor) string {
+	if d.Platform != nil && named(*d.Platform) {
+		return PlatformText(*d.Platform)
+	}
+	return d.Digest.String()
+}
+
 // Matches reports whether p is the wanted platform: of any variant if want has
 // none, and by any of the names that a platform has, such as arm64 and arm64/v8,
 // or amd64 and x86_64.

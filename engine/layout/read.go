@@ -283,7 +283,7 @@ func (w *walk) down(ctx context.Context, d ocispec.Descriptor, depth int) error 
 	}
 	for _, c := range doc.Manifests {
 		if _, here := w.r.Blobs.Size(c.Digest); !here {
-			w.absent = append(w.absent, platformText(c))
+			w.absent = append(w.absent, PlatformOrDigest(c))
 			continue
 		}
 		if err := w.down(ctx, c, depth-1); err != nil {
@@ -297,13 +297,6 @@ func (w *walk) down(ctx context.Context, d ocispec.Descriptor, depth int) error 
 	}
 	w.blobs = append(w.blobs, d)
 	return nil
-}
-
-func platformText(d ocispec.Descriptor) string {
-	if d.Platform == nil {
-		return d.Digest.String()
-	}
-	return PlatformText(*d.Platform)
 }
 
 // platforms returns the platforms that are here.
