@@ -1,62 +1,50 @@
-package docker
+package layerpush
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"errors"
 	"io"
 	"time"
 
-	"github.com/imgsend/imgsend/engine/docker/loopback"
-	"github.com/imgsend/imgsend/engine/rootfs"
 	"github.com/imgsend/imgsend/transfer"
-	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
 )
 
-const (
-	// maxUnidentified is how much of a layer may come before the engine has
-	// named it, in uncompressed bytes.
-	maxUnidentified = 64 << 20
-	// parkedWait is how long an engine may take to begin with another layer
-	// while some are parked. One that pushes fewer at a time never does.
-	parkedWait = 2 * time.Second
-)
+// maxUnidentified is how much of a layer may come before the engine has named it, in
+// uncompressed bytes.
+const maxUnidentified = 64 << 20
 
 var (
 	errUnwanted     = errors.New("the layer is not wanted")
 	errUnidentified = errors.New("the engine does not say which layer it pushes")
-	errOthersFirst  = errors.New("the engine pushes other layers first")
 )
 
-// A layerFilter tells which layer an upload is, from what the engine says
+// A filter tells which layer an upload is, from what the engine says
 // meanwhile.
-type layerFilter struct {
+type filter struct {
 	began      map[string]bool // names that said has seen; used by said alone
 	names      chan string     // of layers that the engine has begun to push
 	identified map[string]bool // names whose upload is known
 }
 
-func newLayerFilter() *layerFilter {
-	return &layerFilter{began: map[string]bool{}, names: make(chan string, transfer.MaxLayers), identified: map[string]bool{}}
+func newFilter() *filter {
+	return &filter{began: map[string]bool{}, names: make(chan string, transfer.MaxLayers), identified: map[string]bool{}}
 }
 
 // said notes which layers the engine has begun to push.
-func (f *layerFilter) said(m message) {
-	if m.Status != "Pushing" || f.began[m.ID] || len(f.began) == cap(f.names) {
+func (f *filter) said(layer, status string) {
+	if status != "Pushing" || f.began[layer] || len(f.began) == cap(f.names) {
 		return
 	}
-	f.began[m.ID] = true
-	f.names <- m.ID
+	f.began[layer] = true
+	f.names <- layer
 }
 
 // layerName is what an engine calls a layer in its answer.
 func layerName(diffID digest.Digest) string { return diffID.Encoded()[:12] }
 
 // wants reports whether the layer of this name is still to come.
-func (p *layerPush) wants(name string) bool {
-	for d := range p.wanted {
+func (p *Push) wants(name string) bool {
+	for d := range p.Wanted {
 		if layerName(d) == name {
 			return true
 		}
@@ -64,52 +52,11 @@ func (p *layerPush) wants(name string) bool {
 	return false
 }
 
-// read reads what is uploaded: a layer, uncompressed into a temporary file, or
-// the config, which it keeps. It returns no layer for the config, and for an
-// unwanted layer, which it parks.
-func (p *layerPush) read(ctx context.Context, u *loopback.Upload) (*rootfs.Layer, error) {
-	body := bufio.NewReader(&idleReader{u, p.idle})
-	magic, err := body.Peek(2)
-	if err != nil {
-		return nil, err
-	}
-	if gzipped := bytes.Equal(magic, []byte{0x1f, 0x8b}); !gzipped && p.filter == nil {
-		if p.config, err = readConfig(body, p.image.id); err != nil {
-			return nil, err
-		}
-		u.Accept()
-		return nil, nil
-	}
-	if p.s.onUpload != nil {
-		if err := p.s.onUpload(p.taken); err != nil {
-			return nil, err
-		}
-	}
-	zr, err := gzip.NewReader(body)
-	if err != nil {
-		return nil, err
-	}
-	layer, err := rootfs.Spool(ctx, &identifyingReader{r: zr, p: p, identified: p.filter == nil})
-	if errors.Is(err, errUnwanted) {
-		p.parked++
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	u.Accept()
-	p.taken++
-	if p.filter != nil {
-		p.filter.identified[layerName(layer.DiffID)] = true
-	}
-	return layer, nil
-}
-
 // An identifyingReader reads a layer and fails with errUnwanted as soon as the
 // engine has named it and it is not wanted.
 type identifyingReader struct {
 	r          io.Reader
-	p          *layerPush
+	p          *Push
 	n          int64
 	identified bool
 }
