@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
@@ -106,6 +107,54 @@ func (e *Engine) inventory(images []*local) map[digest.Digest]bool {
 // sameLayers reports whether an image has just the layers that m lists.
 func sameLayers(l *local, m *transfer.Image) bool {
 	return slices.Equal(l.diffIDs(), m.DiffIDs())
+}
+
+// findWhole returns the ID of the image here that is m, or "".
+func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest, error) {
+	if s.content != nil {
+		return s.content.find(ctx, m), ctx.Err()
+	}
+	want := m.Config
+	if s.e.store == Containerd {
+		want = m.Root
+	}
+	if want == "" {
+		return "", nil
+	}
+	l, err := s.e.findPlatform(ctx, want.String(), m.Platform)
+	switch {
+	case errdefs.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", err
+	case l.id == want && sameLayers(l, m) && s.e.complete(ctx, l):
+		return l.id, nil
+	}
+	return "", nil
+}
+
+// manifestsAPI is the first API version whose inspect tells which manifests of
+// an image are complete.
+const manifestsAPI = "1.48"
+
+// complete reports whether an image in a containerd store that does not serve its
+// content has all its blobs, as far as the engine tells. Other stores have no
+// incomplete images.
+func (e *Engine) complete(ctx context.Context, l *local) bool {
+	if e.store != Containerd || versions.LessThan(e.version, manifestsAPI) {
+		return true
+	}
+	in, err := e.api.ImageInspect(ctx, l.id.String(), client.ImageInspectWithManifests(true))
+	if err != nil {
+		return false
+	}
+	for _, m := range in.Manifests {
+		if m.ImageData != nil && m.ImageData.Platform.OS == l.inspect.Os &&
+			m.ImageData.Platform.Architecture == l.inspect.Architecture && m.ImageData.Platform.Variant == l.inspect.Variant {
+			return m.Available
+		}
+	}
+	return true
 }
 
 // A presence says which layers of some images an engine has.
