@@ -114,7 +114,7 @@ func (s *Sink) entries(l *load, images []transfer.IndexImage) ([]layout.Entry, m
 			return nil, nil, err
 		}
 		ids[m.ID] = m.Config.Digest
-		if s.e.store == Containerd {
+		if s.e.keepsBlobs {
 			ids[m.ID] = e.Root.Digest
 		}
 	}
@@ -153,7 +153,7 @@ func (s *Sink) archived(x *transfer.Index) map[int]transfer.IndexImage {
 // that is here goes by its DiffID, since under what digest it came is not known. It is
 // Docker's manifest where an OCI one would lose settings.
 func (s *Sink) composed(m transfer.IndexImage) transfer.IndexImage {
-	if s.e.store == Podman {
+	if s.e.composesManifest {
 		m.Root = nil
 		if s.guard.Docker(m.Config.Digest) {
 			m.Config.MediaType = layout.DockerConfig
@@ -167,7 +167,7 @@ func (s *Sink) here(diffID digest.Digest, offered ocispec.Descriptor) ocispec.De
 	if own, ok := s.localBlobs[diffID]; ok {
 		return ocispec.Descriptor{MediaType: own.MediaType, Digest: own.Digest, Size: own.Size}
 	}
-	if s.e.store == Podman {
+	if s.e.composesManifest {
 		return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: diffID, Size: offered.Size}
 	}
 	return offered

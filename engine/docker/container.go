@@ -221,7 +221,7 @@ func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, er
 	}
 	c.e.sweep(ctx)
 	release := func() error { return nil }
-	if c.e.store == Podman && !o.NoPause {
+	if !c.e.pausesCommits && !o.NoPause {
 		var err error
 		if release, err = c.hold(ctx); err != nil {
 			return nil, err
@@ -248,7 +248,7 @@ func (c *Container) Commit(ctx context.Context, o CommitOptions) (*Committed, er
 // commit has the engine commit the container under the name ref.
 func (c *Container) commit(ctx context.Context, ref string, o CommitOptions) error {
 	opts := container.CommitOptions{Reference: ref, Comment: o.Message, Author: o.Author, Changes: o.Changes, Pause: !o.NoPause}
-	if c.e.store == Podman {
+	if !c.e.pausesCommits {
 		// It fails without a body, and does not use what is in it; Docker takes
 		// it for the settings to start from. It pauses only when told to, while
 		// the client only ever tells not to. (Seen on 4.3.1 and 5.8.6.)
@@ -286,7 +286,7 @@ const giveUpEvery = 50 * time.Millisecond
 func (c *Container) giveUp(ctx context.Context, pausing bool, answer <-chan error, cut func()) {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
-	if c.e.store != Classic {
+	if c.e.endsCommits {
 		cut()
 	}
 	tick := time.NewTicker(giveUpEvery)

@@ -26,7 +26,7 @@ import (
 // platform without a name. It fails where there is no content store, or none is
 // served.
 func (e *Engine) contentListing(ctx context.Context, also ...digest.Digest) (*imageContent, error) {
-	if e.store != Containerd {
+	if !e.keepsBlobs {
 		return nil, errors.New("not a containerd store")
 	}
 	conn, err := e.grpc(ctx)

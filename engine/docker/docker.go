@@ -20,32 +20,13 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Kind is how an engine keeps images, which decides how it is asked for them.
-type Kind int
-
-// The kinds.
-const (
-	// Classic is Docker's graph-driver store. It knows layers by chain ID and
-	// images by config digest.
-	Classic Kind = iota
-	// Containerd is Docker's containerd image store. It knows blobs by digest
-	// and images by manifest or index digest.
-	Containerd
-	// Podman is containers/storage. It knows layers by DiffID, whatever is
-	// below them, and images by config digest.
-	Podman
-)
-
-func (k Kind) String() string {
-	return [...]string{"classic store", "containerd store", "containers/storage"}[k]
-}
-
 // An Engine is a connection to a container engine, which is a store of images.
 type Engine struct {
 	api      *client.Client
 	endpoint endpoint.Endpoint
 	name     string
 	store    Kind
+	properties
 	platform ocispec.Platform
 	version  string // of the API, as negotiated
 
@@ -154,6 +135,7 @@ func open(ctx context.Context, ep endpoint.Endpoint) (*Engine, error) {
 		_ = api.Close()
 		return nil, err
 	}
+	e.properties = kinds[e.store]
 	return e, nil
 }
 
@@ -185,7 +167,7 @@ func (e *Engine) identify(ctx context.Context) error {
 
 // String describes the engine: "Docker 28.5.2, containerd store".
 func (e *Engine) String() string {
-	if e.store == Podman {
+	if e.oneStore {
 		return e.name
 	}
 	return e.name + ", " + e.store.String()
@@ -202,9 +184,6 @@ func (e *Engine) Where() string {
 
 // Kind returns how the engine keeps images.
 func (e *Engine) Kind() Kind { return e.store }
-
-// oneImagePerLoad reports whether the engine loads one image of an OCI archive only.
-func (e *Engine) oneImagePerLoad() bool { return e.store == Podman }
 
 // Platform returns what the engine's host runs.
 func (e *Engine) Platform() ocispec.Platform { return e.platform }
@@ -230,7 +209,7 @@ func (e *Engine) Free(ctx context.Context) (bytes int64, known bool) {
 	}
 	// Podman tells its graph root by this name, too (seen on 4.3.1 and 5.8.6).
 	bytes, known = disk.Free(info.DockerRootDir)
-	if !known || e.store != Containerd {
+	if !known || !e.keepsBlobs {
 		return bytes, known
 	}
 	// Docker's own containerd keeps its data in there (seen on 26.1.5 and 28.5.2).

@@ -57,7 +57,7 @@ type export struct {
 func (x *export) run(ctx context.Context, take []*transfer.Image) (*transfer.Index, error) {
 	var save []*transfer.Image
 	for _, m := range take {
-		if len(m.Layers) == 0 && x.s.e.store == Classic {
+		if len(m.Layers) == 0 && !x.s.e.savesEmpty {
 			if err := x.configAlone(ctx, m); err != nil {
 				return nil, err
 			}
@@ -129,17 +129,12 @@ func (x *export) configAlone(ctx context.Context, m *transfer.Image) error {
 	return x.w.Put(ctx, d, bytes.NewReader(b))
 }
 
-// saveFormat is the format in which the engine saves images.
-func (e *Engine) saveFormat() savetar.Format {
-	return map[Kind]savetar.Format{Classic: savetar.Classic, Containerd: savetar.Content, Podman: savetar.Podman}[e.store]
-}
-
 // batches splits images into those that one save can hold.
 func (x *export) batches(images []*transfer.Image) [][]*transfer.Image {
 	var out [][]*transfer.Image
 	for _, m := range images {
 		i := slices.IndexFunc(out, func(batch []*transfer.Image) bool {
-			return savetar.Together(x.s.e.saveFormat(), append(batch[:len(batch):len(batch)], m))
+			return savetar.Together(x.s.e.saveFormat, append(batch[:len(batch):len(batch)], m))
 		})
 		if i < 0 {
 			i, out = len(out), append(out, nil)
@@ -163,7 +158,7 @@ func (x *export) save(ctx context.Context, images []*transfer.Image) error {
 		return failed(op, err)
 	}
 	defer body.Close()
-	r := savetar.NewReader(x.s.e.saveFormat(), images, x.drop, x.w)
+	r := savetar.NewReader(x.s.e.saveFormat, images, x.drop, x.w)
 	if err := r.Read(ctx, &saveBody{body, op}); err != nil {
 		if x.w.Err != nil {
 			return x.w.Err
@@ -195,7 +190,7 @@ func (b *saveBody) Read(p []byte) (int, error) {
 
 // saveOnly says why the engine can only save images, or "".
 func (s *Source) saveOnly() string {
-	if s.e.store != Containerd {
+	if !s.e.keepsBlobs {
 		return ""
 	}
 	return fmt.Sprintf("%s, which serves no content: %v", s.e.store, s.unread)

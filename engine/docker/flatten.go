@@ -128,7 +128,7 @@ func (c *Container) config(ctx context.Context, o FlattenOptions) rootfs.Config 
 // leaves out ONBUILD, and Podman VOLUME too). Podman 4.3.1 does not tell ports
 // that the container exposes and its image does not.
 func (c *Container) settings(base dockerspec.DockerOCIImageConfig) rootfs.Settings {
-	in, podman := c.inspect.Config, c.e.store == Podman
+	in, podman := c.inspect.Config, c.e.ownSettings
 	out := rootfs.Settings{DockerOCIImageConfig: base, StopTimeout: in.StopTimeout}
 	out.User, out.Env, out.WorkingDir = in.User, in.Env, in.WorkingDir
 	out.Entrypoint, out.Cmd = in.Entrypoint, in.Cmd

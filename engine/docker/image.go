@@ -57,7 +57,7 @@ func (e *Engine) find(ctx context.Context, name string) (*local, error) {
 // containerd store shows those of the one that suits its host best otherwise.
 func (e *Engine) findPlatform(ctx context.Context, name string, p ocispec.Platform) (*local, error) {
 	l, err := e.find(ctx, name)
-	if err != nil || e.store != Containerd || versions.LessThan(e.version, inspectPlatformAPI) || layout.PlatformText(p) == "" || layout.Matches(platformOf(l), p) {
+	if err != nil || !e.keepsBlobs || versions.LessThan(e.version, inspectPlatformAPI) || layout.PlatformText(p) == "" || layout.Matches(platformOf(l), p) {
 		return l, err
 	}
 	one, err := e.inspect(ctx, name, client.ImageInspectWithPlatform(&p))
@@ -107,7 +107,7 @@ func (e *Engine) resolve(ctx context.Context, r store.Request, platform *ocispec
 	if err != nil {
 		return nil, "", failed("inspect "+r.Image, err)
 	}
-	if e.store == Podman && !isID {
+	if e.manifestLists && !isID {
 		if img, err = e.ofList(ctx, query, img, platform); err != nil {
 			return nil, "", err
 		}
@@ -216,7 +216,7 @@ func (e *Engine) gather(ctx context.Context, reqs []store.Request, platform *oci
 // pick checks that img is for the platform that a request wants, or marks which
 // of its platforms to read. Only a containerd store has images of several.
 func (e *Engine) pick(r store.Request, img *local, p ocispec.Platform) error {
-	if e.store == Containerd {
+	if e.keepsBlobs {
 		img.platform = &p
 		return nil
 	}

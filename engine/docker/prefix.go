@@ -25,7 +25,7 @@ const prefixLabel = "imgsend.prefix"
 // Docker 29 lists no image without a name that is for another platform, so that
 // nobody would find its prefixes again.
 func (e *Engine) takesPrefixes(m *transfer.Image) bool {
-	return e.store != Containerd || layout.Matches(m.Platform, e.platform)
+	return !e.keepsBlobs || layout.Matches(m.Platform, e.platform)
 }
 
 // prefix composes the image of a prefix. It is for the engine's platform, whatever its
@@ -45,7 +45,7 @@ func (s *Sink) prefix(st *stage) (config []byte, m *transfer.IndexImage, err err
 	m = &transfer.IndexImage{Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}}
 	m.Layers = s.layersOf(offered, st.depth)
 	st.id = m.Config.Digest
-	if s.e.store == Containerd {
+	if s.e.keepsBlobs {
 		_, root, err := layout.Compose(m)
 		st.id = root.Digest
 		return config, m, err

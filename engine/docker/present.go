@@ -49,17 +49,6 @@ func (e *Engine) locals(ctx context.Context) ([]*local, error) {
 	return out, g.Wait()
 }
 
-// key returns what the engine knows layers by.
-func (e *Engine) key() store.Key {
-	switch e.store {
-	case Podman:
-		return store.ByDiffID
-	case Containerd:
-		return store.ByBlob
-	}
-	return store.ByChain
-}
-
 // HaveList lists what the engine has. Of a containerd store these are the blobs
 // that its images reach.
 func (e *Engine) HaveList(ctx context.Context, host string) (*store.HaveList, error) {
@@ -67,11 +56,11 @@ func (e *Engine) HaveList(ctx context.Context, host string) (*store.HaveList, er
 	if err != nil {
 		return nil, failed("list what is there", err)
 	}
-	return store.NewHaveList(host, e.String(), e.key(), have), nil
+	return store.NewHaveList(host, e.String(), e.key, have), nil
 }
 
 func (e *Engine) haveLayers(ctx context.Context) ([]digest.Digest, error) {
-	if e.store == Containerd {
+	if e.keepsBlobs {
 		content, err := e.contentListing(ctx)
 		if err != nil && ctx.Err() == nil {
 			return nil, &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("%s cannot tell which layers it has: %w", e, err),
@@ -97,7 +86,7 @@ func (e *Engine) inventory(images []*local) map[digest.Digest]bool {
 		for _, d := range l.diffIDs() {
 			m.Layers = append(m.Layers, transfer.Layer{DiffID: d})
 		}
-		for _, id := range e.key().Of(&m) {
+		for _, id := range e.key.Of(&m) {
 			have[id] = true
 		}
 	}
@@ -115,7 +104,7 @@ func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest,
 		return s.content.find(ctx, m), ctx.Err()
 	}
 	want := m.Config
-	if s.e.store == Containerd {
+	if s.e.keepsBlobs {
 		want = m.Root
 	}
 	if want == "" {
@@ -141,7 +130,7 @@ const manifestsAPI = "1.48"
 // content has all its blobs, as far as the engine tells. Other stores have no
 // incomplete images.
 func (e *Engine) complete(ctx context.Context, l *local) bool {
-	if e.store != Containerd || versions.LessThan(e.version, manifestsAPI) {
+	if !e.keepsBlobs || versions.LessThan(e.version, manifestsAPI) {
 		return true
 	}
 	in, err := e.api.ImageInspect(ctx, l.id.String(), client.ImageInspectWithManifests(true))
@@ -170,12 +159,12 @@ type presence struct {
 // layers looks for the layers of the images. content is what a containerd store
 // consists of, nil if that is not known.
 func (e *Engine) layers(ctx context.Context, content *imageContent, images []*transfer.Image) (*presence, error) {
-	if e.store == Containerd {
+	if e.keepsBlobs {
 		return content.layers(ctx, images)
 	}
 	p := &presence{have: make([][]bool, len(images))}
 	all, err := e.locals(ctx)
-	if err != nil && e.store == Podman && ctx.Err() == nil && !client.IsErrConnectionFailed(err) {
+	if err != nil && e.manifestLists && ctx.Err() == nil && !client.IsErrConnectionFailed(err) {
 		// One image that is damaged, such as a manifest list that lost its image, and
 		// Podman lists none (seen on 4.3.1). It still loads: what it has is not known.
 		all, err = nil, nil
@@ -186,13 +175,13 @@ func (e *Engine) layers(ctx context.Context, content *imageContent, images []*tr
 	inv, here := e.inventory(all), map[digest.Digest]bool{}
 	for i, m := range images {
 		p.have[i] = make([]bool, len(m.Layers))
-		for j, id := range e.key().Of(m) {
+		for j, id := range e.key.Of(m) {
 			if inv[id] {
 				p.have[i][j], here[m.Layers[j].DiffID] = true, true
 			}
 		}
 	}
-	if e.store == Podman {
+	if e.exactSizes {
 		p.localBlobs, err = e.podmanLayers(ctx, all, here)
 	}
 	return p, err

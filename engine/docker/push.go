@@ -69,7 +69,7 @@ func (x *export) pushesLayers(m *transfer.Image) (bool, string) {
 		return false, why + ", the receiver needs the sizes of all layers"
 	case !s.e.endpoint.Local():
 		return false, why + ", the engine is not on this host"
-	case parked > layerpush.MaxParked && s.e.store == Classic:
+	case parked > layerpush.MaxParked && !s.e.pushesByID:
 		return false, why + ", below others"
 	}
 	return wanted <= whole/pushShare && whole-wanted >= s.pushFloor, why
@@ -83,7 +83,7 @@ func (x *export) pushLayers(ctx context.Context, m *transfer.Image) error {
 	tag := owner.Tag()
 	name := func(reg *loopback.Registry) string { return reg.Addr() + "/" + pushRepo + ":" + tag }
 	p := layerpush.Push{
-		Image: m.ID, Wanted: map[digest.Digest]bool{}, AsksFirst: s.e.store == Podman, Present: map[digest.Digest]int64{},
+		Image: m.ID, Wanted: map[digest.Digest]bool{}, AsksFirst: s.e.pushesByID, Present: map[digest.Digest]int64{},
 		Begin: func(ctx context.Context, reg *loopback.Registry, said func(layer, status string)) error {
 			return s.e.push(ctx, l, name(reg), reg, said)
 		},
@@ -170,7 +170,7 @@ func (e *Engine) push(ctx context.Context, l *local, ref string, reg *loopback.R
 	if err != nil {
 		return err
 	}
-	if e.store == Podman {
+	if e.pushesByID {
 		body, err := libpod.Dialer(e.api.Dialer()).Push(ctx, l.id, ref, http.Header{registry.AuthHeader: {auth}})
 		if err != nil {
 			return err

@@ -120,9 +120,9 @@ func (s *Sink) knowsSizes() bool {
 	for i, ip := range s.plan.Images {
 		for j, have := range ip.Have {
 			m := &s.offer.Images[i]
-			made := m.Root == "" || s.e.store == Podman // its manifest
+			made := m.Root == "" || s.e.composesManifest
 			if _, ok := s.localBlobs[m.Layers[j].DiffID]; have && made && !ok {
-				return s.e.store == Classic
+				return !s.e.readsManifests
 			}
 		}
 	}
@@ -154,7 +154,7 @@ func (s *Sink) checkNames(ctx context.Context, m *transfer.Image, whole digest.D
 // Where it serves no content nothing is known of it, and everything is asked for.
 func (s *Sink) list(ctx context.Context, also ...digest.Digest) error {
 	s.content = nil
-	if s.e.store != Containerd {
+	if !s.e.keepsBlobs {
 		return nil
 	}
 	var err error
@@ -360,12 +360,9 @@ func unpacking(desc ocispec.Descriptor, err error) error {
 	return &transfer.Error{Kind: transfer.KindBroken, Op: "decompress layer " + desc.Digest.String(), Err: err}
 }
 
-// zstdAPI is the API version of Docker 23, the first that reads layers in zstd.
-const zstdAPI = "1.42"
-
 // readsZstd reports whether the engine reads layers that are compressed with zstd.
 func (e *Engine) readsZstd() bool {
-	return e.store != Classic || !versions.LessThan(e.version, zstdAPI)
+	return e.zstdSince == "" || !versions.LessThan(e.version, e.zstdSince)
 }
 
 var errNotLoaded = errors.New("the engine reports success but does not have the image")

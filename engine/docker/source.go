@@ -48,7 +48,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 		return nil, err
 	}
 	s := &Source{OnExport: o.OnExport, e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}, putLayers: map[digest.Digest]ocispec.Descriptor{}}
-	if e.store == Containerd {
+	if e.keepsBlobs {
 		roots := make([]digest.Digest, len(found))
 		for i, l := range found {
 			roots[i] = l.id
@@ -136,7 +136,7 @@ func (e *Engine) describe(ctx context.Context, l *local) (transfer.Image, error)
 	for i, d := range l.diffIDs() {
 		m.Layers = append(m.Layers, transfer.Layer{DiffID: d, Size: sizes[i]})
 	}
-	if e.store == Containerd {
+	if e.keepsBlobs {
 		m.Root = l.id
 		return m, nil
 	}
@@ -165,7 +165,7 @@ func (e *Engine) layerSizes(ctx context.Context, l *local) (sizes []int64, exact
 		}
 	}
 	if len(known) == n {
-		return known, e.store == Podman, nil
+		return known, e.exactSizes, nil
 	}
 	for i := range sizes {
 		sizes[i] = l.inspect.Size / int64(n)

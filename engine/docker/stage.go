@@ -72,7 +72,7 @@ type staging struct {
 }
 
 func (e *Engine) newStaging(ctx context.Context) *staging {
-	t := &staging{key: e.key(), blobs: map[digest.Digest]ocispec.Descriptor{}, configs: map[digest.Digest][]byte{}}
+	t := &staging{key: e.key, blobs: map[digest.Digest]ocispec.Descriptor{}, configs: map[digest.Digest][]byte{}}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return t
 }
@@ -106,7 +106,7 @@ func (s *Sink) startLoads(ctx context.Context) error {
 		if s.takesPrefixes(m) {
 			t.divide(i, m, ip.Have, loaded)
 		}
-		if s.e.oneImagePerLoad() {
+		if s.e.oneImagePerLoad {
 			t.whole(i, m, ip.Have, loaded)
 		}
 	}
@@ -114,7 +114,7 @@ func (s *Sink) startLoads(ctx context.Context) error {
 		if ip.Status != transfer.Take || t.wholly(i) {
 			continue
 		}
-		if len(t.last) == 0 || s.e.oneImagePerLoad() {
+		if len(t.last) == 0 || s.e.oneImagePerLoad {
 			t.last = append(t.last, &stage{await: map[digest.Digest]bool{}})
 		}
 		st, m := t.last[len(t.last)-1], &s.offer.Images[i]
