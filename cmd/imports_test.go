@@ -29,9 +29,12 @@ func TestImports(t *testing.T) {
 		"engine/containerd":   append(docker, module+"engine/folder"),
 		"engine/rootfs":       docker,
 
-		"engine/docker/savetar":  {"github.com/docker/docker", module + "engine/store", "google.golang.org/grpc"},
-		"engine/docker/loopback": {"github.com/docker/docker", module + "engine/store", module + "engine/layout", module + "transfer"},
-		"engine/docker/buildkit": {"github.com/docker/docker", module + "engine/store", module + "engine/layout", module + "transfer"},
+		"engine/docker/savetar":   {"github.com/docker/docker", module + "engine/store", "google.golang.org/grpc"},
+		"engine/docker/layerpush": {"github.com/docker/docker", module + "engine/store", "google.golang.org/grpc"},
+		"engine/docker/loopback":  {"github.com/docker/docker", module + "engine/store", module + "engine/layout", module + "transfer"},
+		"engine/docker/buildkit":  {"github.com/docker/docker", module + "engine/store", module + "engine/layout", module + "transfer"},
+		"engine/docker/libpod":    {"github.com/docker/docker", module + "engine/store", module + "engine/layout"},
+		"engine/docker/endpoint":  {module + "engine/store", module + "engine/layout", "google.golang.org/grpc"},
 	} {
 		for _, dep := range dependencies(t, module+pkg) {
 			for _, b := range banned {

@@ -13,8 +13,8 @@
 //  2. Sink.Plan looks for the images and their layers: by blob in the content store
 //     (content.go), else by chain ID or DiffID (present.go).
 //  3. Source.Export gives the missing blobs (export.go): read from the content store,
-//     pushed as single layers to a registry of ours (layerpush.go, layerfilter.go,
-//     push.go, loopback), or saved (savetar).
+//     pushed as single layers to a registry of ours (push.go, layerpush, loopback), or
+//     saved (savetar).
 //  4. Sink.Put streams each blob into the first of several open loads that needs it
 //     (sink.go, load.go, stage.go): the lowest layers are loaded, as an image without a name
 //     (prefix.go), while those above them are on their way.
