@@ -23,6 +23,12 @@ func noGRPC(r *http.Request) bool { return r.URL.Path != "/grpc" }
 // false. Requests that are gRPC without an upgrade do not get through.
 func behind(t *testing.T, e *throwaway.Engine, network string, pass func(*http.Request) bool) *docker.Engine {
 	t.Helper()
+	return behindProxy(t, e, network, pass, func(*http.Response) {})
+}
+
+// behindProxy is behind that shows each answer to change, too.
+func behindProxy(t *testing.T, e *throwaway.Engine, network string, pass func(*http.Request) bool, change func(*http.Response)) *docker.Engine {
+	t.Helper()
 	addr := "127.0.0.1:0"
 	if network == "unix" {
 		addr = filepath.Join(t.TempDir(), "e.sock")
@@ -37,6 +43,10 @@ func behind(t *testing.T, e *throwaway.Engine, network string, pass func(*http.R
 	}}
 	proxy.Transport = transport
 	proxy.FlushInterval = -1
+	proxy.ModifyResponse = func(r *http.Response) error {
+		change(r)
+		return nil
+	}
 	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !pass(r) {
 			http.Error(w, "forbidden", http.StatusForbidden)

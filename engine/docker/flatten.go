@@ -3,12 +3,10 @@ package docker
 import (
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -25,8 +23,6 @@ type FlattenOptions struct {
 	Message string
 	Author  string
 	NoPause bool // let the container run while it is read
-	// Read counts the bytes that were read, if it is not nil.
-	Read *atomic.Int64
 }
 
 // Flatten exports the container's file system, and returns the source of the
@@ -85,22 +81,8 @@ func (c *Container) export(ctx context.Context, o FlattenOptions) (layer *rootfs
 		return nil, failed(op, err)
 	}
 	defer body.Close()
-	layer, err = rootfs.Spool(ctx, &readCounter{body, o.Read})
+	layer, err = rootfs.Spool(ctx, body)
 	return layer, failed(op, err)
-}
-
-// readCounter counts what is read into n, if that is not nil.
-type readCounter struct {
-	r io.Reader
-	n *atomic.Int64
-}
-
-func (c *readCounter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if c.n != nil {
-		c.n.Add(int64(n))
-	}
-	return n, err
 }
 
 // config is what the image of the flattened container says of itself.
