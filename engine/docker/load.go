@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // cleanupTime bounds what has to be done after a failure or an interrupt.
@@ -101,6 +104,22 @@ func (l *load) abort(ctx context.Context) {
 	_ = l.answer(ctx)
 	l.cancel()
 	<-l.done
+}
+
+// image writes a config, a manifest that is composed of m, and the metadata that
+// makes an image of them, and ends the archive.
+func (l *load) image(config []byte, m *transfer.IndexImage) error {
+	if err := l.Blob(m.Config.Digest, m.Config.Size, bytes.NewReader(config)); err != nil {
+		return err
+	}
+	root, err := layout.Root(m, func(d ocispec.Descriptor, r io.Reader) error { return l.Blob(d.Digest, d.Size, r) })
+	if err != nil {
+		return err
+	}
+	if err := l.Finish([]layout.Entry{{Root: root, Config: m.Config.Digest, Layers: m.Layers}}); err != nil {
+		return err
+	}
+	return l.pw.Close()
 }
 
 // A message is what an engine says while it loads or pushes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
@@ -13,6 +14,7 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -74,6 +76,45 @@ func (s *Sink) layersOf(offered *transfer.Image, depth int) []ocispec.Descriptor
 		out[j] = d
 	}
 	return out
+}
+
+// hold loads the prefixes of layers that are here.
+func (s *Sink) hold(ctx context.Context) error {
+	t := s.loads
+	held := map[digest.Digest]bool{}
+	for i, ip := range s.plan.Images {
+		m := &s.offer.Images[i]
+		if ip.Status != transfer.Take || !s.takesPrefixes(m) {
+			continue
+		}
+		var missing int64
+		for j, l := range m.Layers {
+			if !ip.Have[j] {
+				missing += l.Size
+			}
+		}
+		depth := slices.Index(ip.Have, false)
+		if depth <= 0 || missing < leastStage {
+			continue
+		}
+		for j, l := range m.Layers {
+			if ip.Have[j] && m.Root != "" && s.content != nil {
+				blob, err := s.content.Describe(ctx, l.Digest)
+				if err != nil {
+					return err
+				}
+				t.blobs[l.Digest] = blob
+			}
+		}
+		if top := identity.ChainID(m.DiffIDs()[:depth]); !held[top] {
+			held[top] = true
+			t.prefixes = append(t.prefixes, &stage{images: []int{i}, depth: depth, holds: true, load: s.e.startLoad(ctx), done: make(chan struct{})})
+		}
+	}
+	if err := s.endFilled(); err != nil {
+		return err
+	}
+	return t.wait(ctx)
 }
 
 // endLoads ends the loads of a round. Of an image that did not arrive the largest prefix
@@ -209,4 +250,43 @@ func (e *Engine) Clean(ctx context.Context) (removed []store.Removed, err error)
 		removed = append(removed, store.Removed{ID: digest.Digest(k.ID), Bytes: k.Size})
 	}
 	return removed, nil
+}
+
+// sweep removes names that killed runs left in the engine, and images with no
+// other name; and what failed transfers of a day ago and more have kept. What cannot
+// be removed now is left to the next run.
+func (e *Engine) sweep(ctx context.Context) {
+	list, err := e.api.ImageList(ctx, image.ListOptions{})
+	if err == nil {
+		e.sweepListed(ctx, list)
+	}
+}
+
+// sweepListed is sweep for images that have been listed.
+func (e *Engine) sweepListed(ctx context.Context, list []image.Summary) {
+	now := time.Now()
+	for _, s := range list {
+		if o, ok := prefixOf(s); ok && o.Gone(now) && now.Sub(time.Unix(o.Since, 0)) > owner.LeftoverAge {
+			_, _ = e.api.ImageRemove(ctx, s.ID, image.RemoveOptions{})
+		}
+		for _, ref := range s.RepoTags {
+			if o, ok := temporary(ref); ok && o.Gone(now) {
+				_, _ = e.api.ImageRemove(ctx, ref, image.RemoveOptions{})
+			}
+		}
+	}
+}
+
+// temporary returns who gave a temporary name. Podman lists names in full, Docker
+// in short.
+func temporary(ref string) (o owner.Owner, ok bool) {
+	i := strings.LastIndexByte(ref, ':')
+	if i < 0 {
+		return o, false
+	}
+	repo := strings.TrimPrefix(ref[:i], "docker.io/library/")
+	if repo != commitRepo && !strings.HasSuffix(repo, "/"+pushRepo) {
+		return o, false
+	}
+	return owner.Parse(ref[i+1:])
 }

@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -128,45 +126,6 @@ func (s *Sink) startLoads(ctx context.Context) error {
 		delete(st.await, "") // what is not known before it comes
 	}
 	return nil
-}
-
-// hold loads the prefixes of layers that are here.
-func (s *Sink) hold(ctx context.Context) error {
-	t := s.loads
-	held := map[digest.Digest]bool{}
-	for i, ip := range s.plan.Images {
-		m := &s.offer.Images[i]
-		if ip.Status != transfer.Take || !s.takesPrefixes(m) {
-			continue
-		}
-		var missing int64
-		for j, l := range m.Layers {
-			if !ip.Have[j] {
-				missing += l.Size
-			}
-		}
-		depth := slices.Index(ip.Have, false)
-		if depth <= 0 || missing < leastStage {
-			continue
-		}
-		for j, l := range m.Layers {
-			if ip.Have[j] && m.Root != "" && s.content != nil {
-				blob, err := s.content.Describe(ctx, l.Digest)
-				if err != nil {
-					return err
-				}
-				t.blobs[l.Digest] = blob
-			}
-		}
-		if top := identity.ChainID(m.DiffIDs()[:depth]); !held[top] {
-			held[top] = true
-			t.prefixes = append(t.prefixes, &stage{images: []int{i}, depth: depth, holds: true, load: s.e.startLoad(ctx), done: make(chan struct{})})
-		}
-	}
-	if err := s.endFilled(); err != nil {
-		return err
-	}
-	return t.wait(ctx)
 }
 
 // takesPrefixes reports whether prefixes of an image are loaded. A repeated round has
@@ -414,20 +373,4 @@ func (st *stage) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// image writes a config, a manifest that is composed of m, and the metadata that
-// makes an image of them, and ends the archive.
-func (l *load) image(config []byte, m *transfer.IndexImage) error {
-	if err := l.Blob(m.Config.Digest, m.Config.Size, bytes.NewReader(config)); err != nil {
-		return err
-	}
-	root, err := layout.Root(m, func(d ocispec.Descriptor, r io.Reader) error { return l.Blob(d.Digest, d.Size, r) })
-	if err != nil {
-		return err
-	}
-	if err := l.Finish([]layout.Entry{{Root: root, Config: m.Config.Digest, Layers: m.Layers}}); err != nil {
-		return err
-	}
-	return l.pw.Close()
 }
