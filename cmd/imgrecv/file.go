@@ -107,16 +107,8 @@ func checkNames(images []transfer.Image) error {
 // openInput opens the archive and says what to call it.
 func openInput(ctx context.Context, name string) (io.ReadCloser, string, error) {
 	if name != stdin {
-		f, err := os.Open(name)
+		f, err := cli.OpenInput(ctx, name)
 		if err != nil {
-			return nil, "", &cli.UsageError{Err: err}
-		}
-		in, err := f.Stat()
-		if err == nil && in.IsDir() {
-			err = &os.PathError{Op: "open", Path: name, Err: errors.New("is a folder")}
-		}
-		if err != nil {
-			_ = f.Close()
 			return nil, "", &cli.UsageError{Err: err}
 		}
 		return f, name, nil
@@ -131,12 +123,5 @@ func openInput(ctx context.Context, name string) (io.ReadCloser, string, error) 
 	if in.Mode().IsRegular() {
 		return os.Stdin, "stdin", nil
 	}
-	// A read from a pipe cannot be interrupted; what reads this can.
-	pr, pw := io.Pipe()
-	go func() {
-		_, err := io.Copy(pw, os.Stdin)
-		_ = pw.CloseWithError(err)
-	}()
-	context.AfterFunc(ctx, func() { _ = pr.CloseWithError(ctx.Err()) })
-	return pr, "stdin", nil
+	return cli.Interruptible(ctx, os.Stdin), "stdin", nil
 }

@@ -41,7 +41,7 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	start := time.Now()
 	opts := archive.FileOptions{Compress: j.compressed}
 	if j.have != "" {
-		list, err := readHave(j.have)
+		list, err := readHave(ctx, j.have)
 		if err != nil {
 			return err
 		}
@@ -80,8 +80,8 @@ func repeated(err error) error {
 }
 
 // readHave reads a list that imgrecv --have printed.
-func readHave(name string) (*store.HaveList, error) {
-	f, err := os.Open(name)
+func readHave(ctx context.Context, name string) (*store.HaveList, error) {
+	f, err := cli.OpenInput(ctx, name)
 	if err != nil {
 		return nil, usage2(err)
 	}
