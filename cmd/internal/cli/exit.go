@@ -43,10 +43,12 @@ func ExitCode(err error) int {
 	case errors.As(err, &usage), errors.Is(err, peer.ErrBadTarget), errors.Is(err, peer.ErrBadAddr),
 		errors.Is(err, peer.ErrBadCode), errors.Is(err, peer.ErrSelf):
 		return ExitUsage
+	case errors.Is(err, peer.ErrCodeUsed): // whatever the other side said then: a script must not try that code again
+		return ExitRefused
 	case errors.As(err, &missing), errors.Is(err, peer.ErrUnreachable), errors.Is(err, peer.ErrBusy):
 		return ExitUnreachable
 	case errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrVersion),
-		errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired), errors.Is(err, peer.ErrCodeUsed),
+		errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired),
 		errors.Is(err, peer.ErrTooManyGuesses):
 		return ExitRefused
 	case errors.Is(err, peer.ErrPairing):
