@@ -119,6 +119,7 @@ type options struct {
 	have, clean            bool
 	as                     []string
 	size                   string // of --max-size
+	sized                  bool   // --max-size is given, also as "", which is an error
 	most                   int64  // in bytes; 0: not said
 	naming                 *cli.Naming
 }
@@ -127,7 +128,10 @@ func main() {
 	v := cli.NewVoice("imgrecv")
 	var o options
 	f := flags(v, &o)
-	cli.Run(v, f, usage, func(ctx context.Context) error { return run(ctx, v, o, f.Args()) })
+	cli.Run(v, f, usage, func(ctx context.Context) error {
+		o.sized = f.Changed("max-size")
+		return run(ctx, v, o, f.Args())
+	})
 }
 
 // flags are what the command line sets of v and o.
@@ -170,7 +174,7 @@ func (o *options) check(args []string) error {
 			return &cli.UsageError{Err: fmt.Errorf("--allow-name %s: %w", p, err)}
 		}
 	}
-	if o.size != "" {
+	if o.sized {
 		n, err := transfer.ParseBytes(o.size)
 		if err == nil && n == 0 {
 			err = errors.New("nothing fits into 0 bytes")
@@ -208,9 +212,9 @@ func (o *options) conflicts() error {
 	switch {
 	case o.input != "" && network:
 		return errors.New("--listen, --yes, --keep, --code, --no-remember, --wait-again and --allow are for the network, --input is a file")
-	case o.clean && (o.have || o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
+	case o.clean && (o.have || o.input != "" || o.store != "" || network || len(o.as) > 0 || o.sized):
 		return errors.New("--clean removes what the engine has kept, and goes with --host and --namespace only")
-	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0 || o.size != ""):
+	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0 || o.sized):
 		return errors.New("--have lists what the engine has, and goes with --host, --namespace and --name only")
 	case o.input == "" && o.platform != "":
 		return errors.New("--platform goes with --input")
