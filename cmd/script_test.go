@@ -38,6 +38,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("IMGSEND_HOME", filepath.Join(e.WorkDir, "state"))
+			// A program that gets further than the script means it to must not reach
+			// this machine's engine.
+			e.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
 			e.Setenv("IMAGE", "cmd-"+strings.TrimPrefix(filepath.Base(e.WorkDir), "script-"))
 			e.Values[jobsKey{}] = map[string]*job{}
 			e.Values[floodKey{}] = &flood{}
