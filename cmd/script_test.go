@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			e.Values[jobsKey{}] = map[string]*job{}
 			e.Values[floodKey{}] = &flood{}
 			e.Values[decoysKey{}] = new([]*peer.Pairing)
+			e.Values[provenKey{}] = new(chan struct{})
 			e.Values[ownKey{}] = new(*throwaway.Engine)
 			e.Values[holdKey{}] = new(*holder)
 			e.Values[nativesKey{}] = map[string]*throwaway.Engine{}
@@ -85,6 +86,8 @@ func TestScripts(t *testing.T) {
 			"cmdline":   cmdCmdline,
 			"engine":    func(ts *testscript.TestScript, _ bool, args []string) { pair.own(ts, args) },
 			"archive":   cmdArchive,
+			"stalled":   func(ts *testscript.TestScript, _ bool, args []string) { cmdStalled(t, ts, args) },
+			"proven":    cmdProven,
 			"decoys":    func(ts *testscript.TestScript, _ bool, args []string) { cmdDecoys(t, ts, args) },
 			"guessed":   cmdGuessed,
 			"flood":     cmdFlood,

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/peer"
@@ -74,6 +75,46 @@ func cmdGuessed(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(count) != args[0] {
 		ts.Fatalf("%d decoys could test a guess, not %s", count, args[0])
 	}
+}
+
+// stalled CODE starts a host that has this code and, when it has seen the proof of it,
+// says nothing more. $STALLED is its address.
+func cmdStalled(t *testing.T, ts *testscript.TestScript, args []string) {
+	code, err := peer.ParseCode(args[0])
+	ts.Check(err)
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	ts.Check(err)
+	host, err := peer.Listen(t.Context(), key, peer.ListenConfig{Addr: "127.0.0.1:0"})
+	ts.Check(err)
+	ts.Defer(func() { host.Close() })
+	proven, over := make(chan struct{}), make(chan struct{})
+	ts.Defer(func() { close(over) })
+	_, err = host.Pair(peer.PairingConfig{Code: code, Name: "stalled", Paired: func(peer.Paired) error {
+		close(proven)
+		<-over
+		return nil
+	}})
+	ts.Check(err)
+	*ts.Value(provenKey{}).(*chan struct{}) = proven
+	_, addr, err := manet.DialArgs(withoutID(host.Addrs()[0]))
+	ts.Check(err)
+	ts.Setenv("STALLED", addr)
+}
+
+type provenKey struct{}
+
+// proven waits until the stalled host has seen the proof.
+func cmdProven(ts *testscript.TestScript, _ bool, _ []string) {
+	select {
+	case <-*ts.Value(provenKey{}).(*chan struct{}):
+	case <-time.After(jobTime):
+		ts.Fatalf("nobody has sent a proof")
+	}
+}
+
+func withoutID(a ma.Multiaddr) ma.Multiaddr {
+	addr, _ := ma.SplitLast(a)
+	return addr
 }
 
 type floodKey struct{}

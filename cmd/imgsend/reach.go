@@ -91,6 +91,9 @@ func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 	} else {
 		met, err = r.pairNearby(ctx, t.Code)
 	}
+	if ctx.Err() != nil && errors.Is(err, peer.ErrCodeUsed) { // all else that is said of an interrupt is that it was one
+		r.v.Warnf("the code is used up: the other host was given a proof of it; do not use it again")
+	}
 	if err != nil {
 		return nil, err
 	}
