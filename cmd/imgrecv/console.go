@@ -46,7 +46,7 @@ func (c *console) accepts(ctx context.Context, from peer.ID, host string) (bool,
 			yes := strings.EqualFold(line, "y") || strings.EqualFold(line, "yes")
 			switch {
 			case !ok:
-				c.v.Ask("\n")
+				c.v.EndLine()
 				return false, nil
 			case line == mark:
 				return true, nil
@@ -58,7 +58,7 @@ func (c *console) accepts(ctx context.Context, from peer.ID, host string) (bool,
 		case <-ctx.Done():
 			c.close()
 			c.withdrawn = true
-			c.v.Ask("\n")
+			c.v.EndLine()
 			return false, ctx.Err()
 		}
 	}

@@ -45,7 +45,7 @@ func ask(ctx context.Context, v *cli.Voice, question string) (string, error) {
 		}
 		return line, nil
 	case <-ctx.Done():
-		v.Ask("\n")
+		v.EndLine()
 		return "", ctx.Err()
 	}
 }

@@ -69,6 +69,13 @@ func (v *Voice) Ask(question string) {
 	fmt.Fprintf(v.err, "%s: %s ", v.Program, question)
 }
 
+// EndLine ends the line of a question that nobody has answered.
+func (v *Voice) EndLine() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fmt.Fprintln(v.err)
+}
+
 // Result prints one result for scripts: the name, or "-" without one, and ID.
 func (v *Voice) Result(ref, id string) {
 	if v.JSON {
