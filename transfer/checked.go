@@ -34,6 +34,7 @@ func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.R
 	if err != nil {
 		return err
 	}
+	v.stored, _ = r.(StoredBlob)
 	if err := w.most.passes(desc); err != nil {
 		return err
 	}

@@ -50,6 +50,11 @@ type BlobWriter interface {
 	Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error
 }
 
+// A StoredBlob is a reader that a [Source] may put, of a blob in an engine of this
+// host. Damaged returns the error for a blob that does not have its digest: the
+// engine would give the same again. Without it the error is of [KindBroken].
+type StoredBlob interface{ Damaged() error }
+
 // Options are what the caller of [Copy] wants to know and to decide. Callbacks
 // run on Copy's goroutine.
 type Options struct {

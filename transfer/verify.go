@@ -16,7 +16,9 @@ type verifier struct {
 	sum  digest.Verifier
 	left int64
 	done bool
-	err  error // why the blob is not what it should be
+	// stored says whose fault it is that the digest is wrong; nil: that is not known.
+	stored StoredBlob
+	err    error // why the blob is not what it should be
 }
 
 // verify returns a reader of the blob desc in r. Its Read fails with
@@ -65,6 +67,9 @@ func (v *verifier) read(p []byte) (int, error) {
 			return n, Broken("blob %s ends %d bytes early", v.desc.Digest, v.left)
 		}
 		if !v.sum.Verified() {
+			if v.stored != nil {
+				return n, v.stored.Damaged()
+			}
 			return n, Broken("blob %s has another digest than it should", v.desc.Digest)
 		}
 		v.done = true

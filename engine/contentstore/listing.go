@@ -3,6 +3,7 @@ package contentstore
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/pkg/labels"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -117,6 +119,13 @@ type wholeReader struct {
 	d       digest.Digest
 	left    int64
 	explain ErrorFunc
+}
+
+var _ transfer.StoredBlob = (*wholeReader)(nil)
+
+// Damaged says whose fault it is that the blob has another digest than its name says.
+func (r *wholeReader) Damaged() error {
+	return r.explain(r.ctx, r.d, errors.New("it has another digest than it should"))
 }
 
 func (r *wholeReader) Read(p []byte) (int, error) {

@@ -174,19 +174,35 @@ func overSSH(t *testing.T, e *throwaway.Engine) *docker.Engine {
 	return h
 }
 
-// TestReadDamaged has a blob vanish under the engine that lists it. Where it is
-// wanted the error names it. Where it is not, nothing is said.
+// TestReadDamaged has a blob vanish under the engine that lists it, or change. Where
+// it is wanted the error names it. Where it is not, nothing is said.
 func TestReadDamaged(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"gone": os.Remove,
+		"changed": func(path string) error {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			b[len(b)/2] ^= 1
+			return os.WriteFile(path, b, 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testReadDamaged(t, name, damage) })
+	}
+}
+
+func testReadDamaged(t *testing.T, name string, damage func(path string) error) {
 	stores(t, func(t *testing.T, spec throwaway.Spec) {
 		to := pool.Get(t, spec, "receiver")
 		spec.Data = throwaway.OnDisk // where this test sees it
 		from := start(t, spec)
 		defer from.Stop()
-		v1, v2 := versions("damaged " + spec.Name)
+		v1, v2 := versions(name + " " + spec.Name)
 		load(t, from, v1, v2)
 		load(t, to, v1)
 		lost := described(t, from, v1.Ref).Layers[0].Digest
-		removeBlob(t, from, lost)
+		damageBlob(t, from, lost, damage)
 		if _, arrivals := copyImages(t, from, to, v2.Ref); len(arrivals) != 1 {
 			t.Errorf("arrived: %v", arrivals)
 		}
@@ -203,19 +219,19 @@ func TestReadDamaged(t *testing.T) {
 	})
 }
 
-// removeBlob deletes a blob's file in the engine's data.
-func removeBlob(t *testing.T, e *throwaway.Engine, d digest.Digest) {
+// damageBlob damages a blob's file in the engine's data.
+func damageBlob(t *testing.T, e *throwaway.Engine, d digest.Digest, damage func(path string) error) {
 	t.Helper()
-	removed := false
+	damaged := false
 	err := filepath.WalkDir(e.DataRoot(), func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, "/blobs/sha256/"+d.Encoded()) {
-			removed = true
-			return os.Remove(path)
+			damaged = true
+			return damage(path)
 		}
 		return nil
 	})
-	if err != nil || !removed {
-		t.Fatalf("blob %s not removed below %s: %v", d, e.DataRoot(), err)
+	if err != nil || !damaged {
+		t.Fatalf("blob %s not damaged below %s: %v", d, e.DataRoot(), err)
 	}
 }
 
