@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	"github.com/imgsend/imgsend/engine/catalog"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -143,73 +143,62 @@ func (w *writable) record(ctx context.Context, now, records []images.Image) erro
 func (w *writable) write(ctx context.Context, m images.Image, exists bool) error {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
-	store := w.images
 	if !exists {
-		_, err := store.Create(ctx, m)
+		_, err := w.images.Create(ctx, m)
 		return err
 	}
 	fields := []string{"target"}
 	for label := range m.Labels {
 		fields = append(fields, "labels."+label)
 	}
-	_, err := store.Update(ctx, m, fields...)
+	_, err := w.images.Update(ctx, m, fields...)
 	return err
 }
 
 // undo takes names back because of err, the last one first. If names remain it
 // returns an error that lists them.
 func (w *writable) undo(ctx context.Context, done []step, err error) error {
-	left := &remainError{err: err}
+	var left []images.Image
 	for _, s := range slices.Backward(done) {
 		if !w.back(ctx, s) {
-			left.records = append(left.records, s.new)
+			left = append(left, s.new)
 		}
 	}
-	if len(left.records) == 0 {
+	if len(left) == 0 {
 		return err
 	}
-	slices.Reverse(left.records)
-	return left
+	slices.Reverse(left)
+	names := make([]string, len(left))
+	for i, m := range left {
+		names[i] = m.Name
+	}
+	return &remainError{store.Remain(err, names), left}
 }
 
 // back makes a record what it was, unless somebody else has changed it since.
 func (w *writable) back(ctx context.Context, s step) bool {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
-	store := w.images
-	now, err := store.Get(ctx, s.new.Name)
+	now, err := w.images.Get(ctx, s.new.Name)
 	switch {
 	case errdefs.IsNotFound(err), err == nil && now.Target.Digest != s.new.Target.Digest:
 		return true
 	case err != nil:
 	case s.old.Name == "":
-		err = store.Delete(ctx, s.new.Name)
+		err = w.images.Delete(ctx, s.new.Name)
 	default:
-		_, err = store.Update(ctx, s.old, "target", "labels")
+		_, err = w.images.Update(ctx, s.old, "target", "labels")
 	}
 	return err == nil || errdefs.IsNotFound(err)
 }
 
 // A remainError is a failure to give names, some of which could not be taken back.
 type remainError struct {
-	err     error
+	error
 	records []images.Image
 }
 
-func (e *remainError) Error() string {
-	const most = 10
-	var names []string
-	for _, m := range e.records[:min(len(e.records), most)] {
-		names = append(names, m.Name)
-	}
-	list := strings.Join(names, ", ")
-	if more := len(e.records) - most; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return fmt.Sprintf("%v; could not be taken back, and remain: %s", e.err, list)
-}
-
-func (e *remainError) Unwrap() error { return e.err }
+func (e *remainError) Unwrap() error { return e.error }
 
 // remained returns the arrivals that err says remain, or nil.
 func remained(err error, o *transfer.Offer) *transfer.Outcome {

@@ -122,7 +122,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 	}
 	out, err := s.Sink.Commit(ctx, x)
 	if left := remained(err, s.offer); left != nil {
-		return left, &transfer.Error{Kind: transfer.KindOf(err), Err: err}
+		return left, err
 	}
 	return out, err
 }

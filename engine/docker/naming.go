@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
@@ -92,9 +91,6 @@ func (s *Sink) refs(id digest.Digest) []string {
 	return nil
 }
 
-// mostNames is how many names an error lists.
-const mostNames = 10
-
 // unname takes names back because of err, the last one first. It returns err, and
 // if names remain an outcome of these. An engine that does not answer is not asked
 // for the rest.
@@ -128,11 +124,7 @@ func (s *Sink) unname(ctx context.Context, out *transfer.Outcome, done []given, 
 			remain.Images = append(remain.Images, a)
 		}
 	}
-	list := strings.Join(names[:min(len(names), mostNames)], ", ")
-	if more := len(names) - mostNames; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return remain, &transfer.Error{Kind: transfer.KindOf(err), Err: fmt.Errorf("%w; could not be taken back, and remain: %s", err, list)}
+	return remain, store.Remain(err, names)
 }
 
 // unnameOne takes one name back, unless somebody else has given it to another

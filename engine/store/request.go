@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/imgsend/imgsend/transfer"
@@ -34,6 +35,17 @@ func ParseName(s string) (reference.NamedTagged, error) {
 func Clobbers(ref, id string) error {
 	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id),
 		Hint: "send it under another name with --as"}
+}
+
+// Remain is the error for names that were given and could not be taken back because of
+// err.
+func Remain(err error, names []string) error {
+	const most = 10
+	list := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return &transfer.Error{Kind: transfer.KindOf(err), Err: fmt.Errorf("%w; could not be taken back, and remain: %s", err, list)}
 }
 
 // CheckLimits reports images that are more than one transfer takes, before anything
