@@ -29,8 +29,7 @@ func PairAsListener(rw io.ReadWriter, dialer, host ID, code Code) error {
 
 // InviteFast is Host.Invite with another first pause.
 func (h *Host) InviteFast(ctx context.Context, i Invitation, pause time.Duration) (Paired, error) {
-	i.pause = pause
-	return h.Invite(ctx, i)
+	return h.invite(ctx, i, pause)
 }
 
 // SetStarted makes a code that is out as old as if put out then.

@@ -248,8 +248,6 @@ const (
 type Invitation struct {
 	// Name is what this host calls itself, see [CleanName].
 	Name string
-	// Code makes the next code; nil is [NewCode].
-	Code func() (Code, error)
 	// Show is called with each code as it comes out, and withdrawn with why it
 	// is of no use any more: [ErrWrongCode], [ErrCodeExpired] or [ErrPairing].
 	// It is not called for a code that worked. Both run one after the other.
@@ -257,10 +255,6 @@ type Invitation struct {
 	Withdrawn func(Code, error)
 	// Paired is as in [PairingConfig].
 	Paired func(Paired) error
-	// Life is as in [PairingConfig].
-	Life time.Duration
-
-	pause time.Duration // firstPause unless a test is in a hurry
 }
 
 // Invite puts out one code after the other until somebody used one rightly, and
@@ -269,16 +263,12 @@ type Invitation struct {
 // expired, or whose pairing broke off, is followed by another at once. When ctx
 // ends, so does the code that is out.
 func (h *Host) Invite(ctx context.Context, invitation Invitation) (Paired, error) {
-	newCode := invitation.Code
-	if newCode == nil {
-		newCode = NewCode
-	}
-	pause := invitation.pause
-	if pause == 0 {
-		pause = firstPause
-	}
+	return h.invite(ctx, invitation, firstPause)
+}
+
+func (h *Host) invite(ctx context.Context, invitation Invitation, pause time.Duration) (Paired, error) {
 	for wrong := 0; ; {
-		code, err := newCode()
+		code, err := NewCode()
 		if err != nil {
 			return Paired{}, err
 		}
@@ -290,9 +280,7 @@ func (h *Host) Invite(ctx context.Context, invitation Invitation) (Paired, error
 		if !guessed && !errors.Is(err, ErrCodeExpired) && !errors.Is(err, ErrPairing) {
 			return Paired{}, err
 		}
-		if invitation.Withdrawn != nil {
-			invitation.Withdrawn(code, err)
-		}
+		invitation.Withdrawn(code, err)
 		if !guessed {
 			continue
 		}
@@ -309,13 +297,11 @@ func (h *Host) Invite(ctx context.Context, invitation Invitation) (Paired, error
 }
 
 func (h *Host) inviteOnce(ctx context.Context, code Code, invitation Invitation) (Paired, error) {
-	p, err := h.Pair(PairingConfig{Code: code, Name: invitation.Name, Life: invitation.Life, Paired: invitation.Paired})
+	p, err := h.Pair(PairingConfig{Code: code, Name: invitation.Name, Paired: invitation.Paired})
 	if err != nil {
 		return Paired{}, err
 	}
 	defer p.Cancel()
-	if invitation.Show != nil {
-		invitation.Show(code)
-	}
+	invitation.Show(code)
 	return p.Wait(ctx)
 }
