@@ -32,13 +32,14 @@ type receiver struct {
 //   - a stranger that goes before the user has answered.
 //
 // Where it waits again, one that has broken is its result only if no other one comes
-// within --retry-for.
+// within --retry-for. Visitors that do not count do not make that longer.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
 	l := openLobby(inside, r.v, r.o, r.into, host)
 	defer l.close()
 	defer cancel()
 	var broken error
+	var until time.Time // how long the sender of what has broken is waited for
 	patience := time.AfterFunc(never, cancel)
 	defer patience.Stop()
 	for vis := range l.visitors {
@@ -50,7 +51,10 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 		switch {
 		case counts && r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
 			broken = &cli.StandingError{Err: err}
+			until = time.Now().Add(r.o.retryFor)
 			r.v.Warnf("from %s: %v", r.called(vis), err)
+			r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
+			r.v.Event(cli.RetryEvent{Event: "retry", Message: broken.Error(), Seconds: r.o.retryFor.Seconds()})
 		case counts && !r.o.keep: // also if it arrived just before an interrupt
 			return err
 		case broken != nil && ctx.Err() != nil:
@@ -63,9 +67,7 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 			r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
 		}
 		if broken != nil {
-			r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
-			r.v.Event(cli.RetryEvent{Event: "retry", Message: broken.Error(), Seconds: r.o.retryFor.Seconds()})
-			patience.Reset(r.o.retryFor)
+			patience.Reset(time.Until(until))
 		}
 	}
 	if broken != nil {
