@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
 // A tool is a program that saves, loads, tags, pushes and pulls images.
@@ -110,21 +109,5 @@ func apiResult(answer io.ReadCloser, err error) error {
 		return err
 	}
 	defer answer.Close()
-	return readMessages(answer)
-}
-
-// readMessages reads the engine's messages about its work, failures among them, to
-// their end.
-func readMessages(r io.Reader) error {
-	for d := json.NewDecoder(r); ; {
-		var m struct{ Error string }
-		if err := d.Decode(&m); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("read the engine's answer: %w", err)
-		}
-		if m.Error != "" {
-			return errors.New(m.Error)
-		}
-	}
+	return throwaway.ReadAnswer(answer)
 }

@@ -104,17 +104,6 @@ func TestScrub(t *testing.T) {
 	}
 }
 
-func TestReadMessages(t *testing.T) {
-	if err := readMessages(strings.NewReader(`{"stream":"Loaded"}{"status":"x"}`)); err != nil {
-		t.Error(err)
-	}
-	for _, bad := range []string{`{"stream":"x"}{"error":"no space left"}`, `{"stream":`} {
-		if readMessages(strings.NewReader(bad)) == nil {
-			t.Errorf("%q is no error", bad)
-		}
-	}
-}
-
 func TestAPIUsage(t *testing.T) {
 	for _, bad := range []string{"", "save", "save sock", "load sock image", "tag sock image", "push sock", "pull sock a b", "rm sock image"} {
 		if err := runAPI(t.Context(), strings.Fields(bad)); err == nil || !strings.HasPrefix(err.Error(), "usage") {

@@ -298,3 +298,14 @@ func (m Image) OCIManifestDigest() (string, error) {
 	}
 	return digestOf(m.manifest(m.config(), layers)), nil
 }
+
+func TestReadAnswer(t *testing.T) {
+	if err := ReadAnswer(strings.NewReader(`{"stream":"Loaded"}{"status":"x"}`)); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{`{"stream":"x"}{"error":"no space left"}`, `{"stream":`} {
+		if ReadAnswer(strings.NewReader(bad)) == nil {
+			t.Errorf("%q is no error", bad)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func imageLoad(ctx context.Context, e *Engine, archive io.Reader) error {
 		return err
 	}
 	defer resp.Body.Close()
-	return readAnswer(resp.Body)
+	return ReadAnswer(resp.Body)
 }
 
 // ctrImport imports an archive, and unpacks it, into containerd's namespace
@@ -77,9 +77,10 @@ func ctrImport(ctx context.Context, e *Engine, archive io.Reader) error {
 	return nil
 }
 
-// readAnswer reads what an engine says about a load, to the end. Failures come
-// inside of it, the containerd store's also as plain text.
-func readAnswer(r io.Reader) error {
+// ReadAnswer reads what an engine with a Docker API says about a load, a push or a
+// pull, to the end. Failures come inside of it, the containerd store's also as plain
+// text.
+func ReadAnswer(r io.Reader) error {
 	for d := json.NewDecoder(r); ; {
 		var m struct {
 			Stream string `json:"stream"`
