@@ -19,6 +19,7 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -51,7 +52,7 @@ func newBox(t *testing.T, e *throwaway.Engine, edit func(*container.Config, *con
 // newBoxUntidy is newBox without the removal.
 func newBoxUntidy(t *testing.T, e *throwaway.Engine, edit func(*container.Config, *container.HostConfig)) *box {
 	t.Helper()
-	sleeper, err := throwaway.Sleeper()
+	sleeper, err := throwawaytest.Sleeper()
 	if err != nil {
 		t.Skip(err)
 	}

@@ -8,15 +8,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -95,30 +90,6 @@ func TestFileLayer(t *testing.T) {
 	a, b := Layer{File: File{Path: "app", Content: "a"}}, Layer{File: File{Path: "app", Content: "b"}}
 	if a.String() == b.String() || a.DiffID() == b.DiffID() {
 		t.Errorf("two files are one layer: %v", a)
-	}
-}
-
-func TestSleeper(t *testing.T) {
-	l, err := Sleeper()
-	if err != nil || runtime.GOOS != "linux" {
-		t.Skip("it does not run here: ", err)
-	}
-	path := filepath.Join(t.TempDir(), "sleep")
-	if err := os.WriteFile(path, []byte(l.File.Content), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		t.Errorf("it ended: %v", err)
-	case <-time.After(200 * time.Millisecond):
-		_ = cmd.Process.Kill()
-		<-ended
 	}
 }
 
