@@ -31,53 +31,57 @@ type receiver struct {
 //   - a dry run;
 //   - a stranger that goes before the user has answered.
 //
-// Where it waits again, one that has broken is its result only if no other one comes
-// within --retry-for. Visitors that do not count do not make that longer.
+// Where it waits again, a transfer that has broken is the result only if its sender
+// does not come back within --retry-for.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
 	l := openLobby(inside, r.v, r.o, r.into, host)
 	defer l.close()
 	defer cancel()
-	var broken error
-	var until time.Time // how long the sender of what has broken is waited for
-	patience := time.AfterFunc(never, cancel)
-	defer patience.Stop()
-	for vis := range l.visitors {
-		if broken != nil && !patience.Stop() {
-			_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended")})
-			break
-		}
-		counts, err := r.serve(ctx, vis)
-		switch {
-		case counts && r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
-			broken = &cli.StandingError{Err: err}
-			until = time.Now().Add(r.o.retryFor)
-			r.v.Warnf("from %s: %v", r.called(vis), err)
-			r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
-			r.v.Event(cli.RetryEvent{Event: "retry", Message: broken.Error(), Seconds: r.o.retryFor.Seconds()})
-		case counts && !r.o.keep: // also if it arrived just before an interrupt
-			return err
-		case broken != nil && ctx.Err() != nil:
-			return broken
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil && counts:
-			r.v.Warnf("from %s: %v", r.called(vis), err)
-		case err != nil:
-			r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
-		}
-		if broken != nil {
-			patience.Reset(time.Until(until))
+	var last *broken
+	var tooLate <-chan time.Time
+	for {
+		select {
+		case <-tooLate:
+			return last.err
+		case vis, ok := <-l.visitors:
+			if !ok && last != nil {
+				return last.err
+			}
+			if !ok {
+				return l.err
+			}
+			counts, err := r.serve(ctx, vis)
+			switch {
+			case ctx.Err() != nil && (!counts || r.o.keep):
+				continue // the lobby closes
+			case !counts && err != nil:
+				r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
+			case !counts:
+			case r.o.keep && err != nil:
+				r.v.Warnf("from %s: %v", r.called(vis), err)
+			case r.o.keep:
+			case r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
+				last = &broken{&cli.StandingError{Err: err}, vis.stream.Peer(), !r.o.yes && r.door.knows(vis.stream.Peer())}
+				tooLate = time.After(r.o.retryFor)
+				r.v.Warnf("from %s: %v", r.called(vis), err)
+				r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
+				r.v.Event(cli.RetryEvent{Event: "retry", Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
+			case last != nil && err == nil && last.known && vis.stream.Peer() != last.from:
+				r.v.Sayf("still waiting for the sender of what has broken")
+			default: // also if it arrived just before an interrupt
+				return err
+			}
 		}
 	}
-	if broken != nil {
-		return broken
-	}
-	return l.err
 }
 
-// never is later than this program ends.
-const never = 1 << 62 * time.Nanosecond
+// A broken transfer is one whose sender is waited for.
+type broken struct {
+	err   error
+	from  peer.ID
+	known bool // by this ID: a stranger may come back as another one
+}
 
 // waitsAgain reports whether a broken transfer is not the end: on a terminal, where
 // somebody would only start imgrecv again.

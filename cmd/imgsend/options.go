@@ -59,24 +59,24 @@ var otherCompression = regexp.MustCompile(`(?i)\.(t?gz|tgz|t?bz2?|bzip2|tbz2|t?x
 // job checks the command line, before anything is connected.
 func (o options) job(images []string) (*job, error) {
 	if err := o.conflicts(images); err != nil {
-		return nil, usage2(err)
+		return nil, usageError(err)
 	}
 	j := &job{host: o.host, namespace: o.namespace, dryRun: o.dryRun, store: o.store, output: o.output, have: o.have}
 	var err error
 	if j.compression, err = wire.ParseCompression(o.compress); err != nil {
-		return nil, usage2(fmt.Errorf("--compress: %w", err))
+		return nil, usageError(fmt.Errorf("--compress: %w", err))
 	}
 	j.compressed = j.compression == wire.CompressFast || j.compression == wire.CompressBest ||
 		j.compression == wire.CompressAuto && strings.HasSuffix(o.output, ".zst")
 	if o.limit != "" {
 		if j.limit, err = wire.ParseRate(o.limit); err != nil {
-			return nil, usage2(fmt.Errorf("--limit: %w", err))
+			return nil, usageError(fmt.Errorf("--limit: %w", err))
 		}
 	}
 	if o.platform != "" {
 		p, err := cli.ParsePlatform(o.platform)
 		if err != nil {
-			return nil, usage2(fmt.Errorf("--platform: %w", err))
+			return nil, usageError(fmt.Errorf("--platform: %w", err))
 		}
 		j.platform = &p
 	}
@@ -143,4 +143,4 @@ func (j *job) setContainer(o options, names *cli.Naming) error {
 	return names.Unused()
 }
 
-func usage2(err error) error { return &cli.UsageError{Err: err} }
+func usageError(err error) error { return &cli.UsageError{Err: err} }

@@ -23,11 +23,11 @@ func (j *job) checkOutput(v *cli.Voice) error {
 	case j.output != stdout:
 		return nil
 	case v.JSON:
-		return usage2(errors.New("--json and the archive cannot both go to stdout"))
+		return usageError(errors.New("--json and the archive cannot both go to stdout"))
 	case j.dryRun:
-		return usage2(errors.New("a dry run prints its plan on stdout; name a file, which it does not write"))
+		return usageError(errors.New("a dry run prints its plan on stdout; name a file, which it does not write"))
 	case term.IsTerminal(int(os.Stdout.Fd())):
-		return usage2(errors.New("an archive is not for a terminal; name a file, or send stdout to one"))
+		return usageError(errors.New("an archive is not for a terminal; name a file, or send stdout to one"))
 	}
 	v.NoResults()
 	return nil
@@ -83,12 +83,12 @@ func repeated(err error) error {
 func readHave(ctx context.Context, name string) (*store.HaveList, error) {
 	f, err := cli.OpenInput(ctx, name)
 	if err != nil {
-		return nil, usage2(err)
+		return nil, usageError(err)
 	}
 	defer f.Close()
 	list, err := store.ReadHaveList(f)
 	if err != nil {
-		return nil, usage2(fmt.Errorf("--have %s: %w", name, err))
+		return nil, usageError(fmt.Errorf("--have %s: %w", name, err))
 	}
 	return list, nil
 }

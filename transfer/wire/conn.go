@@ -228,7 +228,7 @@ func (c *conn) write(ctx context.Context, frame []byte) error {
 	stop := context.AfterFunc(ctx, func() { _ = c.s.SetWriteDeadline(time.Now().Add(lingerTime)) })
 	defer stop()
 	err := c.writeWhole(frame)
-	if err == nil || err == errClosed {
+	if err == nil || errors.Is(err, errClosed) {
 		return err
 	}
 	// The reading goroutine may be about to learn the better reason: the other
@@ -290,7 +290,7 @@ func isTimeout(err error) bool {
 func streamError(op string, err error) error {
 	var e *transfer.Error
 	switch {
-	case errors.As(err, &e) || err == errClosed:
+	case errors.As(err, &e) || errors.Is(err, errClosed):
 		return err
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return transfer.Broken("the other side closed the connection without a word")

@@ -42,7 +42,7 @@ func (c *conn) hello(ctx context.Context, mine Hello) error {
 		<-ended
 		return c.err
 	}
-	if err == errClosed {
+	if errors.Is(err, errClosed) {
 		err = c.err
 	}
 	if err == nil && c.peer.Protocol != Protocol {
