@@ -19,48 +19,74 @@ import (
 // do not, decompressed.
 func TestZstd(t *testing.T) {
 	for api, plain := range map[string]bool{"1.41": true, "1.42": false} {
-		f := newFake()
-		f.api = api
-		z, err := zstd.NewWriter(nil)
-		if err != nil {
-			t.Fatal(err)
+		for _, media := range []string{ocispec.MediaTypeImageLayerZstd, ocispec.MediaTypeImageLayerGzip} {
+			sendZstd(t, api, media, plain)
 		}
-		packed := z.EncodeAll(f.layer, nil)
-		diffID, blob := digest.FromBytes(f.layer), digest.FromBytes(packed)
-		id := digest.Digest(f.id())
-		config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: int64(len(f.config))}
-		layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerZstd, Digest: blob, Size: int64(len(packed))}
-		s := docker.NewSink(f.open(t))
-		o := &transfer.Offer{Images: []transfer.Image{{ID: id, Config: id, Layers: []transfer.Layer{{DiffID: diffID, Digest: blob, Size: layer.Size}}}}}
-		if _, err := s.Plan(t.Context(), o); err != nil {
-			t.Fatal(err)
+	}
+}
+
+func sendZstd(t *testing.T, api, media string, plain bool) {
+	t.Helper()
+	f := newFake()
+	f.api = api
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := z.EncodeAll(f.layer, nil)
+	diffID, blob := digest.FromBytes(f.layer), digest.FromBytes(packed)
+	id := digest.Digest(f.id())
+	config := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: id, Size: int64(len(f.config))}
+	layer := ocispec.Descriptor{MediaType: media, Digest: blob, Size: int64(len(packed))}
+	s := docker.NewSink(f.open(t))
+	t.Cleanup(func() { s.Close(nil) })
+	o := &transfer.Offer{Images: []transfer.Image{{ID: id, Config: id, Layers: []transfer.Layer{{DiffID: diffID, Digest: blob, Size: layer.Size}}}}}
+	if _, err := s.Plan(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if plain { // cut short it is refused, and not kept
+		if err := s.Put(t.Context(), layer, bytes.NewReader(packed[:len(packed)/2])); transfer.KindOf(err) != transfer.KindBroken {
+			t.Errorf("cut short: %v", err)
 		}
-		if plain { // cut short it is refused, and not kept
-			if err := s.Put(t.Context(), layer, bytes.NewReader(packed[:len(packed)/2])); transfer.KindOf(err) != transfer.KindBroken {
-				t.Errorf("cut short: %v", err)
-			}
-		}
-		for _, b := range []struct {
-			d ocispec.Descriptor
-			b []byte
-		}{{layer, packed}, {config, f.config}} {
-			if err := s.Put(t.Context(), b.d, bytes.NewReader(b.b)); err != nil {
-				t.Fatalf("API %s: %v", api, err)
-			}
-		}
-		if _, err := s.Commit(t.Context(), &transfer.Index{Images: []transfer.IndexImage{{ID: id, Config: config, Layers: []ocispec.Descriptor{layer}}}}); err != nil {
+	}
+	for _, b := range []struct {
+		d ocispec.Descriptor
+		b []byte
+	}{{layer, packed}, {config, f.config}} {
+		if err := s.Put(t.Context(), b.d, bytes.NewReader(b.b)); err != nil {
 			t.Fatalf("API %s: %v", api, err)
 		}
-		want := blob
-		if plain {
-			want = diffID
+	}
+	if _, err := s.Commit(t.Context(), &transfer.Index{Images: []transfer.IndexImage{{ID: id, Config: config, Layers: []ocispec.Descriptor{layer}}}}); err != nil {
+		t.Fatalf("API %s: %v", api, err)
+	}
+	want := blob
+	if plain {
+		want = diffID
+	}
+	if n := bytes.Count(f.archived, []byte(layout.BlobPath(want))); n != 2 { // the member, and in manifest.json
+		t.Errorf("API %s: %s is %d times in the archive", api, want, n)
+	}
+}
+
+// TestOtherDigests plans for images with blobs by SHA-512. Engines load them as if they
+// were by SHA-256; of layers only a containerd store depends on it.
+func TestOtherDigests(t *testing.T) {
+	sha512 := digest.SHA512.FromString("x")
+	for store, set := range map[string]func(*fakeEngine){"classic": func(*fakeEngine) {}, "Podman": func(f *fakeEngine) { f.podman = true }, "containerd": func(f *fakeEngine) { f.containerd = true }} {
+		f := newFake()
+		set(f)
+		m := transfer.Image{ID: digest.FromString("id"), Config: sha512, Layers: []transfer.Layer{{DiffID: digest.FromString("diff"), Digest: sha512, Size: 5}}}
+		_, err := docker.NewSink(f.open(t)).Plan(t.Context(), &transfer.Offer{Images: []transfer.Image{m}})
+		if transfer.KindOf(err) != transfer.KindRefused || !strings.Contains(err.Error(), "has blobs by sha512") {
+			t.Errorf("%s, config: %v", store, err)
 		}
-		if n := bytes.Count(f.archived, []byte(layout.BlobPath(want))); n != 2 { // the member, and in manifest.json
-			t.Errorf("API %s: %s is %d times in the archive", api, want, n)
+		m.Config = digest.FromString("config")
+		s := docker.NewSink(f.open(t))
+		if _, err := s.Plan(t.Context(), &transfer.Offer{Images: []transfer.Image{m}}); (err != nil) != f.containerd {
+			t.Errorf("%s, layer: %v", store, err)
 		}
-		if err := s.Close(nil); err != nil {
-			t.Error(err)
-		}
+		s.Close(nil)
 	}
 }
 

@@ -1,11 +1,11 @@
 package docker
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/versions"
@@ -65,6 +65,9 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 				return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 			}
 		}
+		if err := s.storable(m); err != nil {
+			return nil, err
+		}
 		id, err := s.findWhole(ctx, m)
 		if err != nil {
 			return nil, failed("look for "+m.Name(), err)
@@ -85,6 +88,24 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		return nil, err
 	}
 	return s.plan, s.startLoads(ctx)
+}
+
+// storable refuses what the engine has been seen to load, under other digests, and not
+// to have: configs by another algorithm than SHA-256, in a containerd store any blobs.
+func (s *Sink) storable(m *transfer.Image) error {
+	blobs := []digest.Digest{m.Config}
+	if s.e.store == Containerd {
+		blobs = append(blobs, m.Root)
+		for _, l := range m.Layers {
+			blobs = append(blobs, l.Digest)
+		}
+	}
+	for _, d := range blobs {
+		if d != "" && d.Algorithm() != digest.SHA256 {
+			return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s has blobs by %s, which %s cannot store", m.Name(), d.Algorithm(), s.e)}
+		}
+	}
+	return nil
 }
 
 // planLayers completes the plan of the images with these places in the offer
@@ -170,13 +191,22 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(desc.MediaType, "zstd") && !s.e.readsZstd() {
-		return s.putUnpacked(ctx, desc, r)
-	}
 	if _, ok := s.loads.configs[desc.Digest]; ok {
 		return s.putConfig(desc, r)
 	}
-	return s.putBlob(ctx, desc.Digest, desc, r)
+	if s.e.readsZstd() {
+		return s.putBlob(ctx, desc.Digest, desc, r)
+	}
+	// Media types have been seen to name another compression.
+	b := bufio.NewReader(r)
+	head, err := b.Peek(int(min(desc.Size, 4)))
+	switch {
+	case err != nil && err != io.EOF:
+		return err
+	case layout.Sniff(head) == ocispec.MediaTypeImageLayerZstd:
+		return s.putUnpacked(ctx, desc, b)
+	}
+	return s.putBlob(ctx, desc.Digest, desc, b)
 }
 
 // putBlob writes a blob, which came under the digest offered, into the loads that need

@@ -23,12 +23,18 @@ func Sniff(head []byte) string {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		return ocispec.MediaTypeImageLayerGzip
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}), isSkippable(head):
 		return ocispec.MediaTypeImageLayerZstd
 	case bytes.HasPrefix(head, []byte("{")) && !isTar(head):
 		return ocispec.MediaTypeImageConfig
 	}
 	return ocispec.MediaTypeImageLayer
+}
+
+// isSkippable reports whether head begins a skippable frame of zstd, as pzstd writes it
+// before the first other one (RFC 8878, 3.1.2).
+func isSkippable(head []byte) bool {
+	return len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18})
 }
 
 func isTar(head []byte) bool {

@@ -28,6 +28,7 @@ func TestSniff(t *testing.T) {
 		{"long document", append([]byte("{"), bytes.Repeat([]byte(" "), 1000)...), ocispec.MediaTypeImageConfig},
 		{"layer whose first name begins with a brace", layer.Bytes(), ocispec.MediaTypeImageLayer},
 		{"gzip", []byte{0x1f, 0x8b, 8}, ocispec.MediaTypeImageLayerGzip},
+		{"zstd, with a frame to be skipped", []byte{0x5a, 0x2a, 0x4d, 0x18, 0, 0, 0, 0}, ocispec.MediaTypeImageLayerZstd},
 		{"zstd", []byte{0x28, 0xb5, 0x2f, 0xfd}, ocispec.MediaTypeImageLayerZstd},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
