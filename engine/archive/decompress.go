@@ -9,9 +9,11 @@ import (
 	"io"
 	"slices"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/ulikunitz/xz"
 )
 
@@ -50,7 +52,13 @@ var magics = []compression{
 
 // compressed reports whether data that begins with head is compressed.
 func compressed(head []byte) bool {
-	return slices.ContainsFunc(magics, func(m compression) bool { return bytes.HasPrefix(head, m.magic) })
+	return slices.ContainsFunc(magics, func(m compression) bool { return m.begins(head) })
+}
+
+// begins reports whether data that is compressed so can begin with head. In zstd it may
+// begin with a frame to be skipped, as pzstd writes it.
+func (m *compression) begins(head []byte) bool {
+	return bytes.HasPrefix(head, m.magic) || m.name == "zstd" && layout.Sniff(head) == ocispec.MediaTypeImageLayerZstd
 }
 
 // A packed is a compressed member, and its size when it is decompressed.
@@ -67,7 +75,7 @@ func decompress(r *bufio.Reader) (io.ReadCloser, string, error) {
 		return nil, "", err
 	}
 	for _, m := range magics {
-		if bytes.HasPrefix(head, m.magic) {
+		if m.begins(head) {
 			z, err := m.open(r)
 			if err != nil {
 				return nil, m.name, transfer.Broken("the archive's %s compression: %w", m.name, early(err))

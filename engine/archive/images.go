@@ -23,6 +23,8 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	_, index := m.byName[ocispec.ImageIndexFile]
 	_, docker := m.byName[layout.DockerManifestFile]
 	switch {
+	case !m.nonZero && m.cut != nil, m.cut != nil && (m.rootFS || !index && !docker):
+		return nil, m.cut // what lists all there is has no need of the end mark
 	case !m.nonZero:
 		return nil, transfer.Broken("the archive is empty")
 	case m.around() != "":
@@ -114,7 +116,7 @@ func (m *members) indexed(ctx context.Context, o Options, list []layout.DockerIm
 			}
 		}
 	}
-	return items, delta, r.Left(), unique(items)
+	return items, delta, r.Left(), layout.Unique(items)
 }
 
 // untagged is what Docker calls an image without a name.
@@ -136,20 +138,6 @@ func refs(tags []string) ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// unique reports a name that two images have.
-func unique(items []layout.Item) error {
-	owner := map[string]digest.Digest{}
-	for _, m := range items {
-		for _, ref := range m.Refs {
-			if prev, taken := owner[ref]; taken && prev != m.ID {
-				return transfer.Broken("two manifests have the name %s: %s and %s", ref, prev, m.ID)
-			}
-			owner[ref] = m.ID
-		}
-	}
-	return nil
 }
 
 // listed returns the images of Docker's manifest.json. The same image may be
@@ -186,7 +174,7 @@ func (m *members) listed(ctx context.Context, o Options, list []layout.DockerIma
 		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("the archive has no image for %s", layout.PlatformText(*o.Platform)),
 			Hint: "it has one for " + strings.Join(others, ", ")}
 	}
-	return items, unique(items)
+	return items, layout.Unique(items)
 }
 
 var hexName = regexp.MustCompile(`^(?:sha256:)?([0-9a-f]{64})(?:\.json)?$`)
@@ -197,7 +185,7 @@ func (m *members) docker(ctx context.Context, d layout.DockerImage, maxUnpacked 
 	if err != nil {
 		return nil, 0, err
 	}
-	var config ocispec.Image
+	var config layout.Config
 	if err := json.Unmarshal(b, &config); err != nil {
 		return nil, 0, transfer.Broken("config %s: %w", d.Config, err)
 	}
@@ -211,7 +199,7 @@ func (m *members) docker(ctx context.Context, d layout.DockerImage, maxUnpacked 
 	}
 	item := &layout.Item{}
 	item.ID, item.Config = id, id
-	item.Platform = ocispec.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
+	item.Platform = config.Platform()
 	if item.Refs, err = refs(d.RepoTags); err != nil {
 		return nil, 0, err
 	}

@@ -39,6 +39,7 @@ type members struct {
 	rootFS  bool            // it has the folders of a root file system
 	image   bool            // it has members that only image archives have
 	nonZero bool            // it has any member
+	cut     error           // it has no end mark
 	folder  *string         // the folder that all files are in; nil before the first
 	layouts map[string]bool // folders with an oci-layout, or a manifest.json of Docker's
 	escape  string
@@ -72,7 +73,7 @@ func (m *members) read(ctx context.Context, r io.Reader, at func() (int64, error
 		}
 		if err == io.EOF {
 			if pos < end+512 {
-				return transfer.Broken("%w: it has no end mark", errEarly)
+				m.cut = transfer.Broken("%w: it has no end mark", errEarly)
 			}
 			return nil
 		}
@@ -111,7 +112,8 @@ var (
 // metadata are the members that are read whole.
 var metadata = map[string]bool{ocispec.ImageIndexFile: true, layout.DockerManifestFile: true, ocispec.ImageLayoutFile: true, "repositories": true}
 
-// add notes a member.
+// add notes a member. Of several with one name the last counts, as for tar: so does tar
+// --append change an archive.
 func (m *members) add(h *tar.Header, at int64) error {
 	name := path.Clean(h.Name)
 	if name == ".." || strings.HasPrefix(name, "../") || strings.Contains(h.Name, "\x00") {
@@ -150,9 +152,6 @@ func (m *members) add(h *tar.Header, at int64) error {
 	if metadata[name] {
 		if h.Size > layout.MaxDocument {
 			return transfer.Broken("%s of %d bytes is over the limit of %d", name, h.Size, layout.MaxDocument)
-		}
-		if _, twice := m.byName[name]; twice {
-			return transfer.Broken("the archive has two members %s", name)
 		}
 	}
 	if len(name) > maxName {

@@ -2,10 +2,12 @@ package archive_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -74,5 +76,29 @@ func TestPlatforms(t *testing.T) {
 	}
 	if _, err := open(t, platforms(t, 5), true); transfer.KindOf(err) != transfer.KindBroken || !strings.Contains(err.Error(), "nested more than") {
 		t.Errorf("nested too deep: %v", err)
+	}
+}
+
+// TestPlatformsSideBySide reads an index.json that lists the manifests of one name's
+// platforms itself, instead of an index: one is picked.
+func TestPlatformsSideBySide(t *testing.T) {
+	amd, arm := testImage(1, "webapp:1.0"), testImage(2, "webapp:1.0")
+	amd.Arch, arm.Arch = "amd64", "arm64"
+	for form, b := range map[string][]byte{"docker": dockerArchive(t, amd, arm), "oci": oci(t, amd, arm)} {
+		_, err := open(t, b, true)
+		var e *transfer.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, "--platform picks one: linux/amd64 or linux/arm64") {
+			t.Errorf("%s: %v", form, err)
+		}
+		for _, m := range []throwaway.Image{amd, arm} {
+			src, err := archive.Open(t.Context(), bytes.NewReader(b), archive.Options{Platform: &ocispec.Platform{OS: "linux", Architecture: m.Arch}})
+			if err != nil {
+				t.Fatalf("%s, %s: %v", form, m.Arch, err)
+			}
+			checkImages(t, src.Images(), m)
+		}
+		if _, err := archive.Open(t.Context(), bytes.NewReader(b), archive.Options{Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}}); transfer.KindOf(err) != transfer.KindUsage {
+			t.Errorf("%s, a platform that is not there: %v", form, err)
+		}
 	}
 }

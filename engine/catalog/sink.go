@@ -271,7 +271,7 @@ func (s *Sink) verify(ctx context.Context, m *transfer.Image, im *transfer.Index
 		return store.Failed("read "+s.store.String(), err)
 	}
 	defer f.Close()
-	var config ocispec.Image
+	var config layout.Config
 	if err := json.NewDecoder(io.LimitReader(f, layout.MaxDocument)).Decode(&config); err != nil {
 		return transfer.Broken("config of %s: %w", m.Name(), err)
 	}

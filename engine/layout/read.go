@@ -43,17 +43,22 @@ func (r *Reader) Image(ctx context.Context, root ocispec.Descriptor) (*Item, err
 }
 
 // Read returns the images that an index.json lists, each once. Names that they
-// have there are theirs, also what cannot be a name: a sink refuses that. It leaves out everything else, such as signatures and
-// charts: see [Reader.Left].
+// have there are theirs, also what cannot be a name: a sink refuses that. It leaves out
+// everything else, such as signatures and charts, and images for another platform than
+// the one that is picked, if there are some for that: see [Reader.Left].
 func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) {
 	var items []Item
+	var other error // the first of what is for another platform
 	at := map[digest.Digest]int{}
-	owner := map[string]digest.Digest{}
 	for _, d := range index.Manifests {
 		i, ok := at[d.Digest]
 		if !ok {
 			item, err := r.item(ctx, d)
-			if errors.Is(err, ErrNoImage) {
+			elsewhere := errors.Is(err, errElsewhere)
+			if elsewhere && other == nil {
+				other = err
+			}
+			if elsewhere || errors.Is(err, ErrNoImage) {
 				at[d.Digest] = leftOut
 				r.left = append(r.left, titleOf(d)+" is left out: "+err.Error())
 				continue
@@ -72,26 +77,45 @@ func (r *Reader) Read(ctx context.Context, index ocispec.Index) ([]Item, error) 
 			continue
 		}
 		// What is not a name may still be replaced by another.
-		name, _ := NameOf(d)
-		if name == "" {
-			continue
+		if name, _ := NameOf(d); name != "" && !slices.Contains(items[i].Refs, name) {
+			items[i].Refs = append(items[i].Refs, name)
 		}
-		if prev, taken := owner[name]; taken {
-			if prev != d.Digest {
-				return nil, transfer.Broken("two manifests have the name %s: %s and %s", name, prev, d.Digest)
-			}
-			continue
-		}
-		owner[name] = d.Digest
-		items[i].Refs = append(items[i].Refs, name)
 	}
-	return items, nil
+	if len(items) == 0 && other != nil {
+		return nil, other
+	}
+	return items, Unique(items)
 }
+
+// Unique reports a name that two images have.
+func Unique(items []Item) error {
+	owner := map[string]*Item{}
+	for i := range items {
+		m := &items[i]
+		for _, ref := range m.Refs {
+			prev := owner[ref]
+			owner[ref] = m
+			if prev == nil || prev.ID == m.ID {
+				continue
+			}
+			err := &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf("two manifests have the name %s: %s and %s", ref, prev.ID, m.ID)}
+			if a, b := PlatformText(prev.Platform), PlatformText(m.Platform); a != b {
+				err.Hint = fmt.Sprintf("--platform picks one: %s or %s", a, b)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// errElsewhere says that an image is not there for the wanted platform. Errors wrap
+// it.
+var errElsewhere = errors.New("not here for")
 
 // leftOut is the place of what is no image.
 const leftOut = -1
 
-// Left says what [Reader.Read] left out since it is no image, one line each.
+// Left says what [Reader.Read] left out, one line each.
 func (r *Reader) Left() []string { return r.left }
 
 // titleOf returns what to call an entry of index.json: its reference, or its
@@ -199,7 +223,7 @@ func (r *Reader) item(ctx context.Context, root ocispec.Descriptor) (*Item, erro
 	}
 	b := w.choose()
 	if b == nil && r.Platform != nil && len(w.branches) > 0 {
-		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is not here for %s", root.Digest, PlatformText(*r.Platform)),
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is %w %s", root.Digest, errElsewhere, PlatformText(*r.Platform)),
 			Hint: "it is here for " + strings.Join(w.platforms(), ", ")}
 	}
 	if b == nil {
@@ -322,11 +346,11 @@ func (w *walk) manifest(ctx context.Context, d ocispec.Descriptor, doc Document)
 		w.blobs = append(w.blobs, doc.Layers...)
 		return nil
 	}
-	var config ocispec.Image
+	var config Config
 	if err := w.r.document(ctx, doc.Config.Digest, "config", &config); err != nil {
 		return err
 	}
-	b := branch{desc: d, doc: doc, platform: ocispec.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}, diffIDs: config.RootFS.DiffIDs}
+	b := branch{desc: d, doc: doc, platform: config.Platform(), diffIDs: config.RootFS.DiffIDs}
 	if d.Platform != nil && !named(b.platform) {
 		b.platform = *d.Platform
 	}
