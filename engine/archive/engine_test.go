@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
 	"fmt"
@@ -234,6 +235,31 @@ func TestManyImages(t *testing.T) {
 			if len(got) != len(many) || i < 0 || len(got[i].Refs) != 261 {
 				t.Errorf("%d images came back, the one with many names is number %d", len(got), i)
 			}
+		})
+	}
+}
+
+// TestZstdEngines has engines load an image whose layers are compressed with zstd, and
+// sends it back: Podman 4.3 does not save such an image.
+func TestZstdEngines(t *testing.T) {
+	m := testImage(2, "zstd:1.0")
+	packed := rewrite(t, dockerArchive(t, m), func(h *tar.Header, b []byte) []byte {
+		if strings.HasSuffix(h.Name, "layer.tar") {
+			return compressed(t, "zstd", b)
+		}
+		return b
+	})
+	for _, spec := range throwawaytest.Specs(t) {
+		t.Run(spec.Name, func(t *testing.T) {
+			h := find(t, throwawaytest.Start(t, spec))
+			src, err := open(t, packed, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := transfer.Copy(t.Context(), src, docker.NewSink(h), transfer.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			sameImages(t, "sent back", describe(t, fromEngine(t, h, m.Ref)), m)
 		})
 	}
 }

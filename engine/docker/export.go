@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/imgsend/imgsend/engine/docker/savetar"
 	"github.com/imgsend/imgsend/engine/store"
@@ -72,7 +73,11 @@ func (x *export) run(ctx context.Context, take []*transfer.Image) (*transfer.Ind
 		}
 	}
 	for _, batch := range x.batches(save) {
-		if err := x.save(ctx, batch); err != nil {
+		err := x.save(ctx, batch)
+		if err != nil && x.w.Err == nil && strings.Contains(err.Error(), noZstdSave) {
+			err = x.pushSaved(ctx, batch)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -81,6 +86,21 @@ func (x *export) run(ctx context.Context, take []*transfer.Image) (*transfer.Ind
 		index.Images = append(index.Images, *x.done[m.ID])
 	}
 	return index, nil
+}
+
+// noZstdSave is why Podman 4.3 does not save an image with layers in zstd, as a part
+// of its error.
+const noZstdSave = "zstd compression is not supported for docker images"
+
+// pushSaved has images pushed that the engine does not save.
+func (x *export) pushSaved(ctx context.Context, images []*transfer.Image) error {
+	for _, m := range images {
+		if err := x.pushLayers(ctx, m); err != nil {
+			return failed("push "+m.Name(), err)
+		}
+		x.s.report(m, "push", noZstdSave)
+	}
+	return nil
 }
 
 // push has the missing layers of an image pushed, where that is faster. It reports
