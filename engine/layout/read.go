@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -122,34 +121,6 @@ func (r *Reader) Left() []string { return r.left }
 // digest.
 func titleOf(d ocispec.Descriptor) string {
 	return transfer.Printable(cmp.Or(d.Annotations[NameAnnotation], d.Annotations[ocispec.AnnotationRefName], d.Digest.String()))
-}
-
-// NameOf returns the name that an entry of index.json has, in its short form,
-// or "". A tag alone, which is what Docker writes as the reference, is none. Of
-// what is not a name it returns an error and the text as it is.
-func NameOf(d ocispec.Descriptor) (string, error) {
-	s := d.Annotations[NameAnnotation]
-	if s == "" {
-		s = d.Annotations[ocispec.AnnotationRefName]
-		if !strings.ContainsAny(s, ":/") {
-			return "", nil
-		}
-	}
-	return ShortName(s)
-}
-
-// ShortName returns a name in its short form and with a tag, or "" if it is one
-// with a digest, which cannot be given. Of what is not a name it returns an error and
-// the text as it is.
-func ShortName(s string) (string, error) {
-	n, err := reference.ParseNormalizedNamed(s)
-	if err != nil {
-		return transfer.Printable(s), transfer.Broken("%.300q is not an image name: %w", s, err)
-	}
-	if _, ok := n.(reference.Digested); ok {
-		return "", nil
-	}
-	return reference.FamiliarString(reference.TagNameOnly(n)), nil
 }
 
 // ErrNoImage says that a manifest is not that of an image which can run. Errors
