@@ -205,3 +205,18 @@ func TestUnpackedLater(t *testing.T) {
 		check(t, to, "later", v1)
 	})
 }
+
+// TestOtherDigests plans for an image with a layer by SHA-512, which the content store
+// does not take.
+func TestOtherDigests(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		dst := sink(t, open(t, pool.Get(t, spec, "receiver"), "digests"))
+		defer dst.Close(nil)
+		d := digest.FromString("x")
+		m := transfer.Image{ID: d, Root: d, Config: d, Layers: []transfer.Layer{{DiffID: d, Digest: digest.SHA512.FromString("x"), Size: 5}}}
+		_, err := dst.Plan(t.Context(), &transfer.Offer{Images: []transfer.Image{m}})
+		if transfer.KindOf(err) != transfer.KindRefused || !strings.Contains(err.Error(), "has blobs by sha512") {
+			t.Errorf("%v", err)
+		}
+	})
+}

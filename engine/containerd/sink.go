@@ -44,6 +44,11 @@ func (s *Store) Sink(_ context.Context, o store.SinkOptions) (transfer.Sink, err
 // to unpack.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
 	s.stopUnpacking()
+	for i := range o.Images {
+		if err := store.OnlySHA256(&o.Images[i], s.w.String(), true); err != nil {
+			return nil, err
+		}
+	}
 	s.offer = o
 	if s.w.lease == nil && !o.DryRun {
 		var err error

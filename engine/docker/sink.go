@@ -65,7 +65,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 				return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 			}
 		}
-		if err := s.storable(m); err != nil {
+		if err := store.OnlySHA256(m, s.e.String(), s.e.store == Containerd); err != nil {
 			return nil, err
 		}
 		id, err := s.findWhole(ctx, m)
@@ -88,24 +88,6 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 		return nil, err
 	}
 	return s.plan, s.startLoads(ctx)
-}
-
-// storable refuses what the engine has been seen to load, under other digests, and not
-// to have: configs by another algorithm than SHA-256, in a containerd store any blobs.
-func (s *Sink) storable(m *transfer.Image) error {
-	blobs := []digest.Digest{m.Config}
-	if s.e.store == Containerd {
-		blobs = append(blobs, m.Root)
-		for _, l := range m.Layers {
-			blobs = append(blobs, l.Digest)
-		}
-	}
-	for _, d := range blobs {
-		if d != "" && d.Algorithm() != digest.SHA256 {
-			return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s has blobs by %s, which %s cannot store", m.Name(), d.Algorithm(), s.e)}
-		}
-	}
-	return nil
 }
 
 // planLayers completes the plan of the images with these places in the offer

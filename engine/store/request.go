@@ -6,6 +6,7 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/opencontainers/go-digest"
 )
 
 // A Request names an image to send.
@@ -67,6 +68,25 @@ func CheckLimits(images []transfer.Image) error {
 		}
 		if len(m.Layers) > transfer.MaxLayers {
 			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s with %d layers, over the limit of %d", m.Name(), len(m.Layers), transfer.MaxLayers)}
+		}
+	}
+	return nil
+}
+
+// OnlySHA256 refuses an image whose config is by another algorithm; with all, one that has
+// any such blob. Engines have been seen to load these under other digests, and not to
+// have them. where is the store that takes the image.
+func OnlySHA256(m *transfer.Image, where string, all bool) error {
+	blobs := []digest.Digest{m.Config}
+	if all {
+		blobs = append(blobs, m.Root)
+		for _, l := range m.Layers {
+			blobs = append(blobs, l.Digest)
+		}
+	}
+	for _, d := range blobs {
+		if d != "" && d.Algorithm() != digest.SHA256 {
+			return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s has blobs by %s, which %s cannot store", m.Name(), d.Algorithm(), where)}
 		}
 	}
 	return nil
