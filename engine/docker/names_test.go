@@ -188,3 +188,24 @@ func TestForeignPlatform(t *testing.T) {
 		leftovers(t, a, b)
 	})
 }
+
+// TestOddHosts plans for names with hosts that only newer engines know: the others refuse
+// them before anything is sent. All take other names.
+func TestOddHosts(t *testing.T) {
+	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
+		e := open(t, pool.Get(t, spec, "receiver"))
+		for _, ref := range []string{"Team/app:1", "[2001:db8::1]:5000/team/app:1", "Registry.example/app:1", "team/app:1"} {
+			d := digest.FromString("odd hosts")
+			s := docker.NewSink(e)
+			_, err := s.Plan(t.Context(), &transfer.Offer{DryRun: true, Images: []transfer.Image{{ID: d, Config: d, Refs: []string{ref}}}})
+			s.Close(nil)
+			odd := ref[0] == 'T' || ref[0] == '['
+			if err != nil && (!odd || transfer.KindOf(err) != transfer.KindRefused) {
+				t.Errorf("%s: %v", ref, err)
+			}
+			if older := spec.Kind == throwaway.Podman || strings.HasSuffix(spec.Name, "20.10"); odd && older && err == nil {
+				t.Errorf("%s is taken", ref)
+			}
+		}
+	})
+}

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/rootfs"
 	"github.com/imgsend/imgsend/engine/store"
@@ -133,24 +136,38 @@ func (s *Sink) knowsSizes() bool {
 }
 
 // checkNames refuses m before it is sent if one of its names would move from
-// another image and is not to. whole is m's ID here, if it is here.
+// another image and is not to, or is none for this engine. whole is m's ID here, if it is
+// here.
 func (s *Sink) checkNames(ctx context.Context, m *transfer.Image, whole digest.Digest) error {
-	if !s.NoClobber {
-		return nil
-	}
 	for _, ref := range m.Refs {
-		l, err := s.e.find(ctx, ref)
-		if errdefs.IsNotFound(err) {
+		odd := oddHost(ref)
+		if !s.NoClobber && !odd {
 			continue
 		}
-		if err != nil {
+		l, err := s.e.find(ctx, ref)
+		switch {
+		case errdefs.IsNotFound(err):
+		case err != nil && odd && ctx.Err() == nil && !client.IsErrConnectionFailed(err):
+			return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is no name for %s: %s", ref, s.e, cleanMessage(err.Error())),
+				Hint: "send it under another name with --as"}
+		case err != nil:
 			return failed("inspect "+ref, err)
-		}
-		if l.id != whole && l.id != m.Config && l.id != m.Root {
+		case s.NoClobber && l.id != whole && l.id != m.Config && l.id != m.Root:
 			return store.Clobbers(ref, l.id.Encoded()[:12])
 		}
 	}
 	return nil
+}
+
+// oddHost reports whether a name has a host that some engines do not know as one: with
+// upper case letters ("Team/app:1"), or an IPv6 address.
+func oddHost(ref string) bool {
+	n, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return false
+	}
+	host := reference.Domain(n)
+	return strings.HasPrefix(host, "[") || !strings.ContainsAny(host, ".:") && host != strings.ToLower(host)
 }
 
 // list looks what a containerd store consists of, also the images with these IDs.
