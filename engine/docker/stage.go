@@ -23,7 +23,7 @@ import (
 // layers and the one before it has been answered, whose layers it may leave out.
 //
 // What was loaded stays when the transfer fails, and is present at the next try; see
-// [Engine.sweepPrefixes].
+// [Engine.Clean].
 
 const (
 	// interruptTime is for how long an interrupted transfer waits for loads that are only
