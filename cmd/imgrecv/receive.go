@@ -61,14 +61,17 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 			case r.o.keep && err != nil:
 				r.v.Warnf("from %s: %v", r.called(vis), err)
 			case r.o.keep:
+			case last != nil && last.known && vis.stream.Peer() != last.from && ctx.Err() == nil:
+				if err != nil {
+					r.v.Warnf("from %s: %v", r.called(vis), err)
+				}
+				r.v.Sayf("still waiting for the sender of what has broken")
 			case r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
 				last = &broken{&cli.StandingError{Err: err}, vis.stream.Peer(), !r.o.yes && r.door.knows(vis.stream.Peer())}
 				tooLate = time.After(r.o.retryFor)
 				r.v.Warnf("from %s: %v", r.called(vis), err)
 				r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
 				r.v.Event(cli.RetryEvent{Event: "retry", Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
-			case last != nil && err == nil && last.known && vis.stream.Peer() != last.from:
-				r.v.Sayf("still waiting for the sender of what has broken")
 			default: // also if it arrived just before an interrupt
 				return err
 			}
