@@ -108,7 +108,7 @@ func (s *Sink) hold(ctx context.Context) error {
 		}
 		if top := identity.ChainID(m.DiffIDs()[:depth]); !held[top] {
 			held[top] = true
-			t.prefixes = append(t.prefixes, &stage{images: []int{i}, depth: depth, holds: true, load: s.e.startLoad(ctx), done: make(chan struct{})})
+			t.prefixes = append(t.prefixes, &stage{images: []int{i}, depth: depth, holds: true, done: make(chan struct{})})
 		}
 	}
 	if err := s.endFilled(); err != nil {
