@@ -27,6 +27,6 @@ func clean(ctx context.Context, v *cli.Voice, o options) error {
 	if err != nil {
 		return err
 	}
-	v.Sayf("removed %d of them from %s", len(removed), from.Where())
+	v.Sayf("removed %s from %s", cli.Count(len(removed), "kept image"), from.Where())
 	return nil
 }
