@@ -1,9 +1,11 @@
 package containerd
 
 import (
+	"context"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/core/leases"
 )
 
 // SetLeaseTime changes for how long the leases of a sink last.
@@ -14,3 +16,13 @@ func (s *Store) SetImages(change func(images.Store) images.Store) { s.images = c
 
 // UnpackFailure returns why a layer could not be unpacked so far, or nil.
 func (s *Sink) UnpackFailure() error { return s.w.unpack.failure() }
+
+// CollectGarbage has containerd remove what nothing refers to, and waits for it.
+func (s *Store) CollectGarbage(ctx context.Context) error {
+	manager := s.client.LeasesService()
+	l, err := manager.Create(ctx, leases.WithRandomID(), leases.WithExpiration(time.Minute))
+	if err != nil {
+		return err
+	}
+	return manager.Delete(ctx, l, leases.SynchronousDelete)
+}

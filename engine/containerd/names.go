@@ -127,7 +127,7 @@ func (w *writable) record(ctx context.Context, now, records []images.Image) erro
 				continue
 			}
 		}
-		err := w.write(ctx, m, exists)
+		err := w.write(ctx, m, old)
 		if err == nil || !errdefs.IsAlreadyExists(err) {
 			done = append(done, step{old, m}) // also if it is not known whether it was written
 		}
@@ -139,12 +139,16 @@ func (w *writable) record(ctx context.Context, now, records []images.Image) erro
 	return nil
 }
 
-// write writes one record.
-func (w *writable) write(ctx context.Context, m images.Image, exists bool) error {
+// write writes one record. What old, the record of that name, refers to is held by
+// the lease, so that undo finds it; without a name, there is none.
+func (w *writable) write(ctx context.Context, m, old images.Image) error {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
-	if !exists {
+	if old.Name == "" {
 		_, err := w.images.Create(ctx, m)
+		return err
+	}
+	if err := w.lease.keep(ctx, old.Target.Digest); err != nil {
 		return err
 	}
 	fields := []string{"target"}

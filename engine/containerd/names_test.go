@@ -202,10 +202,12 @@ func TestKubernetes(t *testing.T) {
 }
 
 // A failing store writes so many records, and no more; it deletes none if stuck.
+// After a name has moved it collects what nothing refers to.
 type failing struct {
 	images.Store
-	writes int
-	stuck  bool
+	writes  int
+	stuck   bool
+	collect func(context.Context) error
 }
 
 var errRecord = errors.New("no more records")
@@ -221,7 +223,11 @@ func (f *failing) Update(ctx context.Context, m images.Image, fields ...string) 
 	if f.writes--; f.writes < 0 && !slices.Contains(fields, "labels") { // which take a name back
 		return images.Image{}, errRecord
 	}
-	return f.Store.Update(ctx, m, fields...)
+	now, err := f.Store.Update(ctx, m, fields...)
+	if err == nil {
+		err = f.collect(ctx)
+	}
+	return now, err
 }
 
 func (f *failing) Delete(ctx context.Context, name string, o ...images.DeleteOpt) error {
@@ -246,7 +252,9 @@ func TestAllOrNone(t *testing.T) {
 		was := rootOf(t, d, v1.Ref)
 		for _, stuck := range []bool{false, true} {
 			d := open(t, to, ns)
-			d.SetImages(func(s images.Store) images.Store { return &failing{Store: s, writes: 2, stuck: stuck} })
+			d.SetImages(func(s images.Store) images.Store {
+				return &failing{Store: s, writes: 2, stuck: stuck, collect: d.CollectGarbage}
+			})
 			src, err := s.Source(t.Context(), []store.Request{{Image: v2.Ref, As: v1.Ref}, {Image: v2.Ref}, {Image: v2.Ref, As: "third:1"}}, store.SourceOptions{})
 			if err != nil {
 				t.Fatal(err)
