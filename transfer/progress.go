@@ -1,6 +1,9 @@
 package transfer
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Phase is what a transfer is doing.
 type Phase int32
@@ -35,6 +38,26 @@ type Progress struct {
 	Done, Total atomic.Int64
 	// Wire is the number of bytes written to and read from the stream.
 	Wire atomic.Int64
+
+	lost atomic.Int64 // since when the line is lost, in nanoseconds of Unix time; 0: it is not
+}
+
+// SetLost says since when the line to the other side is lost; the zero time, that
+// it is not.
+func (p *Progress) SetLost(since time.Time) {
+	if since.IsZero() {
+		p.lost.Store(0)
+		return
+	}
+	p.lost.Store(since.UnixNano())
+}
+
+// Lost returns since when the line is lost, the zero time if it is not.
+func (p *Progress) Lost() time.Time {
+	if n := p.lost.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
 }
 
 // Phase is the current phase.

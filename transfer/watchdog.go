@@ -73,6 +73,9 @@ type Remote interface {
 	// Waiting reports that the other side waits for a person or for its turn:
 	// it may take its time to answer an offer.
 	Waiting() bool
+	// Lost reports that the stream is broken and another one takes its place if it
+	// comes in time, which the Remote judges: nothing else is owed meanwhile.
+	Lost() bool
 }
 
 // owing is who has to act next in a copy, and how. Copy says so; the watchdog
@@ -218,6 +221,9 @@ func (w *watchdog) moved() int64 {
 
 // judged reports whether the time of o has a limit.
 func (w *watchdog) judged(o owing) bool {
+	if r := w.end(o); r != nil && r.Lost() {
+		return false
+	}
 	switch o {
 	case nobody:
 		return false

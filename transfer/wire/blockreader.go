@@ -13,7 +13,6 @@ import (
 type blockReader struct {
 	c     *conn
 	dec   *decoder
-	bufs  bufPool
 	queue chan *inFrame
 	work  chan *inFrame
 	lender
@@ -49,16 +48,16 @@ func newBlockReader(c *conn, dec *decoder) *blockReader {
 	}
 	go r.read()
 	// That it cannot be written is seen by who reads.
-	_ = c.write(context.Background(), creditFrame(window))
+	_ = c.write(context.Background(), r.credit(window))
 	return r
 }
 
 func (r *blockReader) expand() {
 	defer r.c.wg.Done()
 	for f := range r.work {
-		out := r.bufs.get()
+		out := r.c.bufs.get()
 		f.raw, f.err = r.dec.decode(f.buf[:f.n], out)
-		r.bufs.put(f.buf)
+		r.c.bufs.put(f.buf)
 		f.buf = out
 		close(f.ready)
 	}
@@ -69,63 +68,82 @@ func (r *blockReader) read() {
 	defer r.c.wg.Done()
 	defer close(r.c.drained)
 	defer close(r.work)
-	for r.c.live() {
+	r.c.frames(func() error {
 		f, err := r.frame()
-		if err == nil {
-			select {
-			case r.queue <- f:
-			default:
-				err = transfer.Broken("more frames than were asked for")
-			}
-		}
 		if err != nil {
-			r.c.fail(err)
-		} else if f.ready != atOnce {
+			return err
+		}
+		if err := r.enqueue(f); err != nil {
+			return err
+		}
+		if f.ready != atOnce {
 			r.work <- f
 		}
-		if err == nil && f.t == frameBye {
-			break
+		if f.t == frameBye {
+			return errBye
 		}
-	}
-	r.c.drain()
+		return nil
+	})
 }
 
+func (r *blockReader) enqueue(f *inFrame) error {
+	select {
+	case r.queue <- f:
+		return nil
+	default:
+		return errNoCredit
+	}
+}
+
+// frame receives one frame. A line that breaks in between leaves no trace of it: it
+// comes again whole.
 func (r *blockReader) frame() (*inFrame, error) {
 	t, n, err := r.c.header()
 	if err != nil {
 		return nil, err
 	}
+	costs := false
 	switch t {
 	case frameBlob, frameBlock, frameBlobEnd, frameIndex, frameEnd:
-		if err := r.spent(); err != nil {
-			return nil, err
+		if costs = true; !r.solvent() {
+			return nil, errNoCredit
 		}
 	}
-	switch t {
-	case frameBlock:
-		return r.block(n)
-	case frameOffer, frameIndex:
-		// They may be long, and come one by one.
-		if r.long.Swap(true) {
-			return nil, transfer.Broken("frame type %d out of turn", t)
-		}
+	long := t == frameOffer || t == frameIndex
+	if long && r.long.Load() { // they come one by one
+		return nil, transfer.Broken("frame type %d out of turn", t)
 	}
 	f := &inFrame{t: t, ready: atOnce}
-	f.body, err = r.control(t, n)
-	return f, err
+	if t == frameBlock {
+		err = r.block(f, n)
+	} else {
+		f.body, err = r.control(t, n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if long {
+		r.long.Store(true)
+	}
+	if costs {
+		r.spend()
+	}
+	r.c.resume.got.Add(1)
+	return f, nil
 }
 
-func (r *blockReader) block(n int) (*inFrame, error) {
-	f := &inFrame{t: frameBlock, buf: r.bufs.get(), n: n, ready: atOnce}
+func (r *blockReader) block(f *inFrame, n int) error {
+	f.buf, f.n = r.c.bufs.get(), n
 	if err := r.c.payload(frameBlock, f.buf[:n]); err != nil {
-		return nil, err
+		r.c.bufs.put(f.buf)
+		return err
 	}
 	if n > 0 && f.buf[0] == codecNone {
 		f.raw, f.err = r.dec.decode(f.buf[:n], nil)
 	} else {
 		f.ready = make(chan struct{})
 	}
-	return f, nil
+	return nil
 }
 
 // control reads the payload of any other frame.
@@ -185,7 +203,7 @@ func (r *blockReader) next(ctx context.Context) (*inFrame, error) {
 // release gives a data block back.
 func (r *blockReader) release(ctx context.Context, f *inFrame) {
 	if f != nil {
-		r.bufs.put(f.buf)
+		r.c.bufs.put(f.buf)
 		f.buf, f.raw = nil, nil
 		r.grant(ctx, 1)
 	}
@@ -194,8 +212,13 @@ func (r *blockReader) release(ctx context.Context, f *inFrame) {
 // grant counts n frames as used up, asking for more in their place.
 func (r *blockReader) grant(ctx context.Context, n int) {
 	if n = r.used(n); n > 0 {
-		_ = r.c.write(ctx, creditFrame(n))
+		_ = r.c.write(ctx, r.credit(n))
 	}
+}
+
+// credit returns the frame that asks for n more frames.
+func (r *blockReader) credit(n int) []byte {
+	return credit{n, r.c.resume.got.Load()}.marshal(r.c.resume.on)
 }
 
 // close frees the decoder, once the stream's goroutines are gone.

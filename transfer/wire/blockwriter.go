@@ -21,17 +21,16 @@ type blockWriter struct {
 	halt   chan struct{} // closed by stop: what is queued is dropped
 }
 
-// A block is one frame under way. Its buffers hold a frame header, a block
-// header and a block's data.
+// A block is one frame under way. Its buffers are of the conn's pool; they hold a
+// frame header, a block header and a block's data.
 type block struct {
 	data  []byte
-	out   []byte
 	n     int  // raw bytes; 0: a control frame
-	cost  int  // in credits
 	tuned bool // the tuner picked the level
 	level level
 	ready chan struct{} // sent to when frame is complete
 	frame []byte
+	buf   []byte // what frame stands in; nil for a control frame
 	err   error
 }
 
@@ -55,9 +54,20 @@ func newBlockWriter(c *conn, t *tuner) *blockWriter {
 func (w *blockWriter) compress() {
 	defer w.c.wg.Done()
 	for b := range w.work {
-		b.frame, b.err = w.enc.encode(b.data, b.n, b.level, b.out)
-		b.ready <- struct{}{}
+		w.encode(b, w.c.bufs.get())
 	}
+}
+
+// encode makes the frame of a block, in out's memory where that is smaller.
+func (w *blockWriter) encode(b *block, out []byte) {
+	b.frame, b.err = w.enc.encode(b.data, b.n, b.level, out)
+	b.buf = b.data
+	if b.err == nil && out != nil && &b.frame[0] == &out[0] {
+		b.buf, out = out, b.data
+	}
+	w.c.bufs.put(out)
+	b.data = nil
+	b.ready <- struct{}{}
 }
 
 func (w *blockWriter) send() {
@@ -67,9 +77,11 @@ func (w *blockWriter) send() {
 	for b := range w.queue {
 		<-b.ready
 		ready := time.Now()
-		paid, ok := w.pay(b.cost)
+		paid, ok := w.pay()
 		if ok && b.err == nil {
-			b.err = w.c.write(context.Background(), b.frame)
+			b.err = w.c.send(context.Background(), b.frame, b.buf)
+		} else {
+			w.c.bufs.put(b.buf)
 		}
 		if b.err != nil {
 			w.c.fail(b.err)
@@ -80,14 +92,14 @@ func (w *blockWriter) send() {
 				starved: ready.Sub(last), blocked: paid.Sub(ready), writing: end.Sub(paid)})
 		}
 		last = end
-		b.frame, b.err = nil, nil
+		b.frame, b.buf, b.err = nil, nil, nil
 		w.free <- b
 	}
 }
 
-// pay waits until the receiver has asked for cost more frames. It reports false
+// pay waits until the receiver has asked for one more frame. It reports false
 // when nothing is to be sent any more.
-func (w *blockWriter) pay(cost int) (time.Time, bool) {
+func (w *blockWriter) pay() (time.Time, bool) {
 	for {
 		select {
 		case <-w.halt:
@@ -96,7 +108,7 @@ func (w *blockWriter) pay(cost int) (time.Time, bool) {
 			return time.Now(), false
 		default:
 		}
-		if w.credit.take(cost) {
+		if w.credit.take() {
 			return time.Now(), true
 		}
 		select {
@@ -125,13 +137,13 @@ func (w *blockWriter) take(ctx context.Context) (*block, error) {
 	}
 }
 
-// control queues complete frames.
-func (w *blockWriter) control(ctx context.Context, frame []byte, cost int) error {
+// control queues a complete frame.
+func (w *blockWriter) control(ctx context.Context, frame []byte) error {
 	b, err := w.take(ctx)
 	if err != nil {
 		return err
 	}
-	b.n, b.cost, b.frame = 0, cost, frame
+	b.n, b.frame = 0, frame
 	b.ready <- struct{}{}
 	w.queue <- b
 	return nil
@@ -146,7 +158,7 @@ func (w *blockWriter) copy(ctx context.Context, r io.Reader, compressed bool) (i
 			return total, err
 		}
 		if b.data == nil {
-			b.data = make([]byte, blockHead+MaxBlock)
+			b.data = w.c.bufs.get()[:blockHead+MaxBlock]
 		}
 		n, err := fill(r, b.data[blockHead:])
 		total += int64(n)
@@ -207,18 +219,14 @@ func (w *blockWriter) flush(ctx context.Context) error {
 
 // block queues the n bytes of data in b.
 func (w *blockWriter) block(b *block, n int, compressed bool) {
-	b.n, b.cost, b.tuned, b.level = n, 1, !compressed, levelNone
+	b.n, b.tuned, b.level = n, !compressed, levelNone
 	if b.tuned {
 		b.level = w.tune.level()
 	}
 	w.queue <- b
 	if b.level == levelNone {
-		b.frame, b.err = w.enc.encode(b.data, n, levelNone, nil)
-		b.ready <- struct{}{}
+		w.encode(b, nil)
 		return
-	}
-	if b.out == nil {
-		b.out = make([]byte, frameHeader+maxPayload)
 	}
 	w.work <- b
 }
@@ -227,7 +235,7 @@ func (w *blockWriter) block(b *block, n int, compressed bool) {
 // stream bounds how long it takes. Nothing may be queued after it.
 func (w *blockWriter) stop() {
 	close(w.halt)
-	_ = w.c.s.SetWriteDeadline(time.Now().Add(lingerTime))
+	w.c.hurry(time.Now().Add(lingerTime))
 	close(w.work)
 	close(w.queue)
 	<-w.ended

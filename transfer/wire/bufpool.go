@@ -2,7 +2,7 @@ package wire
 
 import "sync"
 
-// A bufPool keeps buffers that each hold the longest payload of a data block.
+// A bufPool keeps buffers that each hold the longest frame of a data block.
 // The one used last comes first, so that a fast consumer touches few.
 type bufPool struct {
 	mu   sync.Mutex
@@ -14,7 +14,7 @@ func (p *bufPool) get() []byte {
 	defer p.mu.Unlock()
 	n := len(p.free)
 	if n == 0 {
-		return make([]byte, maxPayload)
+		return make([]byte, frameHeader+maxPayload)
 	}
 	b := p.free[n-1]
 	p.free = p.free[:n-1]

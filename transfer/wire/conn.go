@@ -27,6 +27,16 @@ type StreamOptions struct {
 	Compression Compression        // of a Sender; default CompressAuto
 	Idle        time.Duration      // the other side is given up after this silence; default 30 s
 	Progress    *transfer.Progress // counts the bytes on the wire, if not nil
+
+	// RetryFor is how long this side goes on when its stream breaks, until there is
+	// another one; 0 or less: it does not. Of a Sender, Redial makes that. An error
+	// of Redial that is a [transfer.Error] ends the transfer, after any other it is
+	// called again. A Receiver of [Sessions] waits for it.
+	RetryFor time.Duration
+	Redial   func(context.Context) (Stream, error)
+	// OnLine is told when a stream has broken and when there is another, on a
+	// goroutine of this package, which waits for it.
+	OnLine func(LineEvent)
 }
 
 const (
@@ -45,13 +55,17 @@ func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 //
 //	state     entered by                  what is read                what is written
 //	greeting  newConn                     the hello                   the hello
-//	open      hello                       frames, each within idle    frames
+//	open      hello                       frames                      frames
 //	failed    fail: err says why          nothing but to drain        what is under way, and an error
 //	parting   farewell: all is said       frames or drain             nothing
 //	closed    shut                        nothing                     nothing
 //
 // An end that has not failed skips failed; one whose hello failed skips open.
 // Failed (the channel) is closed on entering failed, or else closed.
+//
+// While a conn that resumes is open, its line may break: then it has none until the
+// reading goroutine has got another one (see relink), and nothing is read or
+// written. The other states end that.
 type life int
 
 const (
@@ -67,19 +81,21 @@ const (
 // the other side fails or falls silent, and a goroutine that says that this
 // side is alive.
 //
-// That the other side is alive is judged here: it must be heard within idle.
-// Whether it makes progress is judged by [transfer.Copy], from Moved and Waiting.
+// That the other side is alive is judged here: it must be heard within patience.
+// Whether it makes progress is judged by [transfer.Copy], from Moved, Waiting and
+// Lost.
 type conn struct {
-	s        Stream
-	r        *bufio.Reader
+	r        *bufio.Reader // of the line; the reading goroutine's
 	idle     time.Duration
 	progress *transfer.Progress
 	features []string // what both sides know
+	resume   resume
 
-	pen chan struct{} // holds one while nobody writes
+	pen chan struct{} // holds one while nobody writes and there is a line
 	cut bool          // a frame was cut short: nothing can follow it; whoever has the pen
 
-	mu       sync.Mutex // guards what follows, and the stream's read deadline
+	mu       sync.Mutex // guards what follows, and the line's read deadline
+	line     *line      // nil while it is lost
 	life     life
 	err      error // why it failed; errClosed if it did not
 	draining bool  // the reading goroutine waits for the end of the stream only
@@ -90,16 +106,19 @@ type conn struct {
 	peer    Hello
 	moved   movement
 	said    atomic.Pointer[alive] // the other side's last sign of life
+	bufs    bufPool               // for blocks, in or out
 }
 
 func newConn(s Stream, o StreamOptions) *conn {
-	c := &conn{s: s, idle: o.Idle, progress: o.Progress, pen: make(chan struct{}, 1),
+	c := &conn{idle: o.Idle, progress: o.Progress, pen: make(chan struct{}, 1),
 		failed: make(chan struct{}), drained: make(chan struct{})}
 	c.pen <- struct{}{}
 	if c.idle <= 0 {
 		c.idle = defaultIdle
 	}
-	c.r = bufio.NewReaderSize(timedReader{c}, 64<<10)
+	c.resume.init(o, &c.bufs)
+	c.line = newLine(s, c)
+	c.r = c.line.r
 	return c
 }
 
@@ -112,6 +131,9 @@ func (c *conn) enter(to life) bool {
 		return false
 	}
 	c.life = to
+	if to > open {
+		c.resume.end()
+	}
 	if to == closed {
 		c.endReads()
 	}
@@ -123,53 +145,51 @@ var past = time.Unix(1, 0)
 
 // endReads ends the read that is under way. Those that follow fail if they do
 // not drain.
-func (c *conn) endReads() { _ = c.s.SetReadDeadline(past) }
-
-// A timedReader reads the stream, giving up after a time without a byte: the
-// conn's idle, or lingerTime where it only waits for the end.
-type timedReader struct{ c *conn }
-
-func (t timedReader) Read(b []byte) (int, error) {
-	patience := t.c.patience()
-	grace := patience / 4
-	n, err := t.read(b, patience-grace)
-	if n == 0 && isTimeout(err) {
-		// The time may have passed because this host slept: then what was said
-		// meanwhile is there now.
-		n, err = t.read(b, grace)
+func (c *conn) endReads() {
+	if c.line != nil {
+		_ = c.line.SetReadDeadline(past)
 	}
-	return n, err
 }
 
-func (t timedReader) read(b []byte, patience time.Duration) (int, error) {
-	c := t.c
-	if err := c.setPatience(patience); err != nil {
-		return 0, err
+// hurry gives what is written until then. c.mu is not held.
+func (c *conn) hurry(until time.Time) {
+	if l := c.current(); l != nil {
+		_ = l.SetWriteDeadline(until)
 	}
-	n, err := c.s.Read(b)
-	if c.progress != nil {
-		c.progress.Wire.Add(int64(n))
-	}
-	return n, err
 }
 
+// current returns the line, or nil while it is lost.
+func (c *conn) current() *line {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.line
+}
+
+// patience is how long a line may be silent: less where another one can take its
+// place.
 func (c *conn) patience() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.draining {
+	switch {
+	case c.draining:
 		return lingerTime
+	case c.resume.on:
+		return min(c.idle, lostAfter)
 	}
 	return c.idle
 }
 
-// setPatience sets the deadline of the next read, if one may follow.
-func (c *conn) setPatience(d time.Duration) error {
+// setPatience sets the deadline of the next read of a line, if one may follow.
+func (c *conn) setPatience(l *line, d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life == closed || c.err != nil && !c.draining {
+	switch {
+	case c.life == closed || c.err != nil && !c.draining:
 		return errClosed
+	case l.broken:
+		return errLineDown
 	}
-	return c.s.SetReadDeadline(time.Now().Add(d))
+	return l.SetReadDeadline(time.Now().Add(d))
 }
 
 // Failed is closed when the stream or the other side has failed; Err says how.
@@ -196,10 +216,13 @@ func (c *conn) fail(err error) {
 	c.err = err
 	c.life = max(c.life, failed)
 	close(c.failed)
+	c.resume.end()
 	if !c.draining {
 		c.endReads()
 	}
-	_ = c.s.SetWriteDeadline(time.Now().Add(lingerTime))
+	if c.line != nil {
+		_ = c.line.SetWriteDeadline(time.Now().Add(lingerTime))
+	}
 }
 
 // live reports whether frames of the other side are still of interest.
@@ -221,14 +244,19 @@ func (c *conn) PeerPhase() string {
 	return ""
 }
 
-// write sends one whole frame, or several. The other side always reads, so
-// that only a dead or hostile one can block it; the end of ctx and fail bound
-// for how long.
-func (c *conn) write(ctx context.Context, frame []byte) error {
-	stop := context.AfterFunc(ctx, func() { _ = c.s.SetWriteDeadline(time.Now().Add(lingerTime)) })
+// write sends one whole frame. The other side always reads, so that only a dead or
+// hostile one can block it; the end of ctx and fail bound for how long. Where the
+// line can be replaced by another one it waits for that, and a frame that a line
+// cut short goes out again with the next.
+func (c *conn) write(ctx context.Context, frame []byte) error { return c.send(ctx, frame, nil) }
+
+// send writes a frame that stands in buf, if that is not nil. It puts buf back into
+// the pool when the frame cannot be needed again, also if it fails.
+func (c *conn) send(ctx context.Context, frame, buf []byte) error {
+	stop := context.AfterFunc(ctx, func() { c.hurry(time.Now().Add(lingerTime)) })
 	defer stop()
-	err := c.writeWhole(frame)
-	if err == nil || errors.Is(err, errClosed) {
+	err := c.writeWhole(ctx, frame, buf)
+	if err == nil || errors.Is(err, errClosed) || c.resume.on {
 		return err
 	}
 	// The reading goroutine may be about to learn the better reason: the other
@@ -245,31 +273,55 @@ func (c *conn) write(ctx context.Context, frame []byte) error {
 	return c.err
 }
 
-// writePiece is how much goes to the stream at once, so that a slow one shows
-// that it moves.
-const writePiece = 64 << 10
-
-func (c *conn) writeWhole(frame []byte) error {
-	<-c.pen
+func (c *conn) writeWhole(ctx context.Context, frame, buf []byte) error {
+	if err := c.takePen(ctx); err != nil {
+		c.bufs.put(buf)
+		return err
+	}
 	defer func() { c.pen <- struct{}{} }()
-	if c.cut {
+	l := c.current()
+	counted := frameType(frame[0]).counted()
+	switch {
+	case c.cut || l == nil:
+		c.bufs.put(buf)
 		return errClosed
+	case c.resume.on && counted:
+		c.resume.sent.add(frame, buf)
+		return c.put(ctx, l, frame)
 	}
-	content := frameType(frame[0]).content()
-	for len(frame) > 0 {
-		n, err := c.s.Write(frame[:min(len(frame), writePiece)])
-		if c.progress != nil {
-			c.progress.Wire.Add(int64(n))
-		}
-		if content {
-			c.moved.sent.Add(int64(n))
-		}
-		if err != nil {
-			c.cut = true
-			return err
-		}
-		frame = frame[n:]
+	defer c.bufs.put(buf)
+	err := l.write(frame)
+	if err != nil && c.resume.on {
+		c.leave(l)
+		return ctx.Err()
 	}
+	c.cut = err != nil
+	return err
+}
+
+// takePen waits until nobody else writes, and there is a line.
+func (c *conn) takePen(ctx context.Context) error {
+	select {
+	case <-c.pen:
+		return nil
+	default:
+	}
+	select {
+	case <-c.pen:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// put writes a frame of the history. If the line breaks the reading goroutine sees
+// to the rest.
+func (c *conn) put(ctx context.Context, l *line, frame []byte) error {
+	if err := l.write(frame); err != nil {
+		c.leave(l)
+		return ctx.Err()
+	}
+	c.resume.sent.wrote()
 	return nil
 }
 
@@ -280,24 +332,6 @@ func (c *conn) writeJSON(ctx context.Context, t frameType, v any) error {
 		return err
 	}
 	return c.write(ctx, b)
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
-}
-
-func streamError(op string, err error) error {
-	var e *transfer.Error
-	switch {
-	case errors.As(err, &e) || errors.Is(err, errClosed):
-		return err
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return transfer.Broken("the other side closed the connection without a word")
-	case isTimeout(err):
-		return transfer.Broken("%s: the other side does not answer", op)
-	}
-	return transfer.Broken("%s: connection lost: %w", op, err)
 }
 
 // header reads the next frame's header. Signs of life are not returned; an
@@ -314,6 +348,7 @@ func (c *conn) header() (frameType, int, error) {
 			if err = c.json(t, n, a); err == nil {
 				a.Phase = clip(transfer.Printable(a.Phase), 40)
 				c.said.Store(a)
+				err = c.acked(a.Frames)
 			}
 		case frameError:
 			var f failure
@@ -327,13 +362,6 @@ func (c *conn) header() (frameType, int, error) {
 			return 0, 0, err
 		}
 	}
-}
-
-func (c *conn) readError(err error) error {
-	if isTimeout(err) {
-		return transfer.Broken("nothing heard from the other side for %v", c.idle)
-	}
-	return streamError("read", err)
 }
 
 // json reads a payload of n bytes into v.
@@ -379,7 +407,7 @@ func (c *conn) beat() {
 
 // sign returns what this side says of itself.
 func (c *conn) sign() alive {
-	a := alive{Received: c.moved.received.Load()}
+	a := alive{Received: c.moved.received.Load(), Frames: c.resume.got.Load()}
 	if c.progress != nil {
 		a.Phase = c.progress.Phase().String()
 	}

@@ -16,22 +16,38 @@ const (
 	maxCredit = 1 << 16 // frames that a receiver may ask for
 )
 
-// creditFrame returns the frame that grants n credits: four bytes, big endian.
-func creditFrame(n int) []byte {
-	b := make([]byte, frameHeader, frameHeader+creditSize)
-	putFrameHeader(b, frameCredit, creditSize)
-	return binary.BigEndian.AppendUint32(b, uint32(n))
+// A credit is the right to send so many more frames: four bytes, big endian. Where
+// both sides resume, eight more say how many frames have been received.
+type credit struct {
+	frames   int
+	received uint64
 }
 
-func unmarshalCredit(b []byte) (int, error) {
-	if len(b) != creditSize {
-		return 0, transfer.Broken("credit of %d bytes", len(b))
+func (c credit) marshal(resumes bool) []byte {
+	b := make([]byte, frameHeader, frameHeader+creditSize+ackSize)
+	b = binary.BigEndian.AppendUint32(b, uint32(c.frames))
+	if resumes {
+		b = binary.BigEndian.AppendUint64(b, c.received)
+	}
+	putFrameHeader(b, frameCredit, len(b)-frameHeader)
+	return b
+}
+
+func unmarshalCredit(b []byte) (credit, error) {
+	var c credit
+	switch len(b) {
+	case creditSize + ackSize:
+		c.received = binary.BigEndian.Uint64(b[creditSize:])
+	case creditSize:
+	default:
+		return c, transfer.Broken("credit of %d bytes", len(b))
 	}
 	n := binary.BigEndian.Uint32(b)
 	if n == 0 || n > maxCredit {
-		return 0, transfer.Broken("credit for %d frames, not 1 to %d", n, maxCredit)
+		return c, transfer.Broken("credit for %d frames, not 1 to %d", n, maxCredit)
 	}
-	return int(n), nil
+	c.frames = int(n)
+	return c, nil
 }
 
 // A purse holds the credits of a sender.
@@ -57,14 +73,14 @@ func (p *purse) fill(n int) error {
 	return nil
 }
 
-// take reports whether n credits were there to be spent.
-func (p *purse) take(n int) bool {
+// take reports whether a credit was there to be spent.
+func (p *purse) take() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.n < n {
+	if p.n == 0 {
 		return false
 	}
-	p.n -= n
+	p.n--
 	return true
 }
 
@@ -75,15 +91,21 @@ type lender struct {
 	owed int // frames that were used up and not asked for again yet
 }
 
-// spent counts a frame that came in.
-func (l *lender) spent() error {
+// errNoCredit is for a frame that was not asked for.
+var errNoCredit = transfer.Broken("more frames than were asked for")
+
+// solvent reports whether a frame may come in.
+func (l *lender) solvent() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lent == 0 {
-		return transfer.Broken("more frames than were asked for")
-	}
+	return l.lent > 0
+}
+
+// spend counts a frame that came in. The reading goroutine alone does.
+func (l *lender) spend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.lent--
-	return nil
 }
 
 // used counts n frames that were used up, and returns how many credits to grant

@@ -13,7 +13,7 @@ import (
 // other side to have heard, then closes and waits for all goroutines.
 func (c *conn) farewell(err error) {
 	c.enter(parting)
-	_ = c.s.SetWriteDeadline(time.Now().Add(lingerTime))
+	c.hurry(time.Now().Add(lingerTime))
 	var e *transfer.Error
 	switch {
 	case err == nil:
@@ -25,8 +25,10 @@ func (c *conn) farewell(err error) {
 		}
 		c.fail(err)
 	}
-	if cw, ok := c.s.(interface{ CloseWrite() error }); ok {
-		_ = cw.CloseWrite()
+	if l := c.current(); l != nil {
+		if cw, ok := l.Stream.(interface{ CloseWrite() error }); ok {
+			_ = cw.CloseWrite()
+		}
 	}
 	select {
 	case <-c.drained:
@@ -49,8 +51,10 @@ func (c *conn) reject(err error) {
 // shut closes the stream and waits for its goroutines.
 func (c *conn) shut() {
 	c.enter(closed)
-	_ = c.s.SetWriteDeadline(past)
-	_ = c.s.Close()
+	if l := c.current(); l != nil {
+		_ = l.SetWriteDeadline(past)
+		_ = l.Close()
+	}
 	c.fail(errClosed)
 	c.wg.Wait()
 }

@@ -32,6 +32,7 @@ const (
 	frameAlive   frameType = 11
 	frameBye     frameType = 12
 	frameCredit  frameType = 13
+	frameResumed frameType = 14
 )
 
 // Limits of what a peer may send. A length above its limit is refused before
@@ -47,6 +48,7 @@ const (
 	blockHead   = frameHeader + blockHeader
 	endSize     = 8 + 8 // blobs, bytes
 	creditSize  = 4
+	ackSize     = 8
 )
 
 var frameLimits = map[frameType]uint32{
@@ -62,7 +64,8 @@ var frameLimits = map[frameType]uint32{
 	frameError:   maxShort,
 	frameAlive:   maxShort,
 	frameBye:     0,
-	frameCredit:  creditSize,
+	frameCredit:  creditSize + ackSize,
+	frameResumed: maxShort,
 }
 
 func putFrameHeader(b []byte, t frameType, length int) {
@@ -71,13 +74,10 @@ func putFrameHeader(b []byte, t frameType, length int) {
 }
 
 // readHeader reads the next frame's type and checked length. io.EOF means that
-// the stream ended between two frames.
+// the stream ended between two frames, io.ErrUnexpectedEOF inside of one.
 func readHeader(r *bufio.Reader) (frameType, int, error) {
 	var h [frameHeader]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
-		if err == io.ErrUnexpectedEOF {
-			return 0, 0, transfer.Broken("stream ended inside a frame")
-		}
 		return 0, 0, err
 	}
 	t := frameType(h[0])
@@ -94,13 +94,11 @@ func readHeader(r *bufio.Reader) (frameType, int, error) {
 
 // readPayload fills b with the payload of the frame whose header was read.
 func readPayload(r io.Reader, b []byte) error {
-	if _, err := io.ReadFull(r, b); err != nil {
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return transfer.Broken("stream ended inside a frame")
-		}
-		return err
+	_, err := io.ReadFull(r, b)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
-	return nil
+	return err
 }
 
 // marshalFrame returns a whole frame with v as its JSON payload.

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"os"
@@ -23,7 +22,7 @@ type Golden struct {
 var frameNames = map[string]frameType{
 	"hello": frameHello, "offer": frameOffer, "answer": frameAnswer, "blob": frameBlob, "block": frameBlock,
 	"blobend": frameBlobEnd, "index": frameIndex, "end": frameEnd, "result": frameResult, "error": frameError,
-	"alive": frameAlive, "bye": frameBye, "credit": frameCredit,
+	"alive": frameAlive, "bye": frameBye, "credit": frameCredit, "resumed": frameResumed,
 }
 
 // Goldens reads all golden frames.
@@ -61,10 +60,11 @@ func Goldens(t testing.TB) []Golden {
 // decodeFrame reads one frame, checks it as its receiver does, and returns the
 // frame that its contents encode to.
 func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
-	c := &conn{r: bufio.NewReader(bytes.NewReader(frame))}
+	c := newConn(hole{bytes.NewReader(frame)}, StreamOptions{})
+	defer c.resume.end()
 	ft, n, err := readHeader(c.r)
 	if err != nil {
-		return nil, err
+		return nil, c.readError(err)
 	}
 	control := func(v any, check func() error) ([]byte, error) {
 		if err := c.json(ft, n, v); err != nil {
@@ -93,6 +93,8 @@ func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
 		return control(new(failure), fine)
 	case frameAlive:
 		return control(new(alive), fine)
+	case frameResumed:
+		return control(new(resumed), fine)
 	}
 	payload := make([]byte, n)
 	if err := c.payload(ft, payload); err != nil {
@@ -109,8 +111,8 @@ func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
 		e, err := unmarshalEnd(payload)
 		return e.marshal(), err
 	case frameCredit:
-		n, err := unmarshalCredit(payload)
-		return creditFrame(n), err
+		c, err := unmarshalCredit(payload)
+		return c.marshal(n > creditSize), err
 	case frameBlock:
 		dec, err := newDecoder(1)
 		if err != nil {

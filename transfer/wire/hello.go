@@ -16,7 +16,7 @@ import (
 func (c *conn) hello(ctx context.Context, mine Hello) error {
 	limited, cancel := context.WithTimeout(ctx, 2*c.idle)
 	defer cancel()
-	_ = c.s.SetWriteDeadline(time.Now().Add(c.idle))
+	c.hurry(time.Now().Add(c.idle))
 	ended := make(chan struct{})
 	stop := context.AfterFunc(limited, func() {
 		defer close(ended)
@@ -25,15 +25,15 @@ func (c *conn) hello(ctx context.Context, mine Hello) error {
 		} else {
 			c.fail(transfer.Broken("the other side has not said hello for %v", 2*c.idle))
 		}
-		_ = c.s.SetWriteDeadline(past)
+		c.hurry(past)
 	})
-	mine.Protocol, mine.Features = Protocol, features
+	mine.Protocol, mine.Features, mine.Retry = Protocol, c.knows(), int(c.resume.retry.Seconds())
 	// Neither side needs the other to read first.
 	wrote := make(chan error, 1)
 	go func() { wrote <- c.writeJSON(context.Background(), frameHello, mine) }()
 	err := c.readHello()
 	if err != nil {
-		_ = c.s.SetWriteDeadline(time.Now().Add(lingerTime))
+		c.hurry(time.Now().Add(lingerTime))
 	}
 	if werr := <-wrote; err == nil {
 		err = werr
@@ -51,7 +51,7 @@ func (c *conn) hello(ctx context.Context, mine Hello) error {
 	}
 	if err == nil {
 		c.enter(open)
-		_ = c.s.SetWriteDeadline(time.Time{})
+		c.hurry(time.Time{})
 	}
 	return err
 }
@@ -71,6 +71,14 @@ func (c *conn) readHello() error {
 		return err
 	}
 	c.peer.clean()
-	c.features = c.peer.common()
+	c.features = common(c.knows(), c.peer.Features)
 	return nil
+}
+
+// knows returns the features of this side.
+func (c *conn) knows() []string {
+	if c.resume.retry <= 0 {
+		return features
+	}
+	return append(slices.Clip(features), featureResume)
 }

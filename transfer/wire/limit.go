@@ -92,11 +92,24 @@ func (l *limited) CloseWrite() error {
 
 // Close closes the stream at once.
 func (l *limited) Close() error {
+	l.end()
+	return l.Stream.Close()
+}
+
+// Reset gives the stream up, if it can do that, or closes it.
+func (l *limited) Reset() error {
+	l.end()
+	if r, ok := l.Stream.(interface{ Reset() error }); ok {
+		return r.Reset()
+	}
+	return l.Stream.Close()
+}
+
+func (l *limited) end() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.closed = true
 	l.cancel()
-	l.mu.Unlock()
-	return l.Stream.Close()
 }
 
 // ParseRate reads a number of bytes a second such as "500k", "10M", "1.5MB/s"

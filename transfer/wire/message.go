@@ -21,6 +21,14 @@ type Hello struct {
 	// Features are words for what this side can do beyond the version. A side
 	// uses what both have. This package sets them.
 	Features []string `json:"features,omitempty"`
+
+	// Session is what the receiver calls this transfer, to go on with it over another
+	// stream: a secret of the two sides. A sender says it when it does, and
+	// with it how many counted frames it has received. This package sets them.
+	Session  string `json:"session,omitempty"`
+	Received uint64 `json:"received,omitempty"`
+	// Retry is for how long this side tries to, or waits for it, in seconds.
+	Retry int `json:"retry,omitempty"`
 }
 
 // Features that this package knows.
@@ -30,6 +38,9 @@ const (
 	// featureMany: as a receiver it takes offers of more than fewImages images, and
 	// images of more than fewRefs names.
 	featureMany = "many"
+	// featureResume: it goes on over another stream when one breaks, and says in
+	// alive and credit how many frames it has received.
+	featureResume = "resume"
 )
 
 var features = []string{featureDeciding, featureMany}
@@ -46,11 +57,11 @@ const (
 	maxFeature  = 32 // bytes
 )
 
-// common returns the features that h shares with this package.
-func (h *Hello) common() []string {
+// common returns the features that both sides have.
+func common(mine, theirs []string) []string {
 	var both []string
-	for _, f := range features {
-		if slices.Contains(h.Features, f) {
+	for _, f := range mine {
+		if slices.Contains(theirs, f) {
 			both = append(both, f)
 		}
 	}
@@ -95,7 +106,7 @@ func (f failure) err() error {
 }
 
 func (h *Hello) clean() {
-	for _, s := range []*string{&h.Program, &h.Host, &h.Engine, &h.Platform} {
+	for _, s := range []*string{&h.Program, &h.Host, &h.Engine, &h.Platform, &h.Session} {
 		*s = clip(transfer.Printable(*s), 200)
 	}
 	h.Features = h.Features[:min(len(h.Features), maxFeatures)]
@@ -107,4 +118,6 @@ type alive struct {
 	Phase string `json:"phase,omitempty"`
 	// Received is how many bytes of content came in, as [movement] counts them.
 	Received int64 `json:"received,omitempty"`
+	// Frames is how many counted frames came in, where both sides resume.
+	Frames uint64 `json:"frames,omitempty"`
 }

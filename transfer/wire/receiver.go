@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
+	"time"
 
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -14,6 +16,12 @@ import (
 type Receiver struct {
 	*conn
 	in *blockReader
+
+	from     string // who the sender is
+	sessions *Sessions
+	arrivals chan arrival  // holds one when the sender has come back
+	anew     chan struct{} // holds one when the sender has begun another transfer
+	last     atomic.Bool   // the result that is sent, or about to be, is the last one
 }
 
 var (
@@ -24,22 +32,34 @@ var (
 // NewReceiver greets the sender at the other end of s. The Receiver owns s from
 // then on; Close closes it. When NewReceiver fails, s is closed.
 func NewReceiver(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Receiver, error) {
-	rcv := &Receiver{conn: newConn(s, o)}
+	o.RetryFor = 0
+	return new(Sessions).Receive(ctx, s, "", mine, o)
+}
+
+// start begins to receive.
+func (r *Receiver) start() error {
 	dec, err := newDecoder(workers())
-	if err == nil {
-		err = rcv.hello(ctx, mine)
-	}
 	if err != nil {
-		if dec != nil {
-			dec.close()
-		}
-		rcv.reject(err)
-		return nil, err
+		return err
 	}
-	rcv.in = newBlockReader(rcv.conn, dec)
-	rcv.wg.Add(1)
-	go rcv.beat()
-	return rcv, nil
+	if r.resume.on = r.has(featureResume); r.resume.on {
+		r.resume.retry = min(r.resume.retry, time.Duration(r.peer.Retry)*time.Second+anewFor)
+		r.resume.again, r.resume.over = r.await, r.over
+	}
+	r.sessions.anew(r)
+	r.in = newBlockReader(r.conn, dec)
+	r.wg.Add(1)
+	go r.beat()
+	return nil
+}
+
+// over reports whether the sender has the last result. Then it need not come back to
+// say bye.
+func (r *Receiver) over() bool {
+	if !r.last.Load() || !r.resume.sent.ends(frameResult) {
+		return false
+	}
+	return r.in.enqueue(&inFrame{t: frameBye, body: bye{}, ready: atOnce}) == nil
 }
 
 // Next returns the sender's next offer.
@@ -112,6 +132,7 @@ func (r *Receiver) end(ctx context.Context, got endMark) error {
 
 // Settle tells the sender how the round ended.
 func (r *Receiver) Settle(ctx context.Context, out *transfer.Outcome) error {
+	r.last.Store(out.Retry == "")
 	return r.writeJSON(ctx, frameResult, out)
 }
 
@@ -122,6 +143,7 @@ func (r *Receiver) Close(err error) error {
 	}
 	if r.enter(parting) {
 		r.farewell(err)
+		r.leaveSessions()
 		r.in.close()
 	}
 	return nil

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -15,6 +14,8 @@ import (
 // What it says is what the [Receiver] at the other end says.
 type Sender struct {
 	*conn
+	mine    Hello
+	dial    func(context.Context) (Stream, error)
 	out     *blockWriter
 	replies chan reply
 	dryRun  atomic.Bool // the offer wants the plan only
@@ -35,11 +36,17 @@ type reply any
 // NewSender greets the receiver at the other end of s. The Sender owns s from
 // then on; Close closes it. When NewSender fails, s is closed.
 func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sender, error) {
-	snd := &Sender{conn: newConn(s, o), replies: make(chan reply, 1)}
+	if o.Redial == nil {
+		o.RetryFor = 0
+	}
+	snd := &Sender{conn: newConn(s, o), mine: mine, dial: o.Redial, replies: make(chan reply, 1)}
 	if err := snd.hello(ctx, mine); err != nil {
 		snd.reject(err)
 		return nil, err
 	}
+	snd.resume.session = snd.peer.Session
+	snd.resume.on = snd.has(featureResume) && snd.resume.session != ""
+	snd.resume.again, snd.resume.over = snd.redial, func() bool { return false }
 	snd.out = newBlockWriter(snd.conn, newTuner(o.Compression))
 	snd.wg.Add(2)
 	go snd.read()
@@ -51,20 +58,8 @@ func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sen
 func (s *Sender) read() {
 	defer s.wg.Done()
 	defer close(s.drained)
-	for s.live() {
-		err := s.frame()
-		if err == errBye {
-			break
-		}
-		if err != nil {
-			s.fail(err)
-		}
-	}
-	s.drain()
+	s.frames(s.frame)
 }
-
-// errBye says that the receiver has said bye when it might.
-var errBye = errors.New("bye")
 
 // frame receives one frame.
 func (s *Sender) frame() error {
@@ -79,11 +74,15 @@ func (s *Sender) frame() error {
 		if err := s.payload(t, b); err != nil {
 			return err
 		}
-		n, err := unmarshalCredit(b)
+		s.resume.got.Add(1)
+		c, err := unmarshalCredit(b)
+		if err == nil {
+			err = s.acked(c.received)
+		}
 		if err != nil {
 			return err
 		}
-		return s.out.credit.fill(n)
+		return s.out.credit.fill(c.frames)
 	case frameAnswer:
 		body = new(transfer.Plan)
 	case frameResult:
@@ -96,12 +95,14 @@ func (s *Sender) frame() error {
 	default:
 		return transfer.Broken("frame type %d does not come from a receiver", t)
 	}
-	if !s.turn.CompareAndSwap(uint32(t), 0) {
+	if s.turn.Load() != uint32(t) {
 		return transfer.Broken("frame type %d out of turn", t)
 	}
 	if err := s.json(t, n, body); err != nil {
 		return err
 	}
+	s.turn.Store(0)
+	s.resume.got.Add(1)
 	if p, ok := body.(*transfer.Plan); ok && (p.DryRun || s.dryRun.Load()) {
 		s.turn.Store(uint32(frameBye))
 	}
@@ -166,7 +167,7 @@ func (s *Sender) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 	if err != nil {
 		return err
 	}
-	if err := s.out.control(ctx, head, 1); err != nil {
+	if err := s.out.control(ctx, head); err != nil {
 		return err
 	}
 	n, err := s.out.copy(ctx, r, compressed(desc.MediaType))
@@ -175,7 +176,7 @@ func (s *Sender) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 	}
 	s.round.blobs++
 	s.round.bytes += uint64(n)
-	return s.out.control(ctx, bareFrame(frameBlobEnd), 1)
+	return s.out.control(ctx, bareFrame(frameBlobEnd))
 }
 
 // Commit ends the round and returns the receiver's verdict.
@@ -185,8 +186,10 @@ func (s *Sender) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outco
 		return nil, err
 	}
 	s.turn.Store(uint32(frameResult))
-	if err := s.out.control(ctx, append(index, s.round.marshal()...), 2); err != nil {
-		return nil, err
+	for _, frame := range [][]byte{index, s.round.marshal()} {
+		if err := s.out.control(ctx, frame); err != nil {
+			return nil, err
+		}
 	}
 	body, err := s.await(ctx)
 	if err != nil {
@@ -196,6 +199,10 @@ func (s *Sender) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outco
 	out.Retry = clip(transfer.Printable(out.Retry), 8<<10)
 	if err := out.WellFormed(); err != nil {
 		return nil, transfer.Broken("result: %w", err)
+	}
+	if s.resume.on {
+		// The receiver need not wait for this side to come back, if the bye is lost.
+		_ = s.writeJSON(ctx, frameAlive, s.sign())
 	}
 	return out, nil
 }

@@ -50,7 +50,7 @@ var frameLimits = []struct {
 }{
 	{tHello, 65536}, {tOffer, 8 << 20}, {tAnswer, 8 << 20}, {tBlob, 520}, {tBlock, 5 + 1<<20 + 1<<14 + 1024},
 	{tBlobEnd, 0}, {tIndex, 8 << 20}, {tEnd, 16}, {tResult, 8 << 20}, {tError, 65536}, {tAlive, 65536},
-	{tBye, 0}, {tCredit, 4},
+	{tBye, 0}, {tCredit, 12}, {tResumed, 65536},
 }
 
 // replaced returns a change of old to new in the payload, which must be there.

@@ -26,6 +26,7 @@ const (
 	tAlive
 	tBye
 	tCredit
+	tResumed
 )
 
 // A wireFrame is one frame as it passes a tap.

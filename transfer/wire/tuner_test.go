@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A line is what a simulated transfer runs over. Rates are in MB/s.
-type line struct {
+// A route is what a simulated transfer runs over. Rates are in MB/s.
+type route struct {
 	source   float64 // of the exporting engine
 	link     float64 // on the wire
 	receiver float64 // of the loading engine
@@ -44,7 +44,7 @@ func (h *times) Pop() any          { old := *h; x := old[len(old)-1]; *h = old[:
 // simulate runs a transfer of so many seconds, block by block, as the
 // blockWriter would: a fixed number of blocks, compressed by workers, written
 // in order, when the receiver has asked for them.
-func simulate(l line, seconds float64, seed uint64, t *tuner) simulation {
+func simulate(l route, seconds float64, seed uint64, t *tuner) simulation {
 	const size = float64(MaxBlock) / 1e6
 	rnd := rand.New(rand.NewPCG(1, seed))
 	jitter := func() float64 { return 0.85 + 0.3*rnd.Float64() }
@@ -120,23 +120,23 @@ func simulate(l line, seconds float64, seed uint64, t *tuner) simulation {
 }
 
 var lines = []struct {
-	name string
-	line line
-	ends func(share [levels]float64) bool // how most blocks should be sent
+	name  string
+	route route
+	ends  func(share [levels]float64) bool // how most blocks should be sent
 }{
-	{"1 MB/s", line{source: 300, link: 1, receiver: 300, workers: 2, buffer: 0.2, rtt: 30 * time.Millisecond}, zstdMostly},
-	{"10 MB/s", line{source: 300, link: 10, receiver: 300, workers: 2, buffer: 1, rtt: 5 * time.Millisecond}, zstdMostly},
-	{"10 MB/s, deep buffer", line{source: 300, link: 10, receiver: 300, workers: 2, buffer: 6, rtt: 5 * time.Millisecond}, zstdMostly},
-	{"30 MB/s", line{source: 300, link: 30, receiver: 300, workers: 4, buffer: 4, rtt: time.Millisecond}, zstdMostly},
-	{"gigabit", line{source: 1000, link: 117, receiver: 1000, workers: 2, buffer: 4, rtt: time.Millisecond}, nil},
-	{"gigabit, four cores", line{source: 2000, link: 117, receiver: 2000, workers: 4, buffer: 4, rtt: time.Millisecond}, nil},
-	{"ten gigabit", line{source: 3000, link: 1200, receiver: 3000, workers: 2, buffer: 4, rtt: time.Millisecond}, noneMostly},
-	{"loopback", line{source: 3000, link: 3000, receiver: 3000, workers: 1, buffer: 4}, noneMostly},
-	{"slow engine here", line{source: 60, link: 1200, receiver: 1000, workers: 2, buffer: 4}, noneMostly},
-	{"slow engine there", line{source: 1000, link: 1200, receiver: 80, workers: 2, buffer: 4}, noneMostly},
-	{"slow engine there, gigabit", line{source: 1000, link: 117, receiver: 60, workers: 2, buffer: 4}, noneMostly},
-	{"noise, gigabit", line{source: 1000, link: 117, receiver: 1000, workers: 2, buffer: 4, noise: true}, nil},
-	{"far", line{source: 300, link: 40, receiver: 300, workers: 4, buffer: 4, rtt: 100 * time.Millisecond}, zstdMostly},
+	{"1 MB/s", route{source: 300, link: 1, receiver: 300, workers: 2, buffer: 0.2, rtt: 30 * time.Millisecond}, zstdMostly},
+	{"10 MB/s", route{source: 300, link: 10, receiver: 300, workers: 2, buffer: 1, rtt: 5 * time.Millisecond}, zstdMostly},
+	{"10 MB/s, deep buffer", route{source: 300, link: 10, receiver: 300, workers: 2, buffer: 6, rtt: 5 * time.Millisecond}, zstdMostly},
+	{"30 MB/s", route{source: 300, link: 30, receiver: 300, workers: 4, buffer: 4, rtt: time.Millisecond}, zstdMostly},
+	{"gigabit", route{source: 1000, link: 117, receiver: 1000, workers: 2, buffer: 4, rtt: time.Millisecond}, nil},
+	{"gigabit, four cores", route{source: 2000, link: 117, receiver: 2000, workers: 4, buffer: 4, rtt: time.Millisecond}, nil},
+	{"ten gigabit", route{source: 3000, link: 1200, receiver: 3000, workers: 2, buffer: 4, rtt: time.Millisecond}, noneMostly},
+	{"loopback", route{source: 3000, link: 3000, receiver: 3000, workers: 1, buffer: 4}, noneMostly},
+	{"slow engine here", route{source: 60, link: 1200, receiver: 1000, workers: 2, buffer: 4}, noneMostly},
+	{"slow engine there", route{source: 1000, link: 1200, receiver: 80, workers: 2, buffer: 4}, noneMostly},
+	{"slow engine there, gigabit", route{source: 1000, link: 117, receiver: 60, workers: 2, buffer: 4}, noneMostly},
+	{"noise, gigabit", route{source: 1000, link: 117, receiver: 1000, workers: 2, buffer: 4, noise: true}, nil},
+	{"far", route{source: 300, link: 40, receiver: 300, workers: 4, buffer: 4, rtt: 100 * time.Millisecond}, zstdMostly},
 }
 
 func zstdMostly(s [levels]float64) bool { return s[levelNone]+s[levelS2] < 0.4 }
@@ -149,11 +149,11 @@ func TestTuner(t *testing.T) {
 	for i := range 3 * len(lines) {
 		test, seed := lines[i/3], uint64(i%3)
 		t.Run(fmt.Sprintf("%s/%d", test.name, seed), func(t *testing.T) {
-			got := simulate(test.line, seconds, seed, newTuner(CompressAuto))
+			got := simulate(test.route, seconds, seed, newTuner(CompressAuto))
 			best, at := 0.0, level(0)
 			var all string
 			for v := range levels {
-				s := simulate(test.line, seconds, seed, &tuner{fixed: true, current: v})
+				s := simulate(test.route, seconds, seed, &tuner{fixed: true, current: v})
 				all += fmt.Sprintf(" %.1f", s.rate)
 				if s.rate > best {
 					best, at = s.rate, v

@@ -1,0 +1,299 @@
+package wire_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
+)
+
+// TestResumeSilent has lines fall silent instead of being closed, in each direction:
+// that is noticed, and both programs say so.
+func TestResumeSilent(t *testing.T) {
+	checkLeaks(t)
+	for _, first := range []cut{{dir: fromSender, frames: 5, silent: true}, {dir: fromSender, frames: 5, bytes: 100, silent: true},
+		{dir: fromReceiver, frames: 2, silent: true}, {dir: fromSender, frames: 11, silent: true}} {
+		t.Run(fmt.Sprintf("%c%d+%d", first.dir, first.frames, first.bytes), func(t *testing.T) {
+			src, dst := newSource(smallImage()), newSink()
+			r := &resumedRun{lines: newLines(t, first), src: src, dst: dst, idle: 400 * time.Millisecond}
+			var events []wire.LineEvent
+			r.onLine = func(e wire.LineEvent) {
+				events = append(events, e)
+				if lost := e.Err != nil; lost == r.recvProgress.Lost().IsZero() {
+					t.Errorf("lost %v, and progress says since %v", lost, r.recvProgress.Lost())
+				}
+			}
+			r.do(t)
+			r.wantArrived(t, src, dst)
+			if len(events) != 2 || events[0].Err == nil || events[1].Err != nil || events[1].For <= 0 {
+				t.Errorf("events %+v", events)
+			}
+		})
+	}
+}
+
+// TestResumeOnce checks that no blob goes over the line twice, but for frames that
+// were under way.
+func TestResumeOnce(t *testing.T) {
+	checkLeaks(t)
+	m := newImage("a:1", false, random(1, 40*block))
+	src, dst := newSource(m), newSink()
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 30}, cut{dir: fromSender, frames: 9}), src: src, dst: dst}
+	r.do(t)
+	r.wantArrived(t, src, dst)
+	blocks := 0
+	for _, f := range r.sent[fromSender] {
+		if f == tBlock {
+			blocks++
+		}
+	}
+	// The receiver never asks for more than 16 frames ahead.
+	if least := 41; blocks < least || blocks > least+2*16 {
+		t.Errorf("%d blocks have passed, not %d and a few more", blocks, least)
+	}
+}
+
+// TestResumeRefused has somebody else come back, or with a session that there is not.
+func TestResumeRefused(t *testing.T) {
+	checkLeaks(t)
+	for name, change := range map[string]func(*resumedRun, *wire.StreamOptions){
+		"other peer": func(r *resumedRun, _ *wire.StreamOptions) { r.impostor = "somebody else" },
+		"elsewhere": func(r *resumedRun, o *wire.StreamOptions) {
+			other := new(wire.Sessions)
+			o.Redial = func(ctx context.Context) (wire.Stream, error) {
+				out, in := r.open()
+				r.wg.Go(func() { _, _ = other.Receive(ctx, in, r.from, wire.Hello{}, r.inOpts) })
+				return out, nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, dst := newSource(smallImage()), newSink()
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 500 * time.Millisecond}
+			r.started = func(o *wire.StreamOptions) { change(r, o) }
+			r.do(t)
+			wantErr(t, "sender", r.sendErr, transfer.KindBroken, true, "has ended here")
+			wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for")
+			wantNothing(t, dst)
+		})
+	}
+}
+
+// TestResumeRedial tells errors that end a transfer from those that are tried again.
+func TestResumeRedial(t *testing.T) {
+	checkLeaks(t)
+	refused := &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("forgotten")}
+	for _, test := range []struct {
+		fails error
+		times int
+		kind  transfer.Kind // empty: it goes on
+		text  string
+	}{
+		{errors.New("no route to host"), 2, "", ""},
+		{errors.New("no route to host"), 1000, transfer.KindBroken, "no route to host"},
+		{refused, 1000, transfer.KindRefused, "forgotten"},
+	} {
+		t.Run(fmt.Sprintf("%v, %d", test.fails, test.times), func(t *testing.T) {
+			src, dst := newSource(smallImage()), newSink()
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 3 * time.Second}
+			n := 0
+			r.started = func(o *wire.StreamOptions) {
+				redial := o.Redial
+				o.Redial = func(ctx context.Context) (wire.Stream, error) {
+					if n++; n <= test.times {
+						return nil, test.fails
+					}
+					return redial(ctx)
+				}
+			}
+			r.do(t)
+			if test.kind == "" {
+				r.wantArrived(t, src, dst)
+				return
+			}
+			wantErr(t, "sender", r.sendErr, test.kind, false, test.text)
+			wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for")
+			wantNothing(t, dst)
+		})
+	}
+}
+
+// TestResumeInterrupted ends either side while the line is lost: at once, and the other
+// side when its time is over.
+func TestResumeInterrupted(t *testing.T) {
+	checkLeaks(t)
+	for _, side := range []direction{fromSender, fromReceiver} {
+		t.Run(string(rune(side)), func(t *testing.T) {
+			ctx, interrupt := context.WithCancel(t.Context())
+			src, dst := newSource(smallImage()), newSink()
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 2 * time.Second}
+			r.started = func(o *wire.StreamOptions) {
+				o.Redial = func(context.Context) (wire.Stream, error) { return nil, errors.New("no route to host") }
+			}
+			var at time.Time
+			r.onLine = func(e wire.LineEvent) {
+				if e.Err != nil {
+					at = time.Now()
+					interrupt()
+				}
+			}
+			if side == fromSender {
+				r.sendCtx = ctx
+			} else {
+				r.recvCtx = ctx
+			}
+			r.do(t)
+			ended, err, other := r.sendEnded, r.sendErr, r.recvErr
+			if side == fromReceiver {
+				ended, err, other = r.recvEnded, r.recvErr, r.sendErr
+			}
+			if took := ended.Sub(at); took > time.Second {
+				t.Errorf("ended %v after the interrupt", took)
+			}
+			wantErr(t, "interrupted side", err, transfer.KindInterrupted, false, "interrupted")
+			wantErr(t, "other side", other, transfer.KindBroken, false, "no connection for")
+			wantNothing(t, dst)
+		})
+	}
+}
+
+// TestResumeEngine has the sink fail while the line is lost: the sender hears of it
+// when it comes back, or finds that the transfer has ended.
+func TestResumeEngine(t *testing.T) {
+	checkLeaks(t)
+	src, dst := newSource(smallImage()), newSink()
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 5 * time.Second}
+	failed := make(chan struct{})
+	r.started = func(o *wire.StreamOptions) {
+		redial := o.Redial
+		o.Redial = func(ctx context.Context) (wire.Stream, error) {
+			<-failed
+			return redial(ctx)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r.recvCtx = ctx
+	r.onLine = func(e wire.LineEvent) {
+		if e.Err != nil {
+			cancel(errors.New("the engine is gone"))
+		}
+	}
+	r.recvDone = func() { close(failed) }
+	r.do(t)
+	wantErr(t, "sender", r.sendErr, transfer.KindBroken, true, "has ended here")
+	wantNothing(t, dst)
+}
+
+// TestResumeAnew has a sender whose line is lost begin another transfer: the first is
+// not waited for as long as it would be.
+func TestResumeAnew(t *testing.T) {
+	checkLeaks(t)
+	wire.SetAnewFor(t, 100*time.Millisecond)
+	src, dst := newSource(smallImage()), newSink()
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 25 * time.Second}
+	var second sync.WaitGroup
+	r.started = func(o *wire.StreamOptions) {
+		redial := o.Redial
+		o.Redial = func(context.Context) (wire.Stream, error) {
+			return nil, &transfer.Error{Kind: transfer.KindInterrupted, Err: errors.New("killed")}
+		}
+		r.onLine = func(e wire.LineEvent) {
+			if e.Err == nil {
+				return
+			}
+			second.Go(func() {
+				out, _ := redial(t.Context())
+				snd, err := wire.NewSender(t.Context(), out, wire.Hello{}, wire.StreamOptions{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = snd.Close(nil)
+			})
+		}
+	}
+	start := time.Now()
+	r.do(t)
+	second.Wait()
+	wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for")
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	for _, rcv := range r.others {
+		_ = rcv.Close(nil)
+	}
+}
+
+// TestResumeLies has either side claim to have received what it cannot have.
+func TestResumeLies(t *testing.T) {
+	checkLeaks(t)
+	for name, test := range map[string]struct {
+		sender, receiver edit
+		text             string
+	}{
+		"credit":   {nil, onFirst(tCredit, body(func(b []byte) []byte { return append(b[:len(b)-1], 99) })), "99 frames are confirmed"},
+		"resumed":  {nil, onEach(tResumed, `"received":`, `"received":99`), "frames are confirmed"},
+		"too few":  {nil, onEach(tResumed, `"received":`, `"received":0,"x":`), "frames are confirmed after"},
+		"too many": {onEach(tHello, `"received":`, `"received":99`), nil, "frames are confirmed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, dst := newSource(newImage("a:1", false, random(1, 30*block))), newSink()
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 25}), src: src, dst: dst, idle: time.Second, retry: time.Second}
+			r.edits = map[direction]edit{fromSender: test.sender, fromReceiver: test.receiver}
+			r.do(t)
+			if r.sendErr == nil || r.recvErr == nil {
+				t.Fatalf("sender: %v, receiver: %v", r.sendErr, r.recvErr)
+			}
+			if !strings.Contains(r.sendErr.Error()+r.recvErr.Error(), test.text) {
+				t.Errorf("sender: %v, receiver: %v; want %q", r.sendErr, r.recvErr, test.text)
+			}
+			wantNothing(t, dst)
+		})
+	}
+}
+
+// onEach replaces what is before the first number in frames of a type.
+func onEach(ft byte, old, new string) edit {
+	return func(f wireFrame) []byte {
+		if f.t == ft {
+			f.body = []byte(strings.Replace(string(f.body), old, new, 1))
+		}
+		return f.bytes()
+	}
+}
+
+// TestResumeOff has one side not resume: then a broken line is the end at once, as with
+// a version that does not know better.
+func TestResumeOff(t *testing.T) {
+	checkLeaks(t)
+	for _, side := range []direction{fromSender, fromReceiver} {
+		t.Run(string(rune(side)), func(t *testing.T) {
+			src, dst := newSource(smallImage()), newSink()
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst}
+			r.started = func(o *wire.StreamOptions) {
+				if side == fromSender {
+					o.RetryFor = 0
+				} else {
+					r.inOpts.RetryFor = 0
+				}
+			}
+			start := time.Now()
+			r.do(t)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			wantErr(t, "sender", r.sendErr, transfer.KindBroken, false, "")
+			wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "")
+			wantNothing(t, dst)
+			if r.made != 1 {
+				t.Errorf("%d lines", r.made)
+			}
+		})
+	}
+}

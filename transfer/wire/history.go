@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"sync"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// A history counts the frames that one side sends, from 1 on, and keeps those
+// that the other side may not have received. Hello, alive and resumed are not
+// counted: they belong to a line.
+type history struct {
+	mu      sync.Mutex
+	kept    []sentFrame // those after the number gone, in their order
+	gone    uint64
+	written uint64 // what the line has taken whole; only of what is written the memory is free
+	acked   uint64 // what the other side has received
+	newest  frameType
+	free    *bufPool
+}
+
+// A sentFrame is a frame and the buffer that it stands in, or nil.
+type sentFrame struct{ frame, buf []byte }
+
+// counted reports whether frames of this type have a number.
+func (t frameType) counted() bool {
+	return t != frameHello && t != frameAlive && t != frameResumed
+}
+
+// add keeps a frame that is about to be written.
+func (h *history) add(frame, buf []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept = append(h.kept, sentFrame{frame, buf})
+	h.newest = frameType(frame[0])
+}
+
+// wrote says that one more frame is written.
+func (h *history) wrote() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.written++
+	h.release()
+}
+
+// ack says that the other side has received n frames in all.
+func (h *history) ack(n uint64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n > h.gone+uint64(len(h.kept)) {
+		return transfer.Broken("%d frames are confirmed, %d were sent", n, h.gone+uint64(len(h.kept)))
+	}
+	h.acked = max(h.acked, n)
+	h.release()
+	return nil
+}
+
+// release forgets what was written and received.
+func (h *history) release() {
+	n := 0
+	for h.gone < min(h.written, h.acked) {
+		h.free.put(h.kept[n].buf)
+		h.kept[n] = sentFrame{}
+		n++
+		h.gone++
+	}
+	h.kept = h.kept[n:]
+}
+
+// resumeAt says that the other side, which has received n frames, goes on with
+// another line: what comes after those is to be written again.
+func (h *history) resumeAt(n uint64) error {
+	if err := h.ack(n); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n < h.acked {
+		return transfer.Broken("%d frames are confirmed after %d were", n, h.acked)
+	}
+	h.written = n
+	h.release()
+	return nil
+}
+
+// next returns the first frame that is not written, or nil.
+func (h *history) next() []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if at := h.written - h.gone; at < uint64(len(h.kept)) {
+		return h.kept[at].frame
+	}
+	return nil
+}
+
+// ends reports whether the newest frame is of this type, and the other side has
+// received it.
+func (h *history) ends(t frameType) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.newest == t && h.acked == h.gone+uint64(len(h.kept))
+}

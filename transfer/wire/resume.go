@@ -1,0 +1,280 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// Times of a line that breaks.
+const (
+	// lostAfter is how long a line may be silent until another one takes its place.
+	lostAfter = 12 * time.Second
+	// goneFor is how long another line is waited for if the other side has closed the
+	// last one, or nobody listens there any more: its program has ended, by all
+	// appearance.
+	goneFor = 30 * time.Second
+	// firstPause and longestPause are between attempts to dial.
+	firstPause   = 250 * time.Millisecond
+	longestPause = 3 * time.Second
+)
+
+// anewFor is how long another line is waited for if the other side has begun another
+// transfer meanwhile.
+var anewFor = 15 * time.Second
+
+// ErrNobody is wrapped by what [StreamOptions.Redial] returns if the other host has
+// answered that nobody listens there.
+var ErrNobody = errors.New("nobody listens there")
+
+// A LineEvent says that the line of a transfer is lost, or that there is another.
+type LineEvent struct {
+	Err error         // why it is lost; nil: there is another one
+	For time.Duration // for how long another one is tried or waited for, or was
+}
+
+// resume is what a conn needs to go on with another line when one breaks: both
+// sides count and keep the frames that they send, and after the break begin with the
+// first that the other one has not received.
+type resume struct {
+	on      bool          // both sides can; set by hello
+	session string        // what the receiver calls this transfer
+	retry   time.Duration // how long another line is waited for
+	onLine  func(LineEvent)
+	// again returns another line, and how many frames the other side has received.
+	// Its error says why there will be none.
+	again func(context.Context, *lineError) (*line, uint64, error)
+	// over reports whether everything has been said, so that no other line is needed.
+	over func() bool
+
+	sent history
+	got  atomic.Uint64 // counted frames that were received; the reading goroutine adds to it
+
+	ctx context.Context // ends when no other line is of use
+	end context.CancelFunc
+}
+
+func (r *resume) init(o StreamOptions, bufs *bufPool) {
+	r.retry, r.onLine, r.sent.free = o.RetryFor, o.OnLine, bufs
+	r.ctx, r.end = context.WithCancel(context.Background())
+}
+
+// acked takes the other side's word for how many frames it has received.
+func (c *conn) acked(n uint64) error {
+	if !c.resume.on {
+		return nil
+	}
+	return c.resume.sent.ack(n)
+}
+
+// Lost reports whether the line is lost and another one is tried or waited for.
+func (c *conn) Lost() bool {
+	return c.progress != nil && !c.progress.Lost().IsZero()
+}
+
+// frames calls next, which receives and counts one frame, until the stream ends. It
+// goes on with another line when one breaks.
+func (c *conn) frames(next func() error) {
+	for c.live() {
+		err := next()
+		if broken := (*lineError)(nil); errors.As(err, &broken) && c.resume.on {
+			if err = c.relink(broken); err == nil {
+				continue
+			}
+		}
+		if err == errBye {
+			break
+		}
+		if err != nil {
+			c.fail(err)
+			break
+		}
+	}
+	c.drain()
+}
+
+// errBye says that the other side has said bye when it might.
+var errBye = errors.New("bye")
+
+// leave marks a line on which a write has failed; the reading goroutine then looks
+// for another one.
+func (c *conn) leave(l *line) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.broken = true
+	if !c.draining {
+		_ = l.SetReadDeadline(past)
+	}
+}
+
+// relink replaces a line that is broken, on the reading goroutine. It returns why
+// there is no other one, or errBye if none is needed.
+func (c *conn) relink(why *lineError) error {
+	old := c.current()
+	old.stop()
+	<-c.pen // writers wait from here on
+	written := make(chan struct{})
+	defer func() {
+		select {
+		case <-written: // whoever writes what is not confirmed gives it back
+		default:
+			c.pen <- struct{}{}
+		}
+	}()
+	c.wg.Go(old.drop)
+	c.mu.Lock()
+	if c.life != open {
+		c.mu.Unlock()
+		return why
+	}
+	c.line = nil
+	c.mu.Unlock()
+	if c.resume.over() {
+		return errBye
+	}
+	lost := time.Now()
+	c.lost(LineEvent{Err: why, For: c.resume.retry}, lost)
+	ctx, cancel := context.WithTimeoutCause(c.resume.ctx, c.resume.retry, errTooLong)
+	defer cancel()
+	next, received, err := c.resume.again(ctx, why)
+	if err == nil {
+		if err = c.adopt(next, received); err != nil {
+			next.drop()
+		}
+	}
+	if err != nil {
+		c.lost(LineEvent{}, time.Time{})
+		return c.noLine(ctx, why, err, time.Since(lost))
+	}
+	c.lost(LineEvent{For: time.Since(lost)}, time.Time{})
+	close(written)
+	c.wg.Go(func() {
+		defer func() { c.pen <- struct{}{} }()
+		for frame := c.resume.sent.next(); frame != nil; frame = c.resume.sent.next() {
+			if next.write(frame) != nil {
+				c.leave(next)
+				return
+			}
+			c.resume.sent.wrote()
+		}
+	})
+	return nil
+}
+
+// errTooLong ends the wait for another line.
+var errTooLong = errors.New("no connection any more")
+
+// noLine is the error for a line that was not replaced.
+func (c *conn) noLine(ctx context.Context, why, err error, after time.Duration) error {
+	var e *transfer.Error
+	switch {
+	case c.resume.ctx.Err() != nil:
+		return errClosed
+	case errors.As(err, &e):
+		return err
+	case context.Cause(ctx) == errTooLong && errors.Is(err, context.Cause(ctx)):
+		return transfer.Broken("%w; no connection for %v", why, after.Round(time.Second))
+	}
+	return transfer.Broken("%w; no connection for %v: %v", why, after.Round(time.Second), err) // of what kind that is does not count
+}
+
+// adopt goes on with another line, over which the other side has said how many
+// frames it has received.
+func (c *conn) adopt(l *line, received uint64) error {
+	if err := c.resume.sent.resumeAt(received); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life != open {
+		return errClosed
+	}
+	l.c, c.line, c.r = c, l, l.r
+	return l.SetWriteDeadline(time.Time{})
+}
+
+// lost notes that the line is lost, since a time, or, without one, is not any more.
+func (c *conn) lost(e LineEvent, since time.Time) {
+	if c.progress != nil {
+		c.progress.SetLost(since)
+	}
+	if c.resume.onLine != nil && (e.Err != nil || e.For > 0) {
+		c.resume.onLine(e)
+	}
+}
+
+// resumed is the receiver's answer to a hello that goes on with a session.
+type resumed struct {
+	Received uint64 `json:"received"` // counted frames
+}
+
+// comeBack goes on with the sender's session over another stream.
+func (s *Sender) comeBack(ctx context.Context, stream Stream) (*line, uint64, error) {
+	t := newConn(stream, StreamOptions{Idle: min(s.idle, lostAfter), RetryFor: s.resume.retry})
+	defer t.resume.end()
+	stop := context.AfterFunc(ctx, t.line.stop)
+	defer stop()
+	hello := s.mine
+	hello.Session, hello.Received = s.resume.session, s.resume.got.Load()
+	err := t.hello(ctx, hello)
+	var r resumed
+	if err == nil {
+		err = t.expect(frameResumed, &r)
+	}
+	if err != nil {
+		t.line.drop() // without a word: it would be the last one of the session
+		return nil, 0, err
+	}
+	return t.line, r.Received, nil
+}
+
+// expect reads a control frame of this type.
+func (c *conn) expect(want frameType, v any) error {
+	t, n, err := c.header()
+	if err == nil && t != want {
+		err = transfer.Broken("frame type %d where type %d belongs", t, want)
+	}
+	if err != nil {
+		return err
+	}
+	return c.json(t, n, v)
+}
+
+// redial makes another stream, again and again, and goes on with the session.
+func (s *Sender) redial(ctx context.Context, _ *lineError) (*line, uint64, error) {
+	var nobody time.Time // since when nobody listens there
+	last := errTooLong
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		stream, err := s.dial(ctx)
+		if err == nil {
+			var l *line
+			var received uint64
+			if l, received, err = s.comeBack(ctx, stream); err == nil {
+				return l, received, nil
+			}
+		}
+		if e := (*transfer.Error)(nil); errors.As(err, &e) && (e.Remote || e.Kind != transfer.KindBroken) {
+			return nil, 0, err
+		}
+		switch {
+		case !errors.Is(err, ErrNobody):
+			nobody = time.Time{}
+		case nobody.IsZero():
+			nobody = time.Now()
+		case time.Since(nobody) > goneFor:
+			return nil, 0, fmt.Errorf("imgrecv there has ended: %w", err)
+		}
+		if ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, 0, last
+		}
+	}
+}
