@@ -64,7 +64,7 @@ func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialCon
 	defer cancel()
 	stream, err := open(limited, n, target, protocol.ID(config.Protocol))
 	if err == nil {
-		return &Stream{stream: stream, free: func() { n.Close() }}, nil
+		return &Stream{stream: stream, key: key, free: func() { n.Close() }}, nil
 	}
 	n.Close()
 	if ctx.Err() != nil {

@@ -61,7 +61,7 @@
 // It asks no user for a code or for permission, and saves no peer unless it is told
 // to. It resolves no host names; there are no DNS lookups. It does not know the
 // conversation on the stream: framing, versions, and the end of a transfer belong
-// to its caller. It does not resume a broken stream. It prints nothing.
+// to its caller. It does not resume a broken stream, which is package wire's. It prints nothing.
 //
 // [SECURITY.md]: https://github.com/imgsend/imgsend/blob/main/peer/SECURITY.md
 package peer

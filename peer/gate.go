@@ -19,6 +19,7 @@ type Policy struct {
 	// Strangers reports whether a peer that Allow does not know may come in
 	// now; nil is never. At most one stranger is in at a time, however many
 	// are let in one after the other: its place is free again when its
+	// connection is closed. It may come back before that: then its first
 	// connection is closed.
 	Strangers func() bool
 }
@@ -56,8 +57,11 @@ func (g *gate) enter(conn network.Conn) bool {
 	if !open && g.pairing == nil {
 		return false
 	}
-	if g.stranger != nil && !g.stranger.IsClosed() {
-		return false
+	if old := g.stranger; old != nil && !old.IsClosed() {
+		if old.RemotePeer() != conn.RemotePeer() {
+			return false
+		}
+		go old.Close() // it has come back: that line is broken
 	}
 	g.stranger, g.pairOnly = conn, !open
 	if g.pairOnly {

@@ -111,3 +111,24 @@ func TestOneStreamPerConnection(t *testing.T) {
 	}
 	accept(t, host)
 }
+
+// A stranger whose line broke comes back before this side has noticed.
+func TestStrangerComesBack(t *testing.T) {
+	host := listen(t, "127.0.0.1:0", peer.Policy{Strangers: yes})
+	key := peertest.NewKey(t)
+	first := dial(t, key, at(t, host))
+	accept(t, host)
+	second := dial(t, key, at(t, host))
+	if got := accept(t, host).Peer(); !got.MatchesPrivateKey(key) {
+		t.Errorf("%s has come back", got)
+	}
+	if !second.Key().Equals(key) {
+		t.Error("it has dialed by another key")
+	}
+	if _, err := first.Read(make([]byte, 1)); err == nil {
+		t.Error("its first connection goes on")
+	}
+	if err := tryDial(t, peertest.NewKey(t), at(t, host)); !errors.Is(err, peer.ErrRefused) {
+		t.Errorf("another stranger: %v, want ErrRefused", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	goyamux "github.com/libp2p/go-yamux/v5"
 	ma "github.com/multiformats/go-multiaddr"
@@ -13,6 +14,9 @@ import (
 
 // closeTimeout is how long [Stream.Close] waits for the other side.
 const closeTimeout = 3 * time.Second
+
+// resetTimeout is how long [Stream.Reset] may take to tell the other side.
+const resetTimeout = 200 * time.Millisecond
 
 // ProtocolFamily starts the ID of every protocol that a [Host] accepts; what
 // follows is the version.
@@ -23,7 +27,8 @@ const ProtocolFamily = "/imgsend/transfer/"
 // may read while another writes; any may Reset.
 type Stream struct {
 	stream network.Stream
-	free   func() // what belongs to the stream alone; called once, may be nil
+	key    crypto.PrivKey // by which this side has dialed; nil if it was dialed
+	free   func()         // what belongs to the stream alone; called once, may be nil
 
 	sawEOF   atomic.Bool // the peer closed its side
 	finFirst atomic.Bool // this side closed for writing before the peer did
@@ -32,6 +37,9 @@ type Stream struct {
 
 // Peer returns who is at the other end.
 func (s *Stream) Peer() ID { return s.stream.Conn().RemotePeer() }
+
+// Key returns the key by which this side has dialed, to dial again as the same one.
+func (s *Stream) Key() crypto.PrivKey { return s.key }
 
 // RemoteAddr returns where the peer is connected from or was dialed at.
 func (s *Stream) RemoteAddr() ma.Multiaddr { return s.stream.Conn().RemoteMultiaddr() }
@@ -103,8 +111,12 @@ func (s *Stream) Close() error {
 // Reset ends the stream and its connection at once. What was not delivered is
 // lost, and the peer's reads and writes fail.
 func (s *Stream) Reset() error {
+	conn := s.stream.Conn()
+	// The word that it is reset waits for room on a line that takes nothing.
+	overdue := time.AfterFunc(resetTimeout, func() { conn.Close() })
+	defer overdue.Stop()
 	err := s.stream.Reset()
-	s.stream.Conn().Close() // ends a Close that is under way
+	conn.Close() // ends a Close that is under way
 	s.ended.Do(s.release)
 	return err
 }
