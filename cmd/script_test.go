@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Values[provenKey{}] = new(chan struct{})
 			e.Values[ownKey{}] = new(*throwaway.Engine)
 			e.Values[holdKey{}] = new(*holder)
+			e.Values[relayKey{}] = new(*relay)
 			e.Values[nativesKey{}] = map[string]*throwaway.Engine{}
 			e.Defer(func() { killJobs(e) })
 			return nil
@@ -74,6 +75,8 @@ func TestScripts(t *testing.T) {
 			"hold":      func(ts *testscript.TestScript, _ bool, args []string) { pair.hold(ts, args) },
 			"held":      func(ts *testscript.TestScript, _ bool, _ []string) { cmdHeld(ts) },
 			"release":   func(ts *testscript.TestScript, _ bool, _ []string) { cmdRelease(ts) },
+			"relay":     func(ts *testscript.TestScript, _ bool, args []string) { cmdRelay(ts, args) },
+			"line":      func(ts *testscript.TestScript, _ bool, args []string) { cmdLine(ts, args) },
 			"native":    cmdNative,
 			"ctr":       cmdCtr,
 			"run":       cmdRun,

@@ -13,9 +13,14 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// lobbySize is how many senders may wait while one is served. More than that
-// wait at the host, or are told that it is busy.
-const lobbySize = 4
+const (
+	// lobbySize is how many senders may wait while one is served. More than that are
+	// told that it is busy.
+	lobbySize = 4
+	// maxGreeting is how many are greeted at the same time, those among them who come
+	// back when their line was lost. More than that wait at the host.
+	maxGreeting = 8
+)
 
 // A visitor is a sender that has been greeted and waits for its turn.
 type visitor struct {
@@ -47,21 +52,23 @@ type lobby struct {
 	o        options
 	into     store.Store
 	visitors chan *visitor
+	sessions wire.Sessions
+	places   chan struct{} // one of them is being served
 	wg       sync.WaitGroup
 	err      error // why nobody comes any more; set before visitors is closed
 }
 
 // openLobby greets until ctx ends or the host is closed.
 func openLobby(ctx context.Context, v *cli.Voice, o options, into store.Store, host *peer.Host) *lobby {
-	l := &lobby{v: v, o: o, into: into, visitors: make(chan *visitor)}
-	places := make(chan struct{}, lobbySize+1) // one of them is being served
+	l := &lobby{v: v, o: o, into: into, visitors: make(chan *visitor), places: make(chan struct{}, lobbySize+1)}
+	greeted := make(chan struct{}, maxGreeting)
 	l.wg.Go(func() {
 		defer close(l.visitors)
 		var greeting sync.WaitGroup
 		defer greeting.Wait()
 		for {
 			select {
-			case places <- struct{}{}:
+			case greeted <- struct{}{}:
 			case <-ctx.Done():
 				l.err = ctx.Err()
 				return
@@ -72,35 +79,67 @@ func openLobby(ctx context.Context, v *cli.Voice, o options, into store.Store, h
 				return
 			}
 			greeting.Go(func() {
-				l.greet(ctx, stream)
-				<-places
+				vis := l.greet(ctx, stream)
+				<-greeted
+				if vis != nil {
+					l.seat(ctx, vis)
+				}
 			})
 		}
 	})
 	return l
 }
 
-// greet says hello and waits until the visitor is called in.
-func (l *lobby) greet(ctx context.Context, stream *peer.Stream) {
+// greet says hello. It returns nil for one who goes on with a transfer, or has gone.
+func (l *lobby) greet(ctx context.Context, stream *peer.Stream) *visitor {
 	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: l.o.naming}
 	vis.prog.Enter(transfer.Queued)
 	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: layout.PlatformText(l.into.Platform())}
-	rcv, err := wire.NewReceiver(ctx, stream, mine, wire.StreamOptions{Progress: vis.prog})
-	if err != nil {
-		if ctx.Err() == nil {
-			l.v.Sayf("%s: %v; still waiting", stream.Peer(), err)
-		}
+	rcv, err := l.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: l.o.retryFor,
+		OnLine: func(e wire.LineEvent) { l.v.Line(e, "holding the transfer") }})
+	switch {
+	case err == nil:
+		vis.Receiver = rcv
+		return vis
+	case ctx.Err() == nil && !errors.Is(err, wire.ErrResumed):
+		l.v.Sayf("%s: %v; still waiting", stream.Peer(), err)
+	}
+	return nil
+}
+
+// seat has a visitor wait until it is called in.
+func (l *lobby) seat(ctx context.Context, vis *visitor) {
+	select {
+	case l.places <- struct{}{}:
+		defer func() { <-l.places }()
+	default:
+		_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("too many transfers are waiting here"),
+			Hint: "try again in a while"})
 		return
 	}
-	vis.Receiver = rcv
 	select {
 	case l.visitors <- vis:
-	case <-rcv.Failed():
-		_ = rcv.Close(rcv.Err())
+	case <-vis.Failed():
+		_ = vis.Close(vis.Err())
 	case <-ctx.Done():
-		_ = rcv.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended"),
+		_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended"),
 			Hint: "start it again there, or with --keep"})
 	}
+}
+
+// again returns the next visitor if it waits already and is this peer, or nil.
+func (l *lobby) again(id peer.ID) *visitor {
+	select {
+	case vis, ok := <-l.visitors:
+		if ok && vis.stream.Peer() == id {
+			return vis
+		}
+		if ok {
+			_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended")})
+		}
+	default:
+	}
+	return nil
 }
 
 // close waits until everybody has been sent home; the context of openLobby must

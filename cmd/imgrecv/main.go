@@ -48,9 +48,10 @@ also compressed with gzip, zstd, bzip2 or xz.
                            (default :7420, or the next port if that is taken)
       --name NAME          what to be called (default: host name)
   -k, --keep               stay for more transfers, one after the other
-      --wait-again         when a transfer breaks, wait for the sender to try again, as on
-                           a terminal; the result is that of the last try
-      --retry-for TIME     for how long: 90s, 1h, 0 for not at all (default 10m)
+      --retry-for TIME     when the line breaks, wait so long for the sender to go on
+                           where it broke: 90s, 1h, 0 for not at all (default 10m)
+      --wait-again         when a transfer has failed so, wait as long again for the
+                           sender to begin anew, as on a terminal
       --code               show a code also without a terminal or with --keep
       --no-remember        do not save who was met by a code
       --allow PEERID       accept this sender without asking; may be repeated
@@ -141,7 +142,7 @@ func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f.StringVar(&o.name, "name", "", "")
 	f.BoolVarP(&o.keep, "keep", "k", false, "")
 	f.BoolVar(&o.waitAgain, "wait-again", false, "")
-	f.StringVar(&o.retry, "retry-for", "10m", "")
+	f.StringVar(&o.retry, "retry-for", cli.DefaultRetry, "")
 	f.BoolVar(&o.code, "code", false, "")
 	f.BoolVar(&o.noRemember, "no-remember", false, "")
 	f.StringArrayVar(&o.allow, "allow", nil, "")
@@ -185,8 +186,8 @@ func (o *options) check(args []string) error {
 		o.most = n
 	}
 	var err error
-	if o.retryFor, err = time.ParseDuration(o.retry); err != nil || o.retryFor < 0 {
-		return &cli.UsageError{Err: fmt.Errorf("--retry-for %s: want a time such as 90s, 10m or 1h", o.retry)}
+	if o.retryFor, err = cli.ParseRetry(o.retry); err != nil {
+		return err
 	}
 	if err := o.conflicts(); err != nil {
 		return &cli.UsageError{Err: err}

@@ -51,7 +51,7 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 			if !ok {
 				return l.err
 			}
-			counts, err := r.serve(ctx, vis)
+			vis, counts, err := r.serveAnew(ctx, l, vis)
 			switch {
 			case ctx.Err() != nil && (!counts || r.o.keep):
 				continue // the lobby closes
@@ -76,6 +76,23 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 				return err
 			}
 		}
+	}
+}
+
+// serveAnew serves a visitor, and if that breaks because it has begun anew, waiting
+// here already, serves it once more. It returns the last one.
+func (r *receiver) serveAnew(ctx context.Context, l *lobby, vis *visitor) (last *visitor, counts bool, err error) {
+	for {
+		counts, err = r.serve(ctx, vis)
+		if !counts || r.o.keep || ctx.Err() != nil || cli.ExitCode(err) != cli.ExitBroken {
+			return vis, counts, err
+		}
+		next := l.again(vis.stream.Peer())
+		if next == nil {
+			return vis, counts, err
+		}
+		r.v.Warnf("from %s: %v", r.called(vis), err)
+		vis = next
 	}
 }
 

@@ -10,6 +10,6 @@ import (
 
 func TestRepeatedFlags(t *testing.T) {
 	clitest.RepeatedFlags(t, func() *pflag.FlagSet { return flags(cli.NewVoice("test"), &options{}) },
-		[]string{"author", "compress", "container", "flatten", "forget", "have", "host", "limit", "message", "namespace", "output", "platform", "store", "to"},
+		[]string{"author", "compress", "container", "flatten", "forget", "have", "host", "limit", "message", "namespace", "output", "platform", "retry-for", "store", "to"},
 		[]string{"as", "change"})
 }

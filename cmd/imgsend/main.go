@@ -48,6 +48,8 @@ its ID arrives without a name unless --as gives it one.
       --compress HOW    auto (default: as hard as the network leaves time for),
                         none, fast or best
       --limit RATE      at most so many bytes a second: 500k, 10M
+      --retry-for TIME  when the line breaks, try for so long to go on where it
+                        broke: 90s, 1h, 0 for not at all (default 10m)
   -H, --host SOCKET     the engine: unix:///run/podman/podman.sock, tcp://...,
                         ssh://..., containerd:///run/k3s/containerd/containerd.sock
                         (default: DOCKER_HOST, then the current docker context,
@@ -103,6 +105,7 @@ func flags(v *cli.Voice, o *options) *pflag.FlagSet {
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "")
 	f.StringVar(&o.compress, "compress", string(wire.CompressAuto), "")
 	f.StringVar(&o.limit, "limit", "", "")
+	f.StringVar(&o.retry, "retry-for", cli.DefaultRetry, "")
 	f.StringVarP(&o.host, "host", "H", "", "")
 	f.StringVar(&o.namespace, "namespace", "", "")
 	f.BoolVar(&v.JSON, "json", false, "")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/docker"
@@ -19,6 +20,7 @@ type options struct {
 	container, message, author, flatten           string
 	store, platform, have, namespace              string
 	as, changes                                   []string
+	retry                                         string // of --retry-for
 	dryRun, noRemember, peers, noPause, keepImage bool
 }
 
@@ -38,7 +40,8 @@ type job struct {
 	compressed  bool   // the archive
 	have        string // a file that lists what is left out of the archive
 	compression wire.Compression
-	limit       int64 // bytes a second; 0: none
+	limit       int64         // bytes a second; 0: none
+	retryFor    time.Duration // when the line breaks; 0: not at all
 	host        string
 	namespace   string // of a containerd; empty: the usual one
 	dryRun      bool
@@ -72,6 +75,9 @@ func (o options) job(images []string) (*job, error) {
 		if j.limit, err = wire.ParseRate(o.limit); err != nil {
 			return nil, usageError(fmt.Errorf("--limit: %w", err))
 		}
+	}
+	if j.retryFor, err = cli.ParseRetry(o.retry); err != nil {
+		return nil, err
 	}
 	if o.platform != "" {
 		p, err := cli.ParsePlatform(o.platform)

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/peer/lan"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -19,6 +23,13 @@ const (
 	maxTried   = 32 // addresses that are dialed, announced ones and saved ones together
 	maxDialing = 8  // of them at the same time
 	maxShown   = 4  // of them in one message
+)
+
+// How long one attempt to reach a peer again takes, and how long its announcement is
+// waited for where it does not answer.
+const (
+	giveUpAgain  = 6 * time.Second
+	announceTime = time.Second
 )
 
 // A search is the attempts to reach one saved peer.
@@ -31,6 +42,7 @@ type search struct {
 	queue   []ma.Multiaddr // to be dialed when fewer than maxDialing are
 	dialing []string
 	failed  []attempt
+	quiet   bool // the user does not hear what is tried
 }
 
 // An attempt is one address that was dialed.
@@ -43,18 +55,49 @@ type attempt struct {
 // search connects to a saved peer where it was last, and where it announces
 // itself.
 func (r *reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error) {
+	return (&search{reacher: r, peer: p, results: make(chan attempt)}).run(ctx)
+}
+
+// again connects to the peer of a stream that has broken: where it was, and wherever
+// else it may be by now.
+func (r *reacher) again(ctx context.Context, broken *peer.Stream) (*peer.Stream, error) {
+	p, _, err := r.book.ByID(broken.Peer())
+	if err != nil {
+		return nil, err
+	}
+	p.Name = cmp.Or(p.Name, "the other host")
+	p.ID, p.Addrs = broken.Peer(), append([]ma.Multiaddr{broken.RemoteAddr()}, p.Addrs...)
+	same := *r
+	same.key = broken.Key()
+	s := &search{reacher: &same, peer: p, results: make(chan attempt), quiet: true}
+	stream, err := s.run(ctx)
+	if errors.Is(err, peer.ErrRefused) || errors.Is(err, peer.ErrVersion) {
+		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+	}
+	for _, a := range s.failed {
+		if err != nil && a.addr.Equal(broken.RemoteAddr()) && errors.Is(a.err, syscall.ECONNREFUSED) {
+			return nil, fmt.Errorf("%w: %w", wire.ErrNobody, a.err)
+		}
+	}
+	return stream, err
+}
+
+// run makes the attempts.
+func (s *search) run(ctx context.Context) (*peer.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
 	defer cancel()
-	s := &search{reacher: r, peer: p, results: make(chan attempt)}
 	defer s.drop()
 	defer cancel()
-	s.add(ctx, p.Addrs)
+	s.add(ctx, s.peer.Addrs)
 	heard := s.browse(ctx)
 	if s.browser != nil {
 		defer s.browser.Close()
 	}
 	say := time.NewTimer(sayAfter)
 	defer say.Stop()
+	if s.quiet {
+		say.Reset(giveUpAgain)
+	}
 	for {
 		select {
 		case f := <-heard:
@@ -69,8 +112,14 @@ func (r *reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error)
 				return nil, got.err
 			}
 			s.dialNext(ctx)
+			if s.quiet && len(s.dialing) == 0 {
+				say.Reset(announceTime)
+			}
 		case <-say.C:
-			r.v.Sayf("looking for %s: %s", p.Name, s.words())
+			if s.quiet {
+				return nil, s.failure(ctx)
+			}
+			s.v.Sayf("looking for %s: %s", s.peer.Name, s.words())
 		case <-ctx.Done():
 			return nil, s.failure(ctx)
 		}

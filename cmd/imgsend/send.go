@@ -60,8 +60,16 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 		return err
 	}
 	prog := &transfer.Progress{}
-	snd, err := greet(ctx, j, stream, wire.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
-		Engine: from.name, Platform: layout.PlatformText(from.platform)}, prog)
+	snd, err := wire.NewSender(ctx, j.limited(stream), wire.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
+		Engine: from.name, Platform: layout.PlatformText(from.platform)}, wire.StreamOptions{Compression: j.compression, Progress: prog,
+		RetryFor: j.retryFor, OnLine: func(e wire.LineEvent) { v.Line(e, "trying again") },
+		Redial: func(ctx context.Context) (wire.Stream, error) {
+			again, err := r.again(ctx, stream)
+			if err != nil {
+				return nil, err
+			}
+			return j.limited(again), nil
+		}})
 	if err != nil {
 		return err
 	}
@@ -75,12 +83,8 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	return s.run(ctx, j, from, snd)
 }
 
-func greet(ctx context.Context, j *job, stream wire.Stream, mine wire.Hello, prog *transfer.Progress) (*wire.Sender, error) {
-	if j.limit > 0 {
-		stream = wire.Limit(stream, j.limit)
-	}
-	return wire.NewSender(ctx, stream, mine, wire.StreamOptions{Compression: j.compression, Progress: prog})
-}
+// limited returns the stream with the rate that --limit says.
+func (j *job) limited(s wire.Stream) wire.Stream { return wire.Limit(s, j.limit) }
 
 // sending is one transfer to another host, or into an archive.
 type sending struct {

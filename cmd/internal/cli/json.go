@@ -80,6 +80,14 @@ type (
 		// Untold is why the sender could not be told that everything arrived.
 		Untold string `json:"untold,omitempty"`
 	}
+	// LineEvent says that the line to the other side is lost, or that there is another
+	// one and the transfer goes on.
+	LineEvent struct {
+		Event   string  `json:"event"` // "line"
+		Lost    bool    `json:"lost"`
+		Message string  `json:"message,omitempty"` // why it is lost
+		Seconds float64 `json:"seconds"`           // for how long another one is tried at most, or was
+	}
 	// RetryEvent says that a transfer has broken and is waited for again.
 	RetryEvent struct {
 		Event   string  `json:"event"` // "retry"

@@ -26,7 +26,8 @@ type Meter struct {
 
 	bar   *progressbar.ProgressBar
 	phase transfer.Phase
-	start time.Time // of the phase
+	lost  bool      // the line is
+	start time.Time // of the phase, or of the line
 	base  int64     // done when the phase began
 
 	once sync.Once
@@ -86,10 +87,14 @@ func (m *Meter) show() {
 		m.v.Event(ProgressEvent{Event: "progress", Phase: phase.String(), Done: done, Total: total})
 		return
 	}
-	if phase != m.phase {
+	lost := m.p.Lost()
+	if phase != m.phase || m.lost == lost.IsZero() {
 		m.v.mu.Lock()
 		m.clear()
-		m.phase, m.start, m.base = phase, time.Now(), done
+		m.phase, m.lost, m.start, m.base = phase, !lost.IsZero(), time.Now(), done
+		if m.lost {
+			m.start = lost
+		}
 		m.v.mu.Unlock()
 	}
 	if m.v.terminal {
@@ -101,8 +106,8 @@ func (m *Meter) show() {
 
 // plain prints a line.
 func (m *Meter) plain(done, total int64) {
-	if m.phase != transfer.Moving {
-		m.v.Sayf("%s", m.words(m.phase))
+	if !m.counts() {
+		m.v.Sayf("%s", m.what())
 		return
 	}
 	percent := 100.0
@@ -110,6 +115,17 @@ func (m *Meter) plain(done, total int64) {
 		percent = min(100, 100*float64(done)/float64(total))
 	}
 	m.v.Sayf("%s: %.0f %% of %s%s", m.words(m.phase), percent, Bytes(total), m.rate(done))
+}
+
+// counts reports whether bytes are counted now.
+func (m *Meter) counts() bool { return m.phase == transfer.Moving && !m.lost }
+
+// what says what happens.
+func (m *Meter) what() string {
+	if m.lost {
+		return "line lost, trying again, " + Duration(time.Since(m.start).Truncate(time.Second))
+	}
+	return m.words(m.phase)
 }
 
 func (m *Meter) rate(done int64) string {
@@ -127,13 +143,13 @@ func (m *Meter) paint(done, total int64) {
 	if m.bar == nil {
 		opts := []progressbar.Option{
 			progressbar.OptionSetWriter(m.v.err),
-			progressbar.OptionSetDescription(m.v.Program + ": " + m.words(m.phase)),
+			progressbar.OptionSetDescription(m.v.Program + ": " + m.what()),
 			progressbar.OptionSetWidth(24),
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(0),
 		}
 		limit := int64(-1)
-		if m.phase == transfer.Moving {
+		if m.counts() {
 			limit = max(total, 1)
 			opts = append(opts, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
 				progressbar.OptionSetPredictTime(true), progressbar.OptionUseIECUnits(false))
@@ -143,7 +159,8 @@ func (m *Meter) paint(done, total int64) {
 		}
 		m.bar = progressbar.NewOptions64(limit, opts...)
 	}
-	if m.phase != transfer.Moving {
+	if !m.counts() {
+		m.bar.Describe(m.v.Program + ": " + m.what())
 		_ = m.bar.Add(1)
 		return
 	}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/imgsend/imgsend/transfer/wire"
+)
+
+// DefaultRetry is what --retry-for is if it is not given.
+const DefaultRetry = "10m"
+
+// ParseRetry reads the time of --retry-for.
+func ParseRetry(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, &UsageError{Err: fmt.Errorf("--retry-for %s: want a time such as 90s, 10m or 1h", s)}
+	}
+	return d, nil
+}
+
+// Line tells people that the line to the other side is lost, with what is done about
+// it ("trying again"), or that there is another one.
+func (v *Voice) Line(e wire.LineEvent, doing string) {
+	j := LineEvent{Event: "line", Lost: e.Err != nil, Seconds: e.For.Seconds()}
+	if e.Err != nil {
+		j.Message = e.Err.Error()
+		v.Sayf("line lost: %v; %s for up to %s", e.Err, doing, Duration(e.For))
+	} else {
+		v.Sayf("the line is back after %s", Duration(e.For))
+	}
+	v.Event(j)
+}
