@@ -21,7 +21,7 @@ func TestResumeSilent(t *testing.T) {
 		{dir: fromReceiver, frames: 2, silent: true}, {dir: fromSender, frames: 11, silent: true}} {
 		t.Run(fmt.Sprintf("%c%d+%d", first.dir, first.frames, first.bytes), func(t *testing.T) {
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, first), src: src, dst: dst, idle: 400 * time.Millisecond}
+			r := &resumedRun{lines: newLines(t, first), src: src, dst: dst, idle: 1500 * time.Millisecond}
 			var events []wire.LineEvent
 			r.onLine = func(e wire.LineEvent) {
 				events = append(events, e)
@@ -31,7 +31,9 @@ func TestResumeSilent(t *testing.T) {
 			}
 			r.do(t)
 			r.wantArrived(t, src, dst)
-			if len(events) != 2 || events[0].Err == nil || events[1].Err != nil || events[1].For <= 0 {
+			// On a busy machine a line may be thought lost that is not.
+			last := len(events) - 1
+			if last < 1 || events[0].Err == nil || events[last].Err != nil || events[last].For <= 0 {
 				t.Errorf("events %+v", events)
 			}
 		})
@@ -75,7 +77,7 @@ func TestResumeRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 500 * time.Millisecond}
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 3 * time.Second}
 			r.started = func(o *wire.StreamOptions) { change(r, o) }
 			r.do(t)
 			wantErr(t, "sender", r.sendErr, transfer.KindBroken, true, "has ended here")
@@ -101,7 +103,7 @@ func TestResumeRedial(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%v, %d", test.fails, test.times), func(t *testing.T) {
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 3 * time.Second}
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 6 * time.Second}
 			n := 0
 			r.started = func(o *wire.StreamOptions) {
 				redial := o.Redial
@@ -132,7 +134,7 @@ func TestResumeInterrupted(t *testing.T) {
 		t.Run(string(rune(side)), func(t *testing.T) {
 			ctx, interrupt := context.WithCancel(t.Context())
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 2 * time.Second}
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 8 * time.Second}
 			r.started = func(o *wire.StreamOptions) {
 				o.Redial = func(context.Context) (wire.Stream, error) { return nil, errors.New("no route to host") }
 			}
@@ -153,7 +155,7 @@ func TestResumeInterrupted(t *testing.T) {
 			if side == fromReceiver {
 				ended, err, other = r.recvEnded, r.recvErr, r.sendErr
 			}
-			if took := ended.Sub(at); took > time.Second {
+			if took := ended.Sub(at); took > 4*time.Second {
 				t.Errorf("ended %v after the interrupt", took)
 			}
 			wantErr(t, "interrupted side", err, transfer.KindInterrupted, false, "interrupted")
