@@ -108,11 +108,12 @@ func (w *blockWriter) pay() (time.Time, bool) {
 			return time.Now(), false
 		default:
 		}
-		if w.credit.take() {
+		if w.c.resume.sent.hasRoom() && w.credit.take() {
 			return time.Now(), true
 		}
 		select {
 		case <-w.credit.more:
+		case <-w.c.resume.sent.more:
 		case <-w.halt:
 		case <-w.c.failed:
 		}

@@ -286,7 +286,11 @@ func (c *conn) writeWhole(ctx context.Context, frame, buf []byte) error {
 		c.bufs.put(buf)
 		return errClosed
 	case c.resume.on && counted:
-		c.resume.sent.add(frame, buf)
+		if err := c.resume.sent.add(frame, buf); err != nil {
+			c.bufs.put(buf)
+			c.fail(err)
+			return err
+		}
 		return c.put(ctx, l, frame)
 	}
 	defer c.bufs.put(buf)

@@ -122,6 +122,16 @@ func seedConversations(f *testing.F, side func(conversation) []wireFrame) {
 	}
 }
 
+// wantNoOther fails if what has the ID of m in the sink is something else.
+func wantNoOther(t testing.TB, dst *memSink, m *memImage) {
+	t.Helper()
+	for id := range dst.Images {
+		if id == m.ID && !bytes.Equal(dst.Blobs[m.Index.Layers[1].Digest], m.Blobs[m.Index.Layers[1].Digest]) {
+			t.Error("another image arrived")
+		}
+	}
+}
+
 func FuzzReceiver(f *testing.F) {
 	seedConversations(f, func(c conversation) []wireFrame { return c.sent })
 	m := fuzzImage()
@@ -133,11 +143,7 @@ func FuzzReceiver(f *testing.F) {
 			}
 			dst := newSink()
 			_, _ = transfer.Copy(ctx, rcv, dst, transfer.Options{})
-			for id := range dst.Images {
-				if id == m.ID && !bytes.Equal(dst.Blobs[m.Index.Layers[1].Digest], m.Blobs[m.Index.Layers[1].Digest]) {
-					t.Error("another image arrived")
-				}
-			}
+			wantNoOther(t, dst, m)
 		})
 	})
 }

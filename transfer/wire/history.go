@@ -17,10 +17,17 @@ type history struct {
 	acked   uint64 // what the other side has received
 	newest  frameType
 	free    *bufPool
+	more    chan struct{} // holds one when there may be room again
 }
 
 // A sentFrame is a frame and the buffer that it stands in, or nil.
 type sentFrame struct{ frame, buf []byte }
+
+// Whoever does not confirm what it has received does not fill the memory of this side.
+const (
+	maxUnconfirmed = 2 * window // frames that a sender keeps; it sends no more until then
+	maxKept        = 1 << 16    // frames that anybody keeps; they are short but for a sender's
+)
 
 // counted reports whether frames of this type have a number.
 func (t frameType) counted() bool {
@@ -28,11 +35,22 @@ func (t frameType) counted() bool {
 }
 
 // add keeps a frame that is about to be written.
-func (h *history) add(frame, buf []byte) {
+func (h *history) add(frame, buf []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.kept) >= maxKept {
+		return transfer.Broken("the other side does not confirm what it receives")
+	}
 	h.kept = append(h.kept, sentFrame{frame, buf})
 	h.newest = frameType(frame[0])
+	return nil
+}
+
+// hasRoom reports whether a sender may keep one more frame.
+func (h *history) hasRoom() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.kept) < maxUnconfirmed
 }
 
 // wrote says that one more frame is written.
@@ -52,6 +70,10 @@ func (h *history) ack(n uint64) error {
 	}
 	h.acked = max(h.acked, n)
 	h.release()
+	select {
+	case h.more <- struct{}{}:
+	default:
+	}
 	return nil
 }
 

@@ -43,7 +43,10 @@ func (r *Receiver) start() error {
 		return err
 	}
 	if r.resume.on = r.has(featureResume); r.resume.on {
-		r.resume.retry = min(r.resume.retry, time.Duration(r.peer.Retry)*time.Second+anewFor)
+		// No longer than the sender tries, and what it takes to dial.
+		if tries := r.peer.Retry; tries < int(r.resume.retry/time.Second) {
+			r.resume.retry = min(r.resume.retry, time.Duration(max(tries, 0))*time.Second+anewFor)
+		}
 		r.resume.again, r.resume.over = r.await, r.over
 	}
 	r.sessions.anew(r)

@@ -59,7 +59,7 @@ type resume struct {
 }
 
 func (r *resume) init(o StreamOptions, bufs *bufPool) {
-	r.retry, r.onLine, r.sent.free = o.RetryFor, o.OnLine, bufs
+	r.retry, r.onLine, r.sent.free, r.sent.more = o.RetryFor, o.OnLine, bufs, make(chan struct{}, 1)
 	r.ctx, r.end = context.WithCancel(context.Background())
 }
 
@@ -72,9 +72,7 @@ func (c *conn) acked(n uint64) error {
 }
 
 // Lost reports whether the line is lost and another one is tried or waited for.
-func (c *conn) Lost() bool {
-	return c.progress != nil && !c.progress.Lost().IsZero()
-}
+func (c *conn) Lost() bool { return c.current() == nil }
 
 // frames calls next, which receives and counts one frame, until the stream ends. It
 // goes on with another line when one breaks.
