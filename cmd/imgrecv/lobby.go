@@ -53,14 +53,14 @@ type lobby struct {
 	into     store.Store
 	visitors chan *visitor
 	sessions wire.Sessions
-	places   chan struct{} // one of them is being served
+	places   chan struct{} // hold one for each that waits
 	wg       sync.WaitGroup
 	err      error // why nobody comes any more; set before visitors is closed
 }
 
 // openLobby greets until ctx ends or the host is closed.
 func openLobby(ctx context.Context, v *cli.Voice, o options, into store.Store, host *peer.Host) *lobby {
-	l := &lobby{v: v, o: o, into: into, visitors: make(chan *visitor), places: make(chan struct{}, lobbySize+1)}
+	l := &lobby{v: v, o: o, into: into, visitors: make(chan *visitor), places: make(chan struct{}, lobbySize)}
 	greeted := make(chan struct{}, maxGreeting)
 	l.wg.Go(func() {
 		defer close(l.visitors)
@@ -96,7 +96,7 @@ func (l *lobby) greet(ctx context.Context, stream *peer.Stream) *visitor {
 	vis.prog.Enter(transfer.Queued)
 	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: l.o.name, Engine: l.into.String(), Platform: layout.PlatformText(l.into.Platform())}
 	rcv, err := l.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: l.o.retryFor,
-		OnLine: func(e wire.LineEvent) { l.v.Line(e, "holding the transfer") }})
+		OnLine: func(e wire.LineEvent) { l.v.Line(e, cli.Holding) }})
 	switch {
 	case err == nil:
 		vis.Receiver = rcv
@@ -122,31 +122,36 @@ func (l *lobby) seat(ctx context.Context, vis *visitor) {
 	case <-vis.Failed():
 		_ = vis.Close(vis.Err())
 	case <-ctx.Done():
-		_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended"),
-			Hint: "start it again there, or with --keep"})
+		_ = vis.Close(errEnded)
 	}
 }
 
-// again returns the next visitor if it waits already and is this peer, or nil.
-func (l *lobby) again(id peer.ID) *visitor {
-	select {
-	case vis, ok := <-l.visitors:
-		if ok && vis.stream.Peer() == id {
-			return vis
+// nextFrom returns the next visitor of this peer if it waits already, or nil. Those
+// who wait before it are sent home: imgrecv is about to end.
+func (l *lobby) nextFrom(id peer.ID) *visitor {
+	for {
+		select {
+		case vis, ok := <-l.visitors:
+			if !ok {
+				return nil
+			}
+			if vis.stream.Peer() == id {
+				return vis
+			}
+			_ = vis.Close(errEnded)
+		default:
+			return nil
 		}
-		if ok {
-			_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended")})
-		}
-	default:
 	}
-	return nil
 }
+
+var errEnded = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended"), Hint: "start it again there, or with --keep"}
 
 // close waits until everybody has been sent home; the context of openLobby must
 // have ended.
 func (l *lobby) close() {
 	for vis := range l.visitors {
-		_ = vis.Close(&transfer.Error{Kind: transfer.KindRefused, Err: errors.New("imgrecv has ended")})
+		_ = vis.Close(errEnded)
 	}
 	l.wg.Wait()
 }

@@ -79,21 +79,23 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	}
 }
 
-// serveAnew serves a visitor, and if that breaks because it has begun anew, waiting
-// here already, serves it once more. It returns the last one.
+// serveAnew serves a visitor. If that breaks, and its sender has begun anew and waits
+// here already, it serves that one in its place, where nothing else would. It returns
+// the one whose result it is.
 func (r *receiver) serveAnew(ctx context.Context, l *lobby, vis *visitor) (last *visitor, counts bool, err error) {
-	for {
-		counts, err = r.serve(ctx, vis)
-		if !counts || r.o.keep || ctx.Err() != nil || cli.ExitCode(err) != cli.ExitBroken {
-			return vis, counts, err
-		}
-		next := l.again(vis.stream.Peer())
+	counts, err = r.serve(ctx, vis)
+	for counts && !r.o.keep && !r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken {
+		next := l.nextFrom(vis.stream.Peer())
 		if next == nil {
-			return vis, counts, err
+			break
 		}
 		r.v.Warnf("from %s: %v", r.called(vis), err)
-		vis = next
+		again, nextErr := r.serve(ctx, next)
+		if again {
+			vis, err = next, nextErr
+		}
 	}
+	return vis, counts, err
 }
 
 // A broken transfer is one whose sender is waited for.

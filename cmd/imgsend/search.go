@@ -58,9 +58,9 @@ func (r *reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error)
 	return (&search{reacher: r, peer: p, results: make(chan attempt)}).run(ctx)
 }
 
-// again connects to the peer of a stream that has broken: where it was, and wherever
+// redial connects to the peer of a stream that has broken: where it was, and wherever
 // else it may be by now.
-func (r *reacher) again(ctx context.Context, broken *peer.Stream) (*peer.Stream, error) {
+func (r *reacher) redial(ctx context.Context, broken *peer.Stream) (*peer.Stream, error) {
 	p, _, err := r.book.ByID(broken.Peer())
 	if err != nil {
 		return nil, err
@@ -71,15 +71,29 @@ func (r *reacher) again(ctx context.Context, broken *peer.Stream) (*peer.Stream,
 	same.key = broken.Key()
 	s := &search{reacher: &same, peer: p, results: make(chan attempt), quiet: true}
 	stream, err := s.run(ctx)
-	if errors.Is(err, peer.ErrRefused) || errors.Is(err, peer.ErrVersion) {
+	switch {
+	case err == nil:
+		return stream, nil
+	case errors.Is(err, peer.ErrVersion):
 		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+	case errors.Is(err, peer.ErrRefused):
+		// It was forgotten, or another stranger has its place, which may go.
+		return nil, turnedAway(err)
 	}
 	for _, a := range s.failed {
-		if err != nil && a.addr.Equal(broken.RemoteAddr()) && errors.Is(a.err, syscall.ECONNREFUSED) {
-			return nil, fmt.Errorf("%w: %w", wire.ErrNobody, a.err)
+		if a.addr.Equal(broken.RemoteAddr()) && errors.Is(a.err, syscall.ECONNREFUSED) {
+			return nil, turnedAway(a.err)
 		}
 	}
-	return stream, err
+	return nil, err
+}
+
+func turnedAway(err error) error {
+	var de *peer.DialError
+	if errors.As(err, &de) {
+		return fmt.Errorf("%w: %s", wire.ErrTurnedAway, de.Reason)
+	}
+	return fmt.Errorf("%w: %w", wire.ErrTurnedAway, err)
 }
 
 // run makes the attempts.

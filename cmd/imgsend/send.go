@@ -62,13 +62,14 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	prog := &transfer.Progress{}
 	snd, err := wire.NewSender(ctx, j.limited(stream), wire.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
 		Engine: from.name, Platform: layout.PlatformText(from.platform)}, wire.StreamOptions{Compression: j.compression, Progress: prog,
-		RetryFor: j.retryFor, OnLine: func(e wire.LineEvent) { v.Line(e, "trying again") },
+		RetryFor: j.retryFor, OnLine: func(e wire.LineEvent) { v.Line(e, cli.Redialing) },
 		Redial: func(ctx context.Context) (wire.Stream, error) {
-			again, err := r.again(ctx, stream)
+			next, err := r.redial(ctx, stream)
 			if err != nil {
 				return nil, err
 			}
-			return j.limited(again), nil
+			stream = next
+			return j.limited(next), nil
 		}})
 	if err != nil {
 		return err

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/transfertest"
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
@@ -165,13 +168,13 @@ func TestResumeInterrupted(t *testing.T) {
 	}
 }
 
-// TestResumeEngine has the sink fail while the line is lost: the sender hears of it
-// when it comes back, or finds that the transfer has ended.
+// TestResumeEngine has the sink fail while the line is lost: that is what the receiver
+// says, and the sender finds that the transfer has ended.
 func TestResumeEngine(t *testing.T) {
 	checkLeaks(t)
 	src, dst := newSource(smallImage()), newSink()
-	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 5 * time.Second}
-	failed := make(chan struct{})
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst}
+	lost, failed := make(chan struct{}), make(chan struct{})
 	r.started = func(o *wire.StreamOptions) {
 		redial := o.Redial
 		o.Redial = func(ctx context.Context) (wire.Stream, error) {
@@ -179,16 +182,107 @@ func TestResumeEngine(t *testing.T) {
 			return redial(ctx)
 		}
 	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	r.recvCtx = ctx
+	dst.OnPut = func(context.Context, int) error {
+		<-lost
+		return engineError("disk full")
+	}
 	r.onLine = func(e wire.LineEvent) {
 		if e.Err != nil {
-			cancel(errors.New("the engine is gone"))
+			close(lost)
 		}
 	}
 	r.recvDone = func() { close(failed) }
 	r.do(t)
 	wantErr(t, "sender", r.sendErr, transfer.KindBroken, true, "has ended here")
+	wantErr(t, "receiver", r.recvErr, transfer.KindEngine, false, "disk full")
+	wantNothing(t, dst)
+}
+
+// TestResumeGone has a line break behind which nobody is any more: neither side waits
+// for all of its time.
+func TestResumeGone(t *testing.T) {
+	checkLeaks(t)
+	src, dst := newSource(smallImage()), newSink()
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 10 * time.Minute}
+	r.started = func(o *wire.StreamOptions) {
+		*o, r.inOpts = wire.WithTimes(*o, time.Second, time.Minute), wire.WithTimes(r.inOpts, time.Second, time.Minute)
+		o.Redial = func(context.Context) (wire.Stream, error) {
+			return nil, fmt.Errorf("%w: connection refused", wire.ErrTurnedAway)
+		}
+	}
+	var said time.Duration
+	r.onLine = func(e wire.LineEvent) { said = e.For }
+	r.do(t)
+	wantErr(t, "sender", r.sendErr, transfer.KindBroken, false, "turned away: connection refused")
+	wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for 1s")
+	if said != time.Second {
+		t.Errorf("the receiver says that it waits for %v", said)
+	}
+	wantNothing(t, dst)
+}
+
+// TestResumeSlowHandshake has the time end while the other side is about to answer:
+// nobody has interrupted anything.
+func TestResumeSlowHandshake(t *testing.T) {
+	checkLeaks(t)
+	src, dst := newSource(smallImage()), newSink()
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: time.Second}
+	var mute []*net.TCPConn
+	r.started = func(o *wire.StreamOptions) {
+		o.Redial = func(context.Context) (wire.Stream, error) {
+			out, in := transfertest.TCP(t)
+			mute = append(mute, in)
+			return lostable{out, new(atomic.Bool)}, nil
+		}
+	}
+	r.do(t)
+	wantErr(t, "sender", r.sendErr, transfer.KindBroken, false, "no connection for 1s")
+	wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for")
+	for _, c := range mute {
+		c.Close()
+	}
+}
+
+// TestResumeItself has a sender name the session that it was just told: that is no
+// transfer that was broken off.
+func TestResumeItself(t *testing.T) {
+	checkLeaks(t)
+	near, far := transfertest.TCP(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := new(wire.Sessions).Receive(t.Context(), far, "sender", wire.Hello{}, wire.StreamOptions{RetryFor: time.Minute})
+		ended <- err
+	}()
+	hello, err := readWireFrame(near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := wireFrame{tHello, []byte(`{"protocol":1,"features":["resume"],"session":"` + string(sessionOf(hello)) + `","retry":60}`)}
+	if _, err := near.Write(said.bytes()); err != nil {
+		t.Fatal(err)
+	}
+	for f := hello; f.t != tError; {
+		if f, err = readWireFrame(near); err != nil {
+			t.Fatal(err)
+		}
+	}
+	near.Close()
+	wantErr(t, "receiver", <-ended, transfer.KindBroken, false, "has ended here")
+}
+
+// TestResumeEnded has the other side end the stream by itself, without a word: nobody
+// will come back.
+func TestResumeEnded(t *testing.T) {
+	checkLeaks(t)
+	src, dst := newSource(smallImage()), newSink()
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5, ends: true}), src: src, dst: dst, retry: 10 * time.Minute}
+	r.started = func(o *wire.StreamOptions) {
+		o.Redial = func(context.Context) (wire.Stream, error) {
+			return nil, &transfer.Error{Kind: transfer.KindOther, Err: net.ErrClosed}
+		}
+	}
+	r.do(t)
+	wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "closed the connection without a word")
 	wantNothing(t, dst)
 }
 
@@ -196,11 +290,11 @@ func TestResumeEngine(t *testing.T) {
 // not waited for as long as it would be.
 func TestResumeAnew(t *testing.T) {
 	checkLeaks(t)
-	wire.SetAnewFor(t, 100*time.Millisecond)
 	src, dst := newSource(smallImage()), newSink()
 	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 25 * time.Second}
 	var second sync.WaitGroup
 	r.started = func(o *wire.StreamOptions) {
+		r.inOpts = wire.WithTimes(r.inOpts, 20*time.Second, 100*time.Millisecond)
 		redial := o.Redial
 		o.Redial = func(context.Context) (wire.Stream, error) {
 			return nil, &transfer.Error{Kind: transfer.KindInterrupted, Err: errors.New("killed")}

@@ -77,6 +77,7 @@ func (w *blockWriter) send() {
 	for b := range w.queue {
 		<-b.ready
 		ready := time.Now()
+		line := w.c.current()
 		paid, ok := w.pay()
 		if ok && b.err == nil {
 			b.err = w.c.send(context.Background(), b.frame, b.buf)
@@ -87,7 +88,7 @@ func (w *blockWriter) send() {
 			w.c.fail(b.err)
 		}
 		end := time.Now()
-		if b.n > 0 {
+		if b.n > 0 && line == w.c.current() { // a break says nothing of the line's speed
 			w.tune.wrote(sample{level: b.level, tuned: b.tuned, raw: b.n,
 				starved: ready.Sub(last), blocked: paid.Sub(ready), writing: end.Sub(paid)})
 		}

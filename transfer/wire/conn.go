@@ -14,7 +14,9 @@ import (
 )
 
 // A Stream is the byte stream that a [Sender] and a [Receiver] talk over. It
-// must be encrypted and authenticated by whoever made it.
+// must be encrypted and authenticated by whoever made it. Its Read returns io.EOF only
+// if the other side has ended the stream by itself: where the connection is lost, it
+// is another error.
 type Stream interface {
 	io.ReadWriteCloser
 	SetReadDeadline(time.Time) error
@@ -37,6 +39,8 @@ type StreamOptions struct {
 	// OnLine is told when a stream has broken and when there is another, on a
 	// goroutine of this package, which waits for it.
 	OnLine func(LineEvent)
+
+	graces graces // zero: the default ones
 }
 
 const (
@@ -86,13 +90,13 @@ const (
 // Lost.
 type conn struct {
 	r        *bufio.Reader // of the line; the reading goroutine's
+	heard    time.Time     // when a byte last came; the reading goroutine's
 	idle     time.Duration
 	progress *transfer.Progress
 	features []string // what both sides know
 	resume   resume
 
 	pen chan struct{} // holds one while nobody writes and there is a line
-	cut bool          // a frame was cut short: nothing can follow it; whoever has the pen
 
 	mu       sync.Mutex // guards what follows, and the line's read deadline
 	line     *line      // nil while it is lost
@@ -186,7 +190,7 @@ func (c *conn) setPatience(l *line, d time.Duration) error {
 	switch {
 	case c.life == closed || c.err != nil && !c.draining:
 		return errClosed
-	case l.broken:
+	case l.broken && c.resume.on:
 		return errLineDown
 	}
 	return l.SetReadDeadline(time.Now().Add(d))
@@ -282,7 +286,7 @@ func (c *conn) writeWhole(ctx context.Context, frame, buf []byte) error {
 	l := c.current()
 	counted := frameType(frame[0]).counted()
 	switch {
-	case c.cut || l == nil:
+	case l == nil || !c.resume.on && c.isBroken(l):
 		c.bufs.put(buf)
 		return errClosed
 	case c.resume.on && counted:
@@ -294,13 +298,24 @@ func (c *conn) writeWhole(ctx context.Context, frame, buf []byte) error {
 		return c.put(ctx, l, frame)
 	}
 	defer c.bufs.put(buf)
+	if c.isBroken(l) { // a frame that belongs to it is of no use any more
+		return nil
+	}
 	err := l.write(frame)
-	if err != nil && c.resume.on {
+	if err != nil {
 		c.leave(l)
+	}
+	if c.resume.on {
 		return ctx.Err()
 	}
-	c.cut = err != nil
 	return err
+}
+
+// isBroken reports whether nothing can be written to a line any more.
+func (c *conn) isBroken(l *line) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return l.broken
 }
 
 // takePen waits until nobody else writes, and there is a line.
@@ -321,6 +336,9 @@ func (c *conn) takePen(ctx context.Context) error {
 // put writes a frame of the history. If the line breaks the reading goroutine sees
 // to the rest.
 func (c *conn) put(ctx context.Context, l *line, frame []byte) error {
+	if c.isBroken(l) {
+		return nil
+	}
 	if err := l.write(frame); err != nil {
 		c.leave(l)
 		return ctx.Err()

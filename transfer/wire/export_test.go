@@ -1,14 +1,9 @@
 package wire
 
-import (
-	"testing"
-	"time"
-)
+import "time"
 
-// SetAnewFor changes for how long a sender is waited for that has begun anew, until
-// the test ends.
-func SetAnewFor(t testing.TB, d time.Duration) {
-	was := anewFor
-	anewFor = d
-	t.Cleanup(func() { anewFor = was })
+// WithTimes returns o with other times for lines that are not likely to come back.
+func WithTimes(o StreamOptions, gone, restart time.Duration) StreamOptions {
+	o.graces = graces{gone, restart}
+	return o
 }

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,17 @@ func golden(f testing.TB, name string) []byte {
 	return nil
 }
 
+// A lostReplay is a replay whose line breaks at its end.
+type lostReplay struct{ *replay }
+
+func (r lostReplay) Read(b []byte) (int, error) {
+	n, err := r.replay.Read(b)
+	if err == io.EOF {
+		err = errors.New("connection reset")
+	}
+	return n, err
+}
+
 // joined returns the bytes of frames.
 func joined(frames []wireFrame) []byte {
 	var all []byte
@@ -46,12 +58,12 @@ func FuzzResumeSender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		bounded(t, append(first, second...), func(ctx context.Context) {
 			streams := [][]byte{second}
-			snd, err := wire.NewSender(ctx, newReplay(first), wire.Hello{}, wire.StreamOptions{RetryFor: time.Second,
+			snd, err := wire.NewSender(ctx, lostReplay{newReplay(first)}, wire.Hello{}, wire.StreamOptions{RetryFor: time.Second,
 				Redial: func(context.Context) (wire.Stream, error) {
 					if len(streams) == 0 {
 						return nil, &transfer.Error{Kind: transfer.KindOther, Err: io.EOF}
 					}
-					next := newReplay(streams[0])
+					next := lostReplay{newReplay(streams[0])}
 					streams = streams[1:]
 					return next, nil
 				}})
@@ -68,7 +80,7 @@ func FuzzResumeSender(f *testing.F) {
 
 // A listened stream keeps what is written to it.
 type listened struct {
-	*replay
+	lostReplay
 	said *bytes.Buffer
 }
 
@@ -89,7 +101,7 @@ func FuzzResumeReceiver(f *testing.F) {
 		bounded(t, append(first, second...), func(ctx context.Context) {
 			var sessions wire.Sessions
 			var losses atomic.Int32
-			heard := listened{newReplay(first), new(bytes.Buffer)}
+			heard := listened{lostReplay{newReplay(first)}, new(bytes.Buffer)}
 			copying, end := context.WithCancel(ctx)
 			defer end()
 			rcv, err := sessions.Receive(ctx, heard, "sender", wire.Hello{}, wire.StreamOptions{RetryFor: time.Second, OnLine: func(e wire.LineEvent) {
@@ -104,7 +116,7 @@ func FuzzResumeReceiver(f *testing.F) {
 					}
 					session := sessionOf(hello)
 					go func() {
-						other, err := sessions.Receive(ctx, newReplay(bytes.ReplaceAll(second, []byte(sessionWord), session)), "sender", wire.Hello{}, wire.StreamOptions{})
+						other, err := sessions.Receive(ctx, lostReplay{newReplay(bytes.ReplaceAll(second, []byte(sessionWord), session))}, "sender", wire.Hello{}, wire.StreamOptions{})
 						if err == nil {
 							_ = other.Close(nil)
 						}

@@ -11,10 +11,10 @@ import (
 // counted: they belong to a line.
 type history struct {
 	mu      sync.Mutex
-	kept    []sentFrame // those after the number gone, in their order
-	gone    uint64
-	written uint64 // what the line has taken whole; only of what is written the memory is free
-	acked   uint64 // what the other side has received
+	kept    []sentFrame // those after number gone, in their order
+	gone    uint64      // so many are not kept any more
+	written uint64      // what the line has taken whole; only of what is written the memory is free
+	acked   uint64      // what the other side has received
 	newest  frameType
 	free    *bufPool
 	more    chan struct{} // holds one when there may be room again
@@ -23,7 +23,7 @@ type history struct {
 // A sentFrame is a frame and the buffer that it stands in, or nil.
 type sentFrame struct{ frame, buf []byte }
 
-// Whoever does not confirm what it has received does not fill the memory of this side.
+// What is kept for a side that confirms nothing.
 const (
 	maxUnconfirmed = 2 * window // frames that a sender keeps; it sends no more until then
 	maxKept        = 1 << 16    // frames that anybody keeps; they are short but for a sender's

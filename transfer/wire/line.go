@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -15,7 +16,7 @@ type line struct {
 	Stream
 	c      *conn // whose it is
 	r      *bufio.Reader
-	broken bool // a write has failed; c.mu guards it
+	broken bool // a frame may have been cut short; c.mu guards it
 }
 
 func newLine(s Stream, c *conn) *line {
@@ -27,7 +28,7 @@ func newLine(s Stream, c *conn) *line {
 // A lineError says that a line has failed, and not the other side.
 type lineError struct {
 	error
-	silent bool // nothing came for too long, and the line was not closed
+	silent bool // nothing came for too long; else the line broke
 }
 
 func (e *lineError) Unwrap() error { return e.error }
@@ -95,6 +96,9 @@ func (t timedReader) read(b []byte, patience time.Duration) (int, error) {
 		return 0, err
 	}
 	n, err := t.l.Read(b)
+	if n > 0 {
+		t.l.c.heard = time.Now()
+	}
 	if p := t.l.c.progress; p != nil {
 		p.Wire.Add(int64(n))
 	}
@@ -106,16 +110,28 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// readError returns the error for a read that failed: a [lineError], unless this
-// side has ended it.
+// readError returns the error for a read that failed: a [lineError], unless one of the
+// sides has ended the stream.
 func (c *conn) readError(err error) error {
-	if isTimeout(err) {
-		return &lineError{transfer.Broken("nothing heard from the other side for %v", c.patience()), true}
-	}
-	if err == io.ErrUnexpectedEOF {
-		return &lineError{transfer.Broken("stream ended inside a frame"), false}
+	switch {
+	case isTimeout(err):
+		return &lineError{error: transfer.Broken("nothing heard from the other side for %v", c.patience()), silent: true}
+	case err == io.EOF: // as it is, it means that the other side has ended the stream by itself
+		return transfer.Broken("the other side closed the connection without a word")
+	case err == io.ErrUnexpectedEOF:
+		return transfer.Broken("stream ended inside a frame")
 	}
 	return streamError("read", err)
+}
+
+// cause returns what the system says of a lost connection, where it does: each layer
+// above only says once more that it is lost.
+func cause(err error) error {
+	var e syscall.Errno
+	if errors.As(err, &e) {
+		return e
+	}
+	return err
 }
 
 func streamError(op string, err error) error {
@@ -128,7 +144,7 @@ func streamError(op string, err error) error {
 	case isTimeout(err):
 		err = transfer.Broken("%s: the other side does not answer", op)
 	default:
-		err = transfer.Broken("%s: connection lost: %w", op, err)
+		err = transfer.Broken("%s: connection lost: %w", op, cause(err))
 	}
-	return &lineError{err, false}
+	return &lineError{error: err}
 }

@@ -19,9 +19,9 @@ type Receiver struct {
 
 	from     string // who the sender is
 	sessions *Sessions
-	arrivals chan arrival  // holds one when the sender has come back
-	anew     chan struct{} // holds one when the sender has begun another transfer
-	last     atomic.Bool   // the result that is sent, or about to be, is the last one
+	arrivals chan arrival   // holds one when the sender has come back
+	restarts chan time.Time // holds the last time that the sender has begun another transfer
+	last     atomic.Bool    // the result that is sent, or about to be, is the last one
 }
 
 var (
@@ -43,13 +43,10 @@ func (r *Receiver) start() error {
 		return err
 	}
 	if r.resume.on = r.has(featureResume); r.resume.on {
-		// No longer than the sender tries, and what it takes to dial.
-		if tries := r.peer.Retry; tries < int(r.resume.retry/time.Second) {
-			r.resume.retry = min(r.resume.retry, time.Duration(max(tries, 0))*time.Second+anewFor)
-		}
-		r.resume.again, r.resume.over = r.await, r.over
+		r.agreeRetry()
+		r.resume.nextLine, r.resume.patience, r.resume.over = r.await, r.patience, r.over
 	}
-	r.sessions.anew(r)
+	r.sessions.begun(r)
 	r.in = newBlockReader(r.conn, dec)
 	r.wg.Add(1)
 	go r.beat()

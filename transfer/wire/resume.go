@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -14,22 +13,25 @@ import (
 const (
 	// lostAfter is how long a line may be silent until another one takes its place.
 	lostAfter = 12 * time.Second
-	// goneFor is how long another line is waited for if the other side has closed the
-	// last one, or nobody listens there any more: its program has ended, by all
-	// appearance.
-	goneFor = 30 * time.Second
 	// firstPause and longestPause are between attempts to dial.
 	firstPause   = 250 * time.Millisecond
 	longestPause = 3 * time.Second
 )
 
-// anewFor is how long another line is waited for if the other side has begun another
-// transfer meanwhile.
-var anewFor = 15 * time.Second
+// graces are how long another line is waited for where it is not likely to come.
+type graces struct {
+	// gone: the last one was not silent but failed, or the other host turns this one
+	// away. Its program has ended, by all appearance.
+	gone time.Duration
+	// restart: the same sender has begun another transfer since it was last heard.
+	restart time.Duration
+}
 
-// ErrNobody is wrapped by what [StreamOptions.Redial] returns if the other host has
-// answered that nobody listens there.
-var ErrNobody = errors.New("nobody listens there")
+var defaultGraces = graces{gone: 30 * time.Second, restart: 15 * time.Second}
+
+// ErrTurnedAway is wrapped by what [StreamOptions.Redial] returns if the other host
+// answers and does not let this one in: nobody listens there, or it refuses.
+var ErrTurnedAway = errors.New("turned away")
 
 // A LineEvent says that the line of a transfer is lost, or that there is another.
 type LineEvent struct {
@@ -44,12 +46,21 @@ type resume struct {
 	on      bool          // both sides can; set by hello
 	session string        // what the receiver calls this transfer
 	retry   time.Duration // how long another line is waited for
+	graces  graces
 	onLine  func(LineEvent)
-	// again returns another line, and how many frames the other side has received.
+	// nextLine returns another line, and how many frames the other side has received.
 	// Its error says why there will be none.
-	again func(context.Context, *lineError) (*line, uint64, error)
-	// over reports whether everything has been said, so that no other line is needed.
+	nextLine func(context.Context) (*line, uint64, error)
+	// patience is how long nextLine may take; nil: retry.
+	patience func(why *lineError) time.Duration
+	// over reports whether everything has been said, so that no other line is needed;
+	// nil: it never is.
 	over func() bool
+
+	// A line that breaks before another frame has come gets no new time: until when
+	// the next one is waited for, and how many frames had come then.
+	until   time.Time
+	untilAt uint64
 
 	sent history
 	got  atomic.Uint64 // counted frames that were received; the reading goroutine adds to it
@@ -60,7 +71,21 @@ type resume struct {
 
 func (r *resume) init(o StreamOptions, bufs *bufPool) {
 	r.retry, r.onLine, r.sent.free, r.sent.more = o.RetryFor, o.OnLine, bufs, make(chan struct{}, 1)
+	if r.graces = o.graces; r.graces == (graces{}) {
+		r.graces = defaultGraces
+	}
 	r.ctx, r.end = context.WithCancel(context.Background())
+}
+
+// retryMargin is how much later than this side the other one may have noticed that
+// the line is lost, and what it takes to dial.
+const retryMargin = 15 * time.Second
+
+// agreeRetry has this side wait no longer than the other one does.
+func (c *conn) agreeRetry() {
+	if theirs := c.peer.Retry; theirs < int(c.resume.retry/time.Second) {
+		c.resume.retry = min(c.resume.retry, time.Duration(max(theirs, 0))*time.Second+retryMargin)
+	}
 }
 
 // acked takes the other side's word for how many frames it has received.
@@ -104,7 +129,7 @@ func (c *conn) leave(l *line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l.broken = true
-	if !c.draining {
+	if c.resume.on && !c.draining {
 		_ = l.SetReadDeadline(past)
 	}
 }
@@ -131,14 +156,15 @@ func (c *conn) relink(why *lineError) error {
 	}
 	c.line = nil
 	c.mu.Unlock()
-	if c.resume.over() {
+	if c.resume.over != nil && c.resume.over() {
 		return errBye
 	}
 	lost := time.Now()
-	c.lost(LineEvent{Err: why, For: c.resume.retry}, lost)
-	ctx, cancel := context.WithTimeoutCause(c.resume.ctx, c.resume.retry, errTooLong)
+	patience := c.resume.wait(why)
+	c.lost(LineEvent{Err: why, For: patience}, lost)
+	ctx, cancel := context.WithTimeout(c.resume.ctx, patience)
 	defer cancel()
-	next, received, err := c.resume.again(ctx, why)
+	next, received, err := c.resume.nextLine(ctx)
 	if err == nil {
 		if err = c.adopt(next, received); err != nil {
 			next.drop()
@@ -146,7 +172,7 @@ func (c *conn) relink(why *lineError) error {
 	}
 	if err != nil {
 		c.lost(LineEvent{}, time.Time{})
-		return c.noLine(ctx, why, err, time.Since(lost))
+		return c.noLine(why, err, time.Since(lost))
 	}
 	c.lost(LineEvent{For: time.Since(lost)}, time.Time{})
 	close(written)
@@ -163,18 +189,31 @@ func (c *conn) relink(why *lineError) error {
 	return nil
 }
 
-// errTooLong ends the wait for another line.
-var errTooLong = errors.New("no connection any more")
+// wait returns how long another line is waited for now.
+func (r *resume) wait(why *lineError) time.Duration {
+	now, got := time.Now(), r.got.Load()
+	if r.until.IsZero() || r.untilAt != got {
+		r.until, r.untilAt = now.Add(r.retry), got
+	}
+	patience := r.until.Sub(now)
+	if r.patience != nil {
+		patience = min(patience, r.patience(why))
+	}
+	return max(patience, 0)
+}
+
+// errTooLate ends the wait for another line.
+var errTooLate = errors.New("no other line in time")
 
 // noLine is the error for a line that was not replaced.
-func (c *conn) noLine(ctx context.Context, why, err error, after time.Duration) error {
+func (c *conn) noLine(why, err error, after time.Duration) error {
 	var e *transfer.Error
 	switch {
 	case c.resume.ctx.Err() != nil:
 		return errClosed
 	case errors.As(err, &e):
 		return err
-	case context.Cause(ctx) == errTooLong && errors.Is(err, context.Cause(ctx)):
+	case errors.Is(err, errTooLate):
 		return transfer.Broken("%w; no connection for %v", why, after.Round(time.Second))
 	}
 	return transfer.Broken("%w; no connection for %v: %v", why, after.Round(time.Second), err) // of what kind that is does not count
@@ -243,9 +282,9 @@ func (c *conn) expect(want frameType, v any) error {
 }
 
 // redial makes another stream, again and again, and goes on with the session.
-func (s *Sender) redial(ctx context.Context, _ *lineError) (*line, uint64, error) {
-	var nobody time.Time // since when nobody listens there
-	last := errTooLong
+func (s *Sender) redial(ctx context.Context) (*line, uint64, error) {
+	var turnedAway time.Time // since when, without another answer in between
+	last := errTooLate
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		stream, err := s.dial(ctx)
 		if err == nil {
@@ -255,20 +294,21 @@ func (s *Sender) redial(ctx context.Context, _ *lineError) (*line, uint64, error
 				return l, received, nil
 			}
 		}
+		if ctx.Err() != nil { // which is then what err says
+			return nil, 0, last
+		}
 		if e := (*transfer.Error)(nil); errors.As(err, &e) && (e.Remote || e.Kind != transfer.KindBroken) {
 			return nil, 0, err
 		}
 		switch {
-		case !errors.Is(err, ErrNobody):
-			nobody = time.Time{}
-		case nobody.IsZero():
-			nobody = time.Now()
-		case time.Since(nobody) > goneFor:
-			return nil, 0, fmt.Errorf("imgrecv there has ended: %w", err)
+		case !errors.Is(err, ErrTurnedAway):
+			turnedAway = time.Time{}
+		case turnedAway.IsZero():
+			turnedAway = time.Now()
+		case time.Since(turnedAway) > s.resume.graces.gone:
+			return nil, 0, err
 		}
-		if ctx.Err() == nil {
-			last = err
-		}
+		last = err
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

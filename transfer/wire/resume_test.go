@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +23,7 @@ type cut struct {
 	frames int // counted ones that pass
 	bytes  int // of the next one that pass
 	silent bool
+	ends   bool // the receiver reads the end of the stream
 }
 
 // counted reports whether a frame has a number: those that belong to a line have none.
@@ -47,10 +50,33 @@ func newLines(t testing.TB, cuts ...cut) *lines {
 	return &lines{t: t, cuts: cuts, from: "sender", passed: map[direction]int{}, sent: map[direction][]byte{}}
 }
 
+// A lostable connection can be lost. Linux reports a reset to one read or write only;
+// what is read after that is the end of the stream.
+type lostable struct {
+	*net.TCPConn
+	lost *atomic.Bool
+}
+
+func (c lostable) Read(b []byte) (int, error) {
+	n, err := c.TCPConn.Read(b)
+	if err == io.EOF && c.lost.Load() {
+		err = syscall.ECONNRESET
+	}
+	return n, err
+}
+
+func (c lostable) Reset() error {
+	c.lost.Store(true)
+	_ = c.SetLinger(0)
+	return c.Close()
+}
+
 // open makes another stream and returns both of its ends.
-func (l *lines) open() (out, in *net.TCPConn) {
-	out, a := transfertest.TCP(l.t)
-	b, in := transfertest.TCP(l.t)
+func (l *lines) open() (out, in lostable) {
+	outer, a := transfertest.TCP(l.t)
+	b, inner := transfertest.TCP(l.t)
+	lost := new(atomic.Bool)
+	out, in = lostable{outer, lost}, lostable{inner, lost}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := cut{}
@@ -60,12 +86,16 @@ func (l *lines) open() (out, in *net.TCPConn) {
 	l.made++
 	silent := make(chan struct{})
 	end := sync.OnceFunc(func() {
-		if at.silent {
+		switch {
+		case at.silent:
 			close(silent)
 			return
+		case at.ends:
+			_ = b.CloseWrite()
+			return
 		}
-		a.Close()
-		b.Close()
+		_ = lostable{a, lost}.Reset()
+		_ = lostable{b, lost}.Reset()
 	})
 	l.wg.Add(2)
 	go l.pass(fromSender, b, a, at, end, silent)
@@ -76,12 +106,16 @@ func (l *lines) open() (out, in *net.TCPConn) {
 // pass passes frames on until the cut.
 func (l *lines) pass(dir direction, w, r *net.TCPConn, at cut, end func(), silent chan struct{}) {
 	defer l.wg.Done()
-	defer w.CloseWrite()
 	br := bufio.NewReader(r)
 	n := 0
 	for {
 		f, err := readWireFrame(br)
+		if err == io.EOF {
+			_ = w.CloseWrite()
+			return
+		}
 		if err != nil {
+			_ = w.Close()
 			return
 		}
 		b := f.bytes()
@@ -103,6 +137,7 @@ func (l *lines) pass(dir direction, w, r *net.TCPConn, at cut, end func(), silen
 		select {
 		case <-silent:
 			_, _ = io.Copy(io.Discard, br)
+			_ = w.Close()
 			return
 		default:
 		}
@@ -167,7 +202,7 @@ func (r *resumedRun) do(t testing.TB) {
 	if r.impostor != "" {
 		r.from = r.impostor
 	}
-	hangs := time.AfterFunc(30*time.Second, func() { panic("the transfer hangs") })
+	hangs := time.AfterFunc(2*time.Minute, func() { panic("the transfer hangs") })
 	defer hangs.Stop()
 	var both sync.WaitGroup
 	both.Go(func() {

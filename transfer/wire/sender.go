@@ -46,7 +46,8 @@ func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sen
 	}
 	snd.resume.session = snd.peer.Session
 	snd.resume.on = snd.has(featureResume) && snd.resume.session != ""
-	snd.resume.again, snd.resume.over = snd.redial, func() bool { return false }
+	snd.agreeRetry()
+	snd.resume.nextLine = snd.redial
 	snd.out = newBlockWriter(snd.conn, newTuner(o.Compression))
 	snd.wg.Add(2)
 	go snd.read()
@@ -207,7 +208,8 @@ func (s *Sender) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outco
 	return out, nil
 }
 
-// Flush waits until everything that was put is written to the stream.
+// Flush waits until everything that was put is written to the stream, or kept to be
+// written to the next one.
 func (s *Sender) Flush(ctx context.Context) error { return s.out.flush(ctx) }
 
 // Close ends the stream.

@@ -25,7 +25,7 @@ type Sessions struct {
 // it returns [ErrResumed]. from is who the sender has proven to be; nobody else can
 // go on with what it has begun.
 func (x *Sessions) Receive(ctx context.Context, s Stream, from string, mine Hello, o StreamOptions) (*Receiver, error) {
-	r := &Receiver{conn: newConn(s, o), from: from, sessions: x, arrivals: make(chan arrival, 1), anew: make(chan struct{}, 1)}
+	r := &Receiver{conn: newConn(s, o), from: from, sessions: x, arrivals: make(chan arrival, 1), restarts: make(chan time.Time, 1)}
 	if o.RetryFor > 0 {
 		mine.Session = rand.Text()
 		x.add(mine.Session, r) // the sender may come back before its hello is read here
@@ -35,10 +35,12 @@ func (x *Sessions) Receive(ctx context.Context, s Stream, from string, mine Hell
 	if err == nil {
 		if r.peer.Session == "" {
 			err = r.start()
-		} else if err = x.resume(r); err == nil {
-			x.remove(r)
-			r.resume.end()
-			return nil, ErrResumed
+		} else {
+			r.leaveSessions() // it is none of its own, whatever it names
+			if err = x.resume(r); err == nil {
+				r.resume.end()
+				return nil, ErrResumed
+			}
 		}
 	}
 	if err != nil {
@@ -71,18 +73,19 @@ func (x *Sessions) add(session string, r *Receiver) {
 	x.all[session] = r
 }
 
-// anew says that r is another transfer of its sender: one whose line is lost is not
-// waited for much longer.
-func (x *Sessions) anew(r *Receiver) {
+// begun tells the other receivers of r's sender that it has begun another transfer.
+func (x *Sessions) begun(r *Receiver) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, other := range x.all {
-		if other.from == r.from && other.Lost() {
-			select {
-			case other.anew <- struct{}{}:
-			default:
-			}
+		if other == r || other.from != r.from {
+			continue
 		}
+		select {
+		case <-other.restarts:
+		default:
+		}
+		other.restarts <- time.Now() // others need x.mu to send
 	}
 }
 
@@ -134,15 +137,17 @@ func (r *Receiver) leaveSessions() {
 	}
 }
 
-// await waits for the sender to come back.
-func (r *Receiver) await(ctx context.Context, why *lineError) (*line, uint64, error) {
-	patience := r.resume.retry
-	if !why.silent {
-		patience = min(patience, goneFor)
+// patience is how long the sender is waited for: not long if the line was closed.
+func (r *Receiver) patience(why *lineError) time.Duration {
+	if why.silent {
+		return r.resume.retry
 	}
-	until := time.Now().Add(patience)
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
+	return r.resume.graces.gone
+}
+
+// await waits for the sender to come back.
+func (r *Receiver) await(ctx context.Context) (*line, uint64, error) {
+	var restarted <-chan time.Time // the time for a sender that has begun anew is over
 	for {
 		select {
 		case a := <-r.arrivals:
@@ -155,15 +160,14 @@ func (r *Receiver) await(ctx context.Context, why *lineError) (*line, uint64, er
 				return a.line, a.received, nil
 			}
 			a.drop()
-		case <-r.anew:
-			if time.Until(until) > anewFor {
-				until = time.Now().Add(anewFor)
-				timer.Reset(anewFor)
+		case at := <-r.restarts:
+			if restarted == nil && at.After(r.heard) {
+				restarted = time.After(r.resume.graces.restart)
 			}
-		case <-timer.C:
-			return nil, 0, errTooLong
+		case <-restarted:
+			return nil, 0, errTooLate
 		case <-ctx.Done():
-			return nil, 0, errTooLong
+			return nil, 0, errTooLate
 		}
 	}
 }

@@ -52,6 +52,7 @@ func TestUnconfirmed(t *testing.T) {
 		if counted(f.t) {
 			n, last = n+1, time.Now()
 		}
+		say(tAlive, []byte(`{}`))
 	}
 	if n < 16 || n > 40 {
 		t.Errorf("%d frames were sent without being confirmed", n)
@@ -67,5 +68,5 @@ func TestUnconfirmed(t *testing.T) {
 		}
 	}
 	far.Close()
-	wantErr(t, "sender", <-ended, transfer.KindOther, false, "closed")
+	wantErr(t, "sender", <-ended, transfer.KindBroken, false, "without a word")
 }

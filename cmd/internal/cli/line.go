@@ -19,8 +19,14 @@ func ParseRetry(s string) (time.Duration, error) {
 	return d, nil
 }
 
+// What is done about a lost line.
+const (
+	Redialing = "trying again"
+	Holding   = "holding the transfer"
+)
+
 // Line tells people that the line to the other side is lost, with what is done about
-// it ("trying again"), or that there is another one.
+// it, or that there is another one.
 func (v *Voice) Line(e wire.LineEvent, doing string) {
 	j := LineEvent{Event: "line", Lost: e.Err != nil, Seconds: e.For.Seconds()}
 	if e.Err != nil {

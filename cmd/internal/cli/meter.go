@@ -23,6 +23,7 @@ type Meter struct {
 	v     *Voice
 	p     *transfer.Progress
 	words func(transfer.Phase) string
+	doing string // about a lost line
 
 	bar   *progressbar.ProgressBar
 	phase transfer.Phase
@@ -35,9 +36,10 @@ type Meter struct {
 	done chan struct{}
 }
 
-// StartMeter shows p until Stop. words says in few words what a phase does.
-func (v *Voice) StartMeter(p *transfer.Progress, words func(transfer.Phase) string) *Meter {
-	m := &Meter{v: v, p: p, words: words, phase: -1, quit: make(chan struct{}), done: make(chan struct{})}
+// StartMeter shows p until Stop. words says in few words what a phase does, doing what
+// is done about a lost line.
+func (v *Voice) StartMeter(p *transfer.Progress, words func(transfer.Phase) string, doing string) *Meter {
+	m := &Meter{v: v, p: p, words: words, doing: doing, phase: -1, quit: make(chan struct{}), done: make(chan struct{})}
 	if v.Quiet && !v.JSON {
 		close(m.done)
 		return m
@@ -107,7 +109,11 @@ func (m *Meter) show() {
 // plain prints a line.
 func (m *Meter) plain(done, total int64) {
 	if !m.counts() {
-		m.v.Sayf("%s", m.what())
+		what := m.what()
+		if m.lost {
+			what += ", " + Duration(time.Since(m.start).Truncate(time.Second))
+		}
+		m.v.Sayf("%s", what)
 		return
 	}
 	percent := 100.0
@@ -123,7 +129,7 @@ func (m *Meter) counts() bool { return m.phase == transfer.Moving && !m.lost }
 // what says what happens.
 func (m *Meter) what() string {
 	if m.lost {
-		return "line lost, trying again, " + Duration(time.Since(m.start).Truncate(time.Second))
+		return "line lost, " + m.doing
 	}
 	return m.words(m.phase)
 }
@@ -151,8 +157,12 @@ func (m *Meter) paint(done, total int64) {
 		limit := int64(-1)
 		if m.counts() {
 			limit = max(total, 1)
-			opts = append(opts, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
-				progressbar.OptionSetPredictTime(true), progressbar.OptionUseIECUnits(false))
+			if m.base == 0 {
+				opts = append(opts, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
+					progressbar.OptionSetPredictTime(true), progressbar.OptionUseIECUnits(false))
+			} else {
+				opts = append(opts, progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+			}
 		} else {
 			// No goroutine of its own: nothing paints after clear.
 			opts = append(opts, progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(true), progressbar.OptionSetSpinnerChangeInterval(0))
@@ -166,6 +176,9 @@ func (m *Meter) paint(done, total int64) {
 	}
 	if done >= total { // an estimate that was too low
 		total = done + 1
+	}
+	if m.base > 0 { // the bar's own rate would count what came before the line was lost
+		m.bar.Describe(fmt.Sprintf("%s: %s%s", m.v.Program, m.what(), m.rate(done)))
 	}
 	m.bar.ChangeMax64(total)
 	_ = m.bar.Set64(done)

@@ -46,7 +46,11 @@ func (t *Transfer) Copy(ctx context.Context, src transfer.Source, dst transfer.S
 // is about to be copied.
 func (t *Transfer) StartMeter() {
 	if t.meter == nil {
-		t.meter = t.Voice.StartMeter(t.Progress, t.Words)
+		doing := Redialing
+		if t.Side == "here" {
+			doing = Holding
+		}
+		t.meter = t.Voice.StartMeter(t.Progress, t.Words, doing)
 	}
 }
 
