@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -67,6 +68,7 @@ func TestUnconfirmed(t *testing.T) {
 			more++
 		}
 	}
-	far.Close()
+	_ = far.CloseWrite()
+	_, _ = io.Copy(io.Discard, far)
 	wantErr(t, "sender", <-ended, transfer.KindBroken, false, "without a word")
 }
