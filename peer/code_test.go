@@ -66,7 +66,7 @@ func TestParseCodeBad(t *testing.T) {
 
 // A typing error in one word must not print the other.
 func TestErrorsKeepTheOtherWord(t *testing.T) {
-	for _, text := range []string{"7-crystal-tulp", "7-crystal-qqqqqqqqqqq", "7-crystal", "7-crystal-tulip-x", "7-crystal-tulip@nowhere", "7-crystal-tulp@10.0.0.1"} {
+	for _, text := range []string{"7-crystal-tulp", "7-crystal-qqqqqqqqqqq", "7-crystal", "7-crystal-tulip-x", "7-crystal-tulip@no where", "7-crystal-tulp@10.0.0.1"} {
 		_, err := peer.ParseTarget(text)
 		if !errors.Is(err, peer.ErrBadTarget) {
 			t.Fatalf("%q: error %v", text, err)

@@ -59,7 +59,7 @@
 // # What it does not do
 //
 // It asks no user for a code or for permission, and saves no peer unless it is told
-// to. It resolves no host names; there are no DNS lookups. It does not know the
+// to. It looks up a host name if the user gave one as an address, and no other. It does not know the
 // conversation on the stream: framing, versions, and the end of a transfer belong
 // to its caller. It does not resume a broken stream, which is package wire's. It prints nothing.
 //

@@ -21,8 +21,8 @@ import (
 
 // ListenConfig says where a host listens and whom it lets in.
 type ListenConfig struct {
-	// Addr is where to listen: ":7420", "192.168.1.20:7420", "[::1]:0", or a
-	// multiaddr. Empty is [DefaultPort] on all
+	// Addr is where to listen: "7420" or ":7420", "192.168.1.20", "localhost:7420",
+	// "[::1]:0", or a multiaddr. A host name is looked up. Empty is [DefaultPort] on all
 	// addresses, or, if that port is taken, the next one that is free.
 	Addr string
 	// Policy decides who gets in.
@@ -64,7 +64,7 @@ type waiting struct {
 // host. An Addr that cannot be read is an error that wraps [ErrBadAddr]; a
 // port that was asked for and is taken is an error too.
 func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host, error) {
-	addrs, err := parseListen(config.Addr)
+	addrs, err := parseListen(ctx, config.Addr)
 	if err != nil {
 		return nil, err
 	}

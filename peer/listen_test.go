@@ -16,11 +16,12 @@ import (
 
 func TestListenForms(t *testing.T) {
 	for addr, want := range map[string]string{
-		"127.0.0.1:0":          "/ip4/127.0.0.1/tcp/",
-		"[::1]:0":              "/ip6/::1/tcp/",
-		"[::ffff:127.0.0.1]:0": "/ip4/127.0.0.1/tcp/",
-		"/ip4/127.0.0.1/tcp/0": "/ip4/127.0.0.1/tcp/",
-		"/ip6/::1/tcp/0":       "/ip6/::1/tcp/",
+		"127.0.0.1:0":           "/ip4/127.0.0.1/tcp/",
+		"[::1]:0":               "/ip6/::1/tcp/",
+		"[::ffff:127.0.0.1]:0":  "/ip4/127.0.0.1/tcp/",
+		"/ip4/127.0.0.1/tcp/0":  "/ip4/127.0.0.1/tcp/",
+		"/ip6/::1/tcp/0":        "/ip6/::1/tcp/",
+		"/dns4/localhost/tcp/0": "/ip4/127.0.0.1/tcp/",
 	} {
 		host := listen(t, addr, peer.Policy{})
 		addrs := host.Addrs()
@@ -37,8 +38,8 @@ func TestListenForms(t *testing.T) {
 
 func TestListenBadAddr(t *testing.T) {
 	for _, addr := range []string{
-		":", ":-1", ":65536", ":http", "7420", "127.0.0.1", "localhost:7420", "example.com:7420", "::1:7420", "[fe80::1%lo]:0",
-		"/ip4/127.0.0.1", "/dns/localhost/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0/p2p/" + someID, "/nonsense",
+		":", ":-1", ":65536", "65536", ":http", "nobody.invalid:0", "local host:0", "[fe80::1%lo]:0", "fe80::1%lo",
+		"/ip4/127.0.0.1", "/dnsaddr/localhost/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0/p2p/" + someID, "/nonsense",
 	} {
 		host, err := peer.Listen(peertest.Context(t), peertest.NewKey(t), peer.ListenConfig{Addr: addr})
 		if err == nil {
@@ -47,6 +48,42 @@ func TestListenBadAddr(t *testing.T) {
 		if !errors.Is(err, peer.ErrBadAddr) {
 			t.Errorf("%q: error %v is not ErrBadAddr", addr, err)
 		}
+	}
+}
+
+// TestListenName listens at all addresses of a host name, with one port.
+func TestListenName(t *testing.T) {
+	host := listen(t, "localhost:0", peer.Policy{})
+	port, err := at(t, host).Addr.ValueForProtocol(ma.P_TCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := peer.ParseTarget(":" + port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := target.Resolve(peertest.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range found {
+		if id, err := peer.Identify(peertest.Context(t), at); err != nil || id != host.ID() {
+			t.Errorf("at %s is %s, %v", at, id, err)
+		}
+	}
+}
+
+func TestResolveFails(t *testing.T) {
+	target, err := peer.ParseTarget("/dns/nobody.invalid/tcp/7420/p2p/" + someID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = target.Resolve(peertest.Context(t))
+	if !errors.Is(err, peer.ErrUnreachable) || !strings.Contains(err.Error(), "nobody.invalid has no address") {
+		t.Errorf("error %v, want that the name has no address", err)
+	}
+	if err := tryDial(t, peertest.NewKey(t), target); !errors.Is(err, peer.ErrBadTarget) {
+		t.Errorf("error %v of a dial, want that the name was not looked up", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
@@ -47,7 +46,8 @@ type Target struct {
 	Kind TargetKind
 	// ID is the peer that must answer.
 	ID ID
-	// Addr is where: an IP address and a TCP port, without the ID.
+	// Addr is where: an IP address, or a host name for [Target.Resolve], and a TCP
+	// port, without the ID.
 	Addr ma.Multiaddr
 	// Name is that of a saved peer.
 	Name string
@@ -95,13 +95,15 @@ func (t Target) hostPort() string {
 //
 //	NAME, NAME@HOST[:PORT]    a saved peer, where it was or at an address
 //	CODE, CODE@HOST[:PORT]    a new peer, see [ParseCode]
-//	HOST[:PORT]               whoever is there
-//	ADDRESS/p2p/ID            /ip4/IP/tcp/PORT or /ip6/IP/tcp/PORT
+//	HOST[:PORT], :PORT        whoever is there
+//	ADDRESS/p2p/ID            /ip4/IP/tcp/PORT, /ip6/IP/tcp/PORT or /dns/NAME/tcp/PORT
 //
-// HOST is an IP address, in brackets if it is an IPv6 one with a port; the port
-// is [DefaultPort] if it is left out. Names are not looked up: there is no DNS
-// here. Errors wrap [ErrBadTarget], and ErrBadCode if a code is what was meant;
-// they do not quote the words of a code.
+// HOST is an IP address, in brackets if it is an IPv6 one with a port, or a host
+// name, which [Target.Resolve] looks up; where nothing says so (an @, a port), a
+// host name is told from the name of a peer by a dot in it, and "localhost" is one.
+// The port is [DefaultPort] if it is left out, and :PORT is on this host. Errors
+// wrap [ErrBadTarget], and ErrBadCode if a code is what was meant; they do not
+// quote the words of a code.
 func ParseTarget(text string) (Target, error) {
 	switch {
 	case text == "":
@@ -113,15 +115,13 @@ func ParseTarget(text string) (Target, error) {
 	}
 	who, where, found := strings.Cut(text, "@")
 	if !found {
-		if addr, ok, err := parseHost(text); ok || err != nil {
+		if strings.ContainsAny(text, ".:") || strings.EqualFold(text, thisHost) {
+			addr, err := parseHost(text)
 			return Target{Kind: TargetAddr, Addr: addr}.checked(err)
 		}
 		return parseWho(who, nil)
 	}
-	addr, ok, err := parseHost(where)
-	if err == nil && !ok {
-		err = fmt.Errorf("%q is no IP address and names are not looked up, give an IP address", where)
-	}
+	addr, err := parseHost(where)
 	if err != nil {
 		return badTarget("%v", err)
 	}
@@ -151,36 +151,21 @@ func parseWho(text string, addr ma.Multiaddr) (Target, error) {
 	}
 	name := strings.ToLower(text)
 	if err := CheckName(name); err != nil {
-		if strings.ContainsAny(text, ".:") {
-			err = errors.New("names are not looked up, give an IP address")
-		}
 		return badTarget("%q: %v", text, err)
 	}
 	return Target{Kind: TargetName, Name: name, Addr: addr}, nil
 }
 
-// parseHost reads HOST[:PORT]; ok is false if text is nothing like it.
-func parseHost(text string) (addr ma.Multiaddr, ok bool, err error) {
-	at, err := netip.ParseAddrPort(text)
+// parseHost reads where a peer is to be dialed.
+func parseHost(text string) (ma.Multiaddr, error) {
+	addr, err := parsePlace(text)
 	if err != nil {
-		bare := text
-		if inner, cut := strings.CutPrefix(text, "["); cut {
-			bare, _ = strings.CutSuffix(inner, "]")
-		}
-		ip, err := netip.ParseAddr(bare)
-		if err != nil {
-			return nil, false, nil
-		}
-		at = netip.AddrPortFrom(ip, DefaultPort)
+		return nil, err
 	}
-	if at.Addr().Zone() != "" {
-		return nil, true, fmt.Errorf("%q: addresses with a zone (fe80::1%%eth0) are not supported", text)
+	if err := checkPlace(addr); err != nil {
+		return nil, fmt.Errorf("%q: %w", text, err)
 	}
-	addr = tcpAddr(at.Addr().Unmap(), int(at.Port()))
-	if err := checkAddr(addr); err != nil {
-		return nil, true, fmt.Errorf("%q: %w", text, err)
-	}
-	return addr, true, nil
+	return addr, nil
 }
 
 // parseAddress reads a multiaddr with an ID.
@@ -189,18 +174,14 @@ func parseAddress(text string) (Target, error) {
 	if err != nil {
 		return badTarget("%q: %s", text, oneLine(err))
 	}
-	if name, ok := dnsName(full); ok {
-		return badTarget("%q holds the host name %q and names are not looked up, give an IP address", text, name)
-	}
 	addr, id := lpeer.SplitAddr(full)
 	if id == "" {
 		return badTarget("%q lacks the /p2p/ID of the peer at its end", text)
 	}
-	target := Target{ID: id, Addr: addr}
-	if err := target.check(); err != nil {
+	if err := errors.Join(id.Validate(), checkPlace(addr)); err != nil {
 		return badTarget("%q: %v", text, err)
 	}
-	return target, nil
+	return Target{ID: id, Addr: addr}, nil
 }
 
 // check reports why t cannot be dialed.
@@ -211,8 +192,16 @@ func (t Target) check() error {
 	return checkAddr(t.Addr)
 }
 
-// checkAddr reports why addr cannot be dialed.
+// checkAddr reports why addr, an IP address and a port, cannot be dialed.
 func checkAddr(addr ma.Multiaddr) error {
+	if _, ok := dnsName(addr); ok {
+		return errors.New("its host name was not looked up")
+	}
+	return checkPlace(addr)
+}
+
+// checkPlace reports why addr cannot be dialed, nor be looked up before.
+func checkPlace(addr ma.Multiaddr) error {
 	if err := checkTransport(addr); err != nil {
 		return err
 	}
@@ -227,80 +216,22 @@ func checkAddr(addr ma.Multiaddr) error {
 	case manet.IsIP6LinkLocal(addr):
 		return errors.New("an IPv6 link-local address says nothing without an interface, give another address of that host")
 	}
+	if name, ok := dnsName(addr); ok {
+		return checkHostName(name)
+	}
 	return nil
 }
 
-// dnsName returns the first host name in addr.
-func dnsName(addr ma.Multiaddr) (string, bool) {
-	for _, c := range addr {
-		switch c.Protocol().Code {
-		case ma.P_DNS, ma.P_DNS4, ma.P_DNS6, ma.P_DNSADDR:
-			return c.Value(), true
-		}
-	}
-	return "", false
-}
-
-// checkTransport accepts IP/tcp and nothing more.
+// checkTransport accepts IP/tcp, HOSTNAME/tcp and nothing more.
 func checkTransport(addr ma.Multiaddr) error {
-	if len(addr) < 2 || (addr[0].Code() != ma.P_IP4 && addr[0].Code() != ma.P_IP6) {
-		return errors.New("it does not start with /ip4 or /ip6 and a port")
+	_, named := dnsName(addr)
+	if len(addr) < 2 || !named && addr[0].Code() != ma.P_IP4 && addr[0].Code() != ma.P_IP6 {
+		return errors.New("it does not start with /ip4, /ip6 or /dns and a port")
 	}
 	if len(addr) > 2 || addr[1].Code() != ma.P_TCP {
 		return errors.New("only /tcp/PORT is supported")
 	}
 	return nil
-}
-
-// DefaultPort is the TCP port to listen on when none is asked for.
-const DefaultPort = 7420
-
-// ErrBadAddr means that the text given for where to listen is not an address:
-// a mistake in the command line, not in the network.
-var ErrBadAddr = errors.New("not an address to listen on")
-
-// parseListen turns text into the addresses to listen on: one, or the IPv4 and
-// the IPv6 one of the same port.
-func parseListen(text string) ([]ma.Multiaddr, error) {
-	if text == "" {
-		return wildcard(DefaultPort), nil
-	}
-	fail := func(format string, args ...any) ([]ma.Multiaddr, error) {
-		return nil, fmt.Errorf("%w: %q: %s", ErrBadAddr, text, fmt.Sprintf(format, args...))
-	}
-	if strings.HasPrefix(text, "/") {
-		addr, err := ma.NewMultiaddr(text)
-		if err != nil {
-			return fail("%s", oneLine(err))
-		}
-		if name, ok := dnsName(addr); ok {
-			return fail("it holds the host name %q and names are not looked up, give an IP address", name)
-		}
-		if err := checkTransport(addr); err != nil {
-			return fail("%v", err)
-		}
-		return []ma.Multiaddr{addr}, nil
-	}
-	if port, ok := strings.CutPrefix(text, ":"); ok {
-		number, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			return fail("the port must be a number from 0 to 65535")
-		}
-		return wildcard(int(number)), nil
-	}
-	addr, err := netip.ParseAddrPort(text)
-	if err != nil {
-		return fail("expected a form such as :%d, 192.168.1.20:%[1]d or [::1]:%[1]d; names are not looked up", DefaultPort)
-	}
-	if addr.Addr().Zone() != "" {
-		return fail("addresses with a zone (fe80::1%%eth0) are not supported")
-	}
-	return []ma.Multiaddr{tcpAddr(addr.Addr().Unmap(), int(addr.Port()))}, nil
-}
-
-// wildcard returns all addresses of this host at a TCP port.
-func wildcard(port int) []ma.Multiaddr {
-	return []ma.Multiaddr{tcpAddr(netip.IPv4Unspecified(), port), tcpAddr(netip.IPv6Unspecified(), port)}
 }
 
 func tcpAddr(ip netip.Addr, port int) ma.Multiaddr {

@@ -15,25 +15,31 @@ var goodTargets = []string{
 	"/ip4/127.0.0.1/tcp/1/p2p/" + someID,
 	"/ip6/::1/tcp/65535/p2p/" + someID,
 	"/ip6/2001:db8::7/tcp/7420/p2p/" + someID,
+	"/dns/buildbox.lan/tcp/7420/p2p/" + someID,
+	"/dns4/buildbox/tcp/7420/p2p/" + someID,
+	"/dns6/buildbox/tcp/7420/p2p/" + someID,
 }
 
 // badTargets maps what is given to what the error must mention.
 var badTargets = map[string]string{
 	"":                                "empty",
 	someID:                            someID,
-	"buildbox.local":                  "names are not looked up",
-	"buildbox:7420":                   "names are not looked up",
-	"buildbox@example.com":            "names are not looked up",
+	"build box.local":                 "only a-z",
+	"-x.local":                        "begins and ends",
+	"a..b":                            "begins and ends",
+	"10.0.0.300":                      "its last part is a number",
+	"buildbox:http":                   "the port must be a number",
+	":0":                              "port 0",
 	"buildbox@":                       "IP address",
+	"buildbox@a!b":                    "only a-z",
 	"@10.0.0.1":                       "empty",
 	"-x":                              "letter",
 	"--to":                            "letter",
 	"7420":                            "number",
-	":7420":                           "names are not looked up",
 	"0.0.0.0":                         "unspecified",
 	"[::]:7420":                       "unspecified",
 	"10.0.0.1:0":                      "port 0",
-	"10.0.0.1:70000":                  "IP address",
+	"10.0.0.1:70000":                  "from 0 to 65535",
 	"fe80::1":                         "link-local",
 	"[fe80::1%lo]:7420":               "zone",
 	"a@b@10.0.0.1":                    "IP address",
@@ -48,10 +54,9 @@ var badTargets = map[string]string{
 	"/ip6/::/tcp/7420/p2p/" + someID:                                               "unspecified",
 	"/ip6/fe80::1/tcp/7420/p2p/" + someID:                                          "link-local",
 	"/ip6zone/eth0/ip6/fe80::1/tcp/7420/p2p/" + someID:                             "/ip6",
-	"/dns/example.com/tcp/7420/p2p/" + someID:                                      "names are not looked up",
-	"/dns4/example.com/tcp/7420/p2p/" + someID:                                     "names are not looked up",
-	"/dns6/example.com/tcp/7420/p2p/" + someID:                                     "names are not looked up",
-	"/dnsaddr/example.com/p2p/" + someID:                                           "names are not looked up",
+	"/dns/exa mple.com/tcp/7420/p2p/" + someID:                                     "only a-z",
+	"/dns4/example.com/tcp/0/p2p/" + someID:                                        "port 0",
+	"/dnsaddr/example.com/p2p/" + someID:                                           "/dns",
 	"/ip4/192.168.1.20/tcp/7420/ws/p2p/" + someID:                                  "/tcp/PORT",
 	"/ip4/192.168.1.20/udp/7420/p2p/" + someID:                                     "only /tcp/PORT",
 	"/ip4/192.168.1.20/udp/7420/quic-v1/p2p/" + someID:                             "only /tcp/PORT",
@@ -93,6 +98,13 @@ func TestParseTargetKinds(t *testing.T) {
 		"[2001:db8::7]:99":                 {peer.TargetAddr, "", "", "/ip6/2001:db8::7/tcp/99", "[2001:db8::7]:99"},
 		"buildbox@::ffff:10.0.0.1":         {peer.TargetName, "buildbox", "", "/ip4/10.0.0.1/tcp/7420", "buildbox@10.0.0.1:7420"},
 		"/ip4/1.2.3.4/tcp/1/p2p/" + someID: {peer.TargetPeer, "", "", "/ip4/1.2.3.4/tcp/1", "/ip4/1.2.3.4/tcp/1/p2p/" + someID},
+		"BuildBox.lan":                     {peer.TargetAddr, "", "", "/dns/buildbox.lan/tcp/7420", "buildbox.lan:7420"},
+		"buildbox:99":                      {peer.TargetAddr, "", "", "/dns/buildbox/tcp/99", "buildbox:99"},
+		"localhost":                        {peer.TargetAddr, "", "", "/dns/localhost/tcp/7420", "localhost:7420"},
+		":7421":                            {peer.TargetAddr, "", "", "/dns/localhost/tcp/7421", "localhost:7421"},
+		"buildbox@example.com":             {peer.TargetName, "buildbox", "", "/dns/example.com/tcp/7420", "buildbox@example.com:7420"},
+		"7-cry-tul@buildbox":               {peer.TargetCode, "", "7-crystal-tulip", "/dns/buildbox/tcp/7420", "7-*-*@buildbox:7420"},
+		"buildbox@:99":                     {peer.TargetName, "buildbox", "", "/dns/localhost/tcp/99", "buildbox@localhost:99"},
 	} {
 		got, err := peer.ParseTarget(text)
 		if err != nil {
@@ -140,7 +152,7 @@ func FuzzParseTarget(f *testing.F) {
 	for text := range badTargets {
 		f.Add(text)
 	}
-	for _, text := range []string{"buildbox", "b@10.0.0.1:1", "7-cry-tul@::1", "10.0.0.1", "[::1]:1"} {
+	for _, text := range []string{"buildbox", "buildbox.lan:1", ":1", "b@localhost", "b@10.0.0.1:1", "7-cry-tul@::1", "10.0.0.1", "[::1]:1"} {
 		f.Add(text)
 	}
 	f.Add("/0\x1b") // the parser quotes what it does not know

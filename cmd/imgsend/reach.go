@@ -35,8 +35,24 @@ func dialConfig() peer.DialConfig {
 	return peer.DialConfig{Protocol: fmt.Sprintf("%s%d", peer.ProtocolFamily, wire.Protocol)}
 }
 
-// reach connects to the target, meeting it by a code first where it takes one.
+// reach connects to the target. A host name's addresses are tried one after the
+// other, until a host answers.
 func (r *reacher) reach(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+	found, err := t.Resolve(ctx)
+	for _, at := range found {
+		var stream *peer.Stream
+		if stream, err = r.reachAt(ctx, at); err == nil {
+			return stream, nil
+		}
+		if !errors.Is(err, peer.ErrUnreachable) || errors.Is(err, peer.ErrCodeUsed) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// reachAt connects to the target, meeting it by a code first where it takes one.
+func (r *reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	switch t.Kind {
 	case peer.TargetName:
 		return r.saved(ctx, t)
@@ -68,8 +84,7 @@ func (r *reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error
 		return nil, err
 	}
 	if !ok {
-		return nil, &cli.NotFoundError{Err: fmt.Errorf("no saved peer is called %s", t.Name),
-			Hint: "imgsend --peers lists them; a new host is met by the code that imgrecv shows there"}
+		return nil, r.unknown(ctx, t.Name)
 	}
 	if t.Addr != nil {
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: p.ID, Addr: t.Addr})

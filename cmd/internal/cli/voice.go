@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 
@@ -144,6 +145,7 @@ func Hint(err error) string {
 	var te *transfer.Error
 	var de *peer.DialError
 	var missing *NotFoundError
+	var unresolved *net.DNSError
 	if errors.As(err, &te) && te.Hint != "" {
 		return te.Hint
 	}
@@ -161,6 +163,8 @@ func Hint(err error) string {
 			"do not use this code again, end imgrecv and start it again, and give its address with the new code"
 	case errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired):
 		return "imgrecv shows another code by now; one code is good for one try"
+	case errors.As(err, &unresolved):
+		return "give its IP address, or the code alone, which finds a host on the local network"
 	case errors.Is(err, peer.ErrUnreachable):
 		return "is imgrecv running there, at that address, and does a firewall let its port through?"
 	case errors.Is(err, peer.ErrWrongKey):

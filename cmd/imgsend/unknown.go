@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
+)
+
+// nearbyTime is how long a host that is not saved is listened for, to say where it is.
+const nearbyTime = time.Second
+
+// unknown is the error of a name that no saved peer has.
+func (r *reacher) unknown(ctx context.Context, name string) error {
+	saved, err := r.book.List()
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(saved))
+	for i, p := range saved {
+		names[i] = p.Name
+	}
+	missing := &cli.NotFoundError{Err: fmt.Errorf("no saved peer is called %s", name)}
+	near := store.Nearest(name, names)
+	switch {
+	case isNearby(ctx, name):
+		missing.Hint = fmt.Sprintf("a host that calls itself %s is waiting on the local network: meet it by the code that imgrecv shows there (imgrecv --code)", name)
+	case len(near) > 0:
+		missing.Hint = fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))
+	default:
+		missing.Hint = fmt.Sprintf("imgsend --peers lists them; a new host is met by the code that imgrecv shows there; the host of that name is --to %s:%d",
+			name, peer.DefaultPort)
+	}
+	return missing
+}
+
+// isNearby reports whether a host announces that name.
+func isNearby(ctx context.Context, name string) bool {
+	b, err := lan.Browse()
+	if err != nil {
+		return false
+	}
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(ctx, nearbyTime)
+	defer cancel()
+	for range b.Find(ctx, func(f lan.Found) bool { return f.Name == name }) {
+		return true
+	}
+	return false
+}

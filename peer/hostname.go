@@ -1,0 +1,181 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	// thisHost is what stands before a port alone.
+	thisHost = "localhost"
+
+	// maxResolved bounds the addresses of one host name that are tried.
+	maxResolved = 8
+)
+
+// Resolve returns the targets to dial for t, in the order in which to try them:
+// t itself, or, where its address is a host name, t at each address of that name,
+// up to eight. Names are looked up by the system's resolver, and whoever answers at
+// such an address has to prove its key or a code like anybody else. A name without
+// an address is a [*DialError] that wraps [ErrUnreachable].
+func (t Target) Resolve(ctx context.Context) ([]Target, error) {
+	name, ok := dnsName(t.Addr)
+	if !ok {
+		return []Target{t}, nil
+	}
+	addrs, err := lookUp(ctx, t.Addr)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("look up %s: %w", name, context.Cause(ctx))
+		}
+		return nil, &DialError{Target: t, Kind: ErrUnreachable, Reason: noAddress(name, err), Err: err}
+	}
+	var out []Target
+	for _, addr := range addrs {
+		at := t
+		if at.Addr = addr; checkAddr(addr) == nil {
+			out = append(out, at)
+		}
+	}
+	if len(out) == 0 {
+		return nil, &DialError{Target: t, Kind: ErrUnreachable, Reason: noAddress(name, errNoAddress), Err: errNoAddress}
+	}
+	return out[:min(len(out), maxResolved)], nil
+}
+
+var errNoAddress = errors.New("none that can be dialed")
+
+func noAddress(name string, err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return name + " has no address: the system's resolver does not know it"
+	}
+	return fmt.Sprintf("%s has no address: %s", name, oneLine(err))
+}
+
+// lookUp returns the addresses of addr, which is /dns/NAME/tcp/PORT or the like of
+// one family. It waits for at most [DefaultDialTimeout].
+func lookUp(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
+	ctx, cancel := context.WithTimeout(ctx, DefaultDialTimeout)
+	defer cancel()
+	network, host, err := family(addr)
+	if err != nil {
+		return nil, err
+	}
+	port, err := addr.ValueForProtocol(ma.P_TCP)
+	if err != nil {
+		return nil, err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return nil, err
+	}
+	var out []ma.Multiaddr
+	for _, ip := range ips {
+		if addr := tcpAddr(ip.Unmap().WithZone(""), number); !slices.ContainsFunc(out, addr.Equal) {
+			out = append(out, addr)
+		}
+	}
+	return out, nil
+}
+
+// family returns the network that package net knows the first part of addr by,
+// and the name in it.
+func family(addr ma.Multiaddr) (network, host string, err error) {
+	switch first := addr[0]; first.Code() {
+	case ma.P_DNS:
+		return "ip", first.Value(), nil
+	case ma.P_DNS4:
+		return "ip4", first.Value(), nil
+	case ma.P_DNS6:
+		return "ip6", first.Value(), nil
+	default:
+		return "", "", fmt.Errorf("%s is no host name", first.String())
+	}
+}
+
+// dnsName returns the host name that addr begins with.
+func dnsName(addr ma.Multiaddr) (string, bool) {
+	if len(addr) == 0 {
+		return "", false
+	}
+	_, host, err := family(addr)
+	return host, err == nil
+}
+
+// parsePlace reads HOST, HOST:PORT or :PORT. HOST is an IP address, in brackets if
+// it is an IPv6 one with a port, or a host name, which is not looked up here;
+// without HOST it is this host, and without PORT the port is [DefaultPort].
+func parsePlace(text string) (ma.Multiaddr, error) {
+	host, port := text, DefaultPort
+	if at := strings.LastIndexByte(text, ':'); at >= 0 && !isIP(unbracket(text)) {
+		n, err := strconv.ParseUint(text[at+1:], 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("%q: the port must be a number from 0 to 65535", text)
+		}
+		host, port = cmp.Or(text[:at], thisHost), int(n)
+	}
+	ip, err := netip.ParseAddr(unbracket(host))
+	switch {
+	case err == nil && ip.Zone() != "":
+		return nil, fmt.Errorf("%q: addresses with a zone (fe80::1%%eth0) are not supported", text)
+	case err == nil:
+		return tcpAddr(ip.Unmap(), port), nil
+	}
+	if err := checkHostName(host); err != nil {
+		return nil, fmt.Errorf("%q is neither an IP address nor a host name: %w", text, err)
+	}
+	return ma.NewMultiaddr(fmt.Sprintf("/dns/%s/tcp/%d", strings.ToLower(host), port))
+}
+
+func unbracket(host string) string {
+	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
+		return host[1 : len(host)-1]
+	}
+	return host
+}
+
+func isIP(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
+}
+
+// checkHostName reports why text is no host name: labels of up to 63 letters,
+// digits, - and _, joined by dots, 253 characters in all (RFC 1123, section 2.1).
+// A name whose last label is a number is a mistyped IP address.
+func checkHostName(text string) error {
+	if text == "" {
+		return errors.New("it is empty")
+	}
+	if len(text) > 253 {
+		return errors.New("it is longer than 253 characters")
+	}
+	labels := strings.Split(strings.TrimSuffix(strings.ToLower(text), "."), ".")
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || !isAlnum(label[0]) || !isAlnum(label[len(label)-1]) {
+			return errors.New("each part of a host name has 1 to 63 characters and begins and ends with a letter or a digit")
+		}
+		for _, r := range label {
+			if !isNameRune(r) {
+				return errors.New("only a-z, 0-9, - and _ may be in it")
+			}
+		}
+	}
+	if strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+		return errors.New("its last part is a number")
+	}
+	return nil
+}
