@@ -64,9 +64,11 @@ func TestParseCodeBad(t *testing.T) {
 	}
 }
 
-// A typing error in one word must not print the other.
+// A typing error in one word must not print the other, and no code is taken for a
+// host name, which a resolver would be asked for.
 func TestErrorsKeepTheOtherWord(t *testing.T) {
-	for _, text := range []string{"7-crystal-tulp", "7-crystal-qqqqqqqqqqq", "7-crystal", "7-crystal-tulip-x", "7-crystal-tulip@no where", "7-crystal-tulp@10.0.0.1"} {
+	for _, text := range []string{"7-crystal-tulp", "7-crystal-qqqqqqqqqqq", "7-crystal", "7-crystal-tulip-x", "7-crystal-tulip@no where", "8-crystal-tulip.", "8-crystal-tulip:7420", "8.crystal.tulip",
+		"buildbox@8-crystal-tulip", "/dns/8-crystal-tulip/tcp/1/p2p/" + someID, "7-crystal-tulp@10.0.0.1"} {
 		_, err := peer.ParseTarget(text)
 		if !errors.Is(err, peer.ErrBadTarget) {
 			t.Fatalf("%q: error %v", text, err)

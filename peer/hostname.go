@@ -136,6 +136,9 @@ func parsePlace(text string) (ma.Multiaddr, error) {
 		return tcpAddr(ip.Unmap(), port), nil
 	}
 	if err := checkHostName(host); err != nil {
+		if mayBeCode(host) { // its words are not to be printed
+			return nil, err
+		}
 		return nil, fmt.Errorf("%q is neither an IP address nor a host name: %w", text, err)
 	}
 	return ma.NewMultiaddr(fmt.Sprintf("/dns/%s/tcp/%d", strings.ToLower(host), port))
@@ -155,13 +158,17 @@ func isIP(text string) bool {
 
 // checkHostName reports why text is no host name: labels of up to 63 letters,
 // digits, - and _, joined by dots, 253 characters in all (RFC 1123, section 2.1).
-// A name whose last label is a number is a mistyped IP address.
+// A name whose last label is a number is a mistyped IP address, and a code is not
+// to be told to a resolver.
 func checkHostName(text string) error {
 	if text == "" {
 		return errors.New("it is empty")
 	}
 	if len(text) > 253 {
 		return errors.New("it is longer than 253 characters")
+	}
+	if mayBeCode(text) {
+		return errors.New("it looks like a code")
 	}
 	labels := strings.Split(strings.TrimSuffix(strings.ToLower(text), "."), ".")
 	for _, label := range labels {
@@ -178,4 +185,16 @@ func checkHostName(text string) error {
 		return errors.New("its last part is a number")
 	}
 	return nil
+}
+
+// mayBeCode reports whether text, which may end in a dot or a port, was meant as a
+// code: it has the form of one, or is one with dots between its parts.
+func mayBeCode(text string) bool {
+	text, _, _ = strings.Cut(text, ":")
+	text = strings.TrimSuffix(text, ".")
+	if !strings.Contains(text, ".") {
+		return looksLikeCode(text)
+	}
+	_, err := ParseCode(strings.ReplaceAll(text, ".", "-"))
+	return err == nil
 }

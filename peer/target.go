@@ -115,7 +115,7 @@ func ParseTarget(text string) (Target, error) {
 	}
 	who, where, found := strings.Cut(text, "@")
 	if !found {
-		if strings.ContainsAny(text, ".:") || strings.EqualFold(text, thisHost) {
+		if !mayBeCode(text) && strings.ContainsAny(text, ".:") || strings.EqualFold(text, thisHost) {
 			addr, err := parseHost(text)
 			return Target{Kind: TargetAddr, Addr: addr}.checked(err)
 		}
@@ -142,7 +142,7 @@ func (t Target) checked(err error) (Target, error) {
 
 // parseWho reads a code or the name of a peer.
 func parseWho(text string, addr ma.Multiaddr) (Target, error) {
-	if looksLikeCode(strings.TrimSpace(text)) {
+	if looksLikeCode(strings.TrimSpace(text)) || mayBeCode(text) {
 		code, err := ParseCode(text)
 		if err != nil {
 			return Target{}, fmt.Errorf("%w: %w", ErrBadTarget, err)
@@ -173,6 +173,9 @@ func parseAddress(text string) (Target, error) {
 	full, err := ma.NewMultiaddr(text)
 	if err != nil {
 		return badTarget("%q: %s", text, oneLine(err))
+	}
+	if name, ok := dnsName(full); ok && mayBeCode(name) { // its words are not to be printed
+		return badTarget("its host name looks like a code")
 	}
 	addr, id := lpeer.SplitAddr(full)
 	if id == "" {

@@ -104,6 +104,7 @@ func TestParseTargetKinds(t *testing.T) {
 		":7421":                            {peer.TargetAddr, "", "", "/dns/localhost/tcp/7421", "localhost:7421"},
 		"buildbox@example.com":             {peer.TargetName, "buildbox", "", "/dns/example.com/tcp/7420", "buildbox@example.com:7420"},
 		"7-cry-tul@buildbox":               {peer.TargetCode, "", "7-crystal-tulip", "/dns/buildbox/tcp/7420", "7-*-*@buildbox:7420"},
+		"7-node.example.com":               {peer.TargetAddr, "", "", "/dns/7-node.example.com/tcp/7420", "7-node.example.com:7420"},
 		"buildbox@:99":                     {peer.TargetName, "buildbox", "", "/dns/localhost/tcp/99", "buildbox@localhost:99"},
 	} {
 		got, err := peer.ParseTarget(text)
