@@ -31,7 +31,8 @@ const containerdVar = "CONTAINERD_ADDRESS"
 // Open opens the store at an address: a folder; the engine at a.Host, or if that is
 // empty at DOCKER_HOST, the current docker context, or CONTAINERD_ADDRESS, or else at
 // the first of the usual sockets of Docker and Podman that answers, or, where there
-// is none of these, of containerd. A socket may be Docker's or containerd's. The
+// is none of these, of containerd. Where there is none either, but a command podman, its
+// API is served by a process that ends with the store. A socket may be Docker's or containerd's. The
 // caller must close the store.
 func Open(ctx context.Context, a Address) (store.Store, error) {
 	if a.Folder != "" {
@@ -61,7 +62,7 @@ func Open(ctx context.Context, a Address) (store.Store, error) {
 		return nil, err
 	}
 	if errors.Is(err, docker.ErrNone) {
-		return usualContainerd(ctx, a.Namespace, err)
+		return unserved(ctx, a.Namespace, err)
 	}
 	if socket, ok := containerd.SocketOf(chosen.Host); ok {
 		s, nerr := native(ctx, chosen.Host, chosen.From, a.Namespace)
@@ -79,6 +80,24 @@ func native(ctx context.Context, address, from, namespace string) (store.Store, 
 		return nil, err // and not a nil *containerd.Store
 	}
 	return s, nil
+}
+
+// unserved opens what there is where no socket of Docker or Podman is: containerd at
+// one of its usual sockets, or else a Podman, whose API runs for the time being. none
+// is the error if there is nothing.
+func unserved(ctx context.Context, namespace string, none error) (store.Store, error) {
+	s, err := usualContainerd(ctx, namespace, none)
+	if !errors.Is(err, docker.ErrNone) || namespace != "" {
+		return s, err
+	}
+	e, perr := docker.StartPodman(ctx)
+	switch {
+	case errors.Is(perr, docker.ErrNone):
+		return nil, err
+	case perr != nil:
+		return nil, perr
+	}
+	return e, nil
 }
 
 // usualContainerd looks at containerd's usual sockets. none is the error if there is

@@ -31,6 +31,7 @@ type Engine struct {
 	version  string // of the API, as negotiated
 
 	link grpcLink
+	own  *podmanService // serves the API, or nil
 }
 
 var (
@@ -71,8 +72,11 @@ func Find(ctx context.Context, host string) (*Engine, error) {
 	if ep.Host != "" {
 		e, err := tryOpen(ctx, ep)
 		if err != nil {
-			return nil, noEngine(ctx, fmt.Errorf("no engine answers at %s (from %s): %s", ep.Host, ep.From, cleanMessage(err.Error())),
-				"start that engine, or name another with -H")
+			hint := "start that engine, or name another with -H"
+			if errors.Is(err, fs.ErrPermission) {
+				hint = whatNow(err)
+			}
+			return nil, noEngine(ctx, fmt.Errorf("no engine answers at %s (from %s): %s", ep.Host, ep.From, cleanMessage(err.Error())), hint)
 		}
 		return e, nil
 	}
@@ -90,19 +94,39 @@ func Find(ctx context.Context, host string) (*Engine, error) {
 			return e, nil
 		}
 		if first == nil {
-			first = fmt.Errorf("%s does not answer: %s", path, cleanMessage(err.Error()))
+			first = &socketError{path: path, err: err}
 		}
 	}
 	if first == nil {
 		return nil, noEngine(ctx, ErrNone,
-			"install Docker or Podman, or name its socket with -H; looked at "+strings.Join(tried, ", "))
+			fmt.Sprintf("install Docker or Podman, or name its socket with -H; none of the %d usual ones is here, such as %s", len(tried), tried[0]))
 	}
-	return nil, noEngine(ctx, first, "is the engine running, and may this user use it? -H names another")
+	return nil, noEngine(ctx, first, whatNow(first))
+}
+
+// whatNow is the way out of a usual socket that does not answer.
+func whatNow(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "run it with sudo, or as a user of the group that the socket belongs to (docker, as a rule); -H names another engine"
+	}
+	return "is the engine running? -H names another"
 }
 
 // ErrNone is the error of [Find] where nothing names an engine and none of the
 // usual sockets exists.
 var ErrNone = errors.New("no container engine found")
+
+// socketError says which socket does not answer.
+type socketError struct {
+	path string
+	err  error
+}
+
+func (e *socketError) Error() string {
+	return e.path + " does not answer: " + cleanMessage(e.err.Error())
+}
+
+func (e *socketError) Unwrap() error { return e.err }
 
 func noEngine(ctx context.Context, err error, hint string) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -222,10 +246,14 @@ func (e *Engine) Free(ctx context.Context) (bytes int64, known bool) {
 	return bytes, known
 }
 
-// Close ends the connection.
+// Close ends the connection, and the service that was started for it.
 func (e *Engine) Close() error {
 	e.link.close()
-	return e.api.Close()
+	err := e.api.Close()
+	if e.own != nil {
+		e.own.close()
+	}
+	return err
 }
 
 // failed makes an error of the engine's one that says whose it is.

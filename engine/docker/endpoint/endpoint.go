@@ -141,20 +141,41 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// UsualSockets lists where engines listen without being configured.
+// UsualSockets lists where engines listen without being configured: Docker, rootless
+// Docker, Docker Desktop, OrbStack, Rancher Desktop, Colima, Lima, rootless Podman,
+// a Podman machine, Podman.
 func UsualSockets() []string {
 	paths := []string{"/var/run/docker.sock"}
-	run := os.Getenv("XDG_RUNTIME_DIR")
+	run := runtimeDir()
 	if run != "" {
 		paths = append(paths, filepath.Join(run, "docker.sock"))
 	}
 	if home, err := os.UserHomeDir(); err == nil {
-		paths = append(paths, filepath.Join(home, ".docker/run/docker.sock"), filepath.Join(home, ".docker/desktop/docker.sock"))
+		for _, socket := range []string{".docker/run/docker.sock", ".docker/desktop/docker.sock", ".orbstack/run/docker.sock", ".rd/docker.sock",
+			".colima/default/docker.sock", ".config/colima/default/docker.sock", ".lima/docker/sock/docker.sock"} {
+			paths = append(paths, filepath.Join(home, socket))
+		}
+		if run == "" {
+			paths = append(paths, filepath.Join(home, ".local/share/containers/podman/machine/podman.sock"))
+		}
 	}
 	if run != "" {
 		paths = append(paths, filepath.Join(run, "podman/podman.sock"))
 	}
 	return append(paths, "/run/podman/podman.sock")
+}
+
+// runtimeDir is the folder for a user's sockets, which a shell that was entered by su
+// or sudo is not told, or empty where there is none.
+func runtimeDir() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return dir
+	}
+	dir := fmt.Sprintf("/run/user/%d", os.Getuid())
+	if _, err := os.Stat(dir); err != nil {
+		return ""
+	}
+	return dir
 }
 
 // Options returns the client settings that reach ep.
