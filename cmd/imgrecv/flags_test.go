@@ -5,11 +5,12 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/cmd/internal/cli/clitest"
-	"github.com/spf13/pflag"
 )
 
 func TestRepeatedFlags(t *testing.T) {
-	clitest.RepeatedFlags(t, func() *pflag.FlagSet { return flags(cli.NewVoice("test"), &options{}) },
+	clitest.RepeatedFlags(t, func() []*cli.Group { return flags(cli.NewVoice("test"), &options{}) },
 		[]string{"forget", "host", "input", "listen", "max-size", "name", "namespace", "platform", "retry-for", "store"},
 		[]string{"allow", "allow-name", "as"})
 }
+
+func TestHelp(t *testing.T) { clitest.Help(t, program(), "to") }

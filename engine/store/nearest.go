@@ -21,12 +21,12 @@ func Nearest(s string, names []string) []string {
 	base := func(n string) string { return n[strings.LastIndexByte(n, '/')+1:] }
 	var found []scored
 	for _, n := range names {
-		switch d := distance(s, n); {
+		switch d := Distance(s, n); {
 		case repo(n) == repo(s):
 			found = append(found, scored{n, d})
 		case base(repo(n)) == base(repo(s)):
 			found = append(found, scored{n, 100 + d})
-		case distance(base(repo(s)), base(repo(n))) <= 1+len(base(repo(s)))/5:
+		case Distance(base(repo(s)), base(repo(n))) <= 1+len(base(repo(s)))/5:
 			found = append(found, scored{n, 200 + d})
 		}
 	}
@@ -46,8 +46,8 @@ func Nearest(s string, names []string) []string {
 	return out
 }
 
-// distance is the Levenshtein distance of a and b.
-func distance(a, b string) int {
+// Distance returns the Levenshtein distance of a and b, in bytes.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

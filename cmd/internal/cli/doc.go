@@ -1,6 +1,7 @@
-// Package cli is what imgsend and imgrecv have in common on the screen: how
+// Package cli is what imgsend and imgrecv have in common: how their command
+// line is read and explained, how
 // they speak, what they show while a transfer runs, what they print as JSON,
 // and which exit status an error is.
 //
-// It decides nothing about a transfer and never exits.
+// It decides nothing about a transfer, and exits only in [Program.Main].
 package cli

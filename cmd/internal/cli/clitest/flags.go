@@ -2,6 +2,7 @@
 package clitest
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -14,11 +15,11 @@ import (
 // RepeatedFlags gives each of a program's flags twice. Those with one value are
 // refused, and the values are not shown; the others take both. once are the former
 // that are not bool, many the latter.
-func RepeatedFlags(t *testing.T, flags func() *pflag.FlagSet, once, many []string) {
+func RepeatedFlags(t *testing.T, groups func() []*cli.Group, once, many []string) {
 	t.Helper()
-	parse := func(args ...string) error { return cli.ParseFlags(flags(), args) }
+	parse := func(args ...string) error { return program(groups()).Execute(t.Context(), args) }
 	var gotOnce, gotMany []string
-	flags().VisitAll(func(f *pflag.Flag) {
+	program(groups()).Flags().VisitAll(func(f *pflag.Flag) {
 		args := []string{"--" + f.Name + "=first", "--" + f.Name + "=second"}
 		if f.Value.Type() == "bool" {
 			args = []string{"--" + f.Name, "--" + f.Name + "=false"}
@@ -49,4 +50,11 @@ func RepeatedFlags(t *testing.T, flags func() *pflag.FlagSet, once, many []strin
 	if !slices.Equal(gotMany, many) {
 		t.Errorf("given more than once: %q, want %q", gotMany, many)
 	}
+}
+
+// program is one with these flags that does nothing.
+func program(groups []*cli.Group) *cli.Program {
+	v := cli.NewVoice("test")
+	v.NoResults()
+	return cli.NewProgram(v, cli.Words{}, groups, func(context.Context, []string) error { return nil })
 }

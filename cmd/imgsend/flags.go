@@ -1,0 +1,82 @@
+package main
+
+import (
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/transfer/wire"
+)
+
+var words = cli.Words{
+	Short: "send container images to another host",
+	Usage: []string{
+		"[options] IMAGE... --to PEER",
+		"[options] IMAGE... -o FILE",
+		"[options] --container NAME --to PEER | -o FILE",
+	},
+	About: `Sends container images of this host's engine to the host where imgrecv waits:
+only the layers that are missing there, verified before they have a name. Or
+writes them into an archive, for imgrecv -i, docker load or podman load.
+
+IMAGE is a name (webapp means webapp:latest) or an image ID. An image given by
+its ID arrives without a name unless --as gives it one.`,
+	Examples: [][2]string{
+		{"webapp:1.0 nginx:1.22 --to -", "the first time; type the code"},
+		{"webapp:1.1 --to buildbox", "from then on"},
+		{"-n webapp:2.0 --to buildbox", "what would be sent?"},
+		{"0bc42f7ff218 --as webapp:1.0 --to buildbox", ""},
+		{"--container webapp -m Configured --as webapp:2.0 --to buildbox", ""},
+		{"webapp:1.0 nginx:1.22 -o images.tar", ""},
+	},
+	Results: `stdout has a line "NAME ID" for each image that arrived. At most 4096 images go
+at once, with 4096 names each, and 32768 layers and names in all.`,
+}
+
+// flags are what the command line sets of v and o, as the help shows them.
+func flags(v *cli.Voice, o *options) []*cli.Group {
+	what := cli.NewGroup("What")
+	what.StringArrayVar(&o.as, "as", nil, "the `NAME[:TAG]` on arrival, of a single image; --as OLD=NEW, which may be repeated, of one of several")
+	what.StringVar(&o.platform, "platform", "", "send only `OS/ARCH[/VARIANT]` of an image with several platforms (default: all that are here)")
+	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "only say which layers would be sent, and how many bytes")
+
+	where := cli.NewGroup("Where")
+	where.StringVarP(&o.to, "to", "t", "", "where imgrecv waits. `PEER` is the code that it shows (7-crystal-tulip), the name of "+
+		"a saved peer, either of them @HOST[:PORT], HOST[:PORT], or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo... "+
+		"With - you are asked, and without --to too, unless IMGSEND_CODE has the code. "+
+		"Do that where others use this host: they can read arguments")
+	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., "+
+		"containerd:///run/k3s/containerd/containerd.sock (default: DOCKER_HOST, then the current docker "+
+		"context, then CONTAINERD_ADDRESS, then the usual sockets)")
+	where.StringVar(&o.namespace, "namespace", "", "the namespace `NAME` of a containerd (default: CONTAINERD_NAMESPACE, else k8s.io for k3s and RKE2, else default)")
+	where.StringVar(&o.store, "store", "", "send out of the OCI layout folder `DIR` instead of an engine")
+
+	containers := cli.NewGroup("Containers")
+	containers.StringVar(&o.container, "container", "", "commit the container `NAME` and send the image")
+	containers.StringVarP(&o.message, "message", "m", "", "the `TEXT` that the commit has as its message")
+	containers.StringVar(&o.author, "author", "", "the `NAME` that the commit has as its author")
+	containers.StringArrayVar(&o.changes, "change", nil, "apply the Dockerfile `INSTRUCTION` to the commit, such as 'CMD /app'; may be repeated")
+	containers.BoolVar(&o.noPause, "no-pause", false, "let the container run while it is read")
+	containers.StringVar(&o.flatten, "flatten", "", "send the file system as one layer, with its settings; --flatten=`bare` without them")
+	containers.Lookup("flatten").NoOptDefVal = flattenFull
+	containers.BoolVar(&o.keepImage, "keep-image", false, "keep the committed image here, under the name of --as")
+
+	archives := cli.NewGroup("Archives")
+	archives.StringVarP(&o.output, "output", "o", "", "write an archive to `FILE`; - is stdout. A name that ends in .zst, or --compress "+
+		"fast or best, compresses it with zstd")
+	archives.StringVar(&o.have, "have", "", "with -o: leave out what imgrecv --have listed in `FILE` on the host that the archive is for")
+
+	line := cli.NewGroup("Line")
+	line.StringVar(&o.compress, "compress", string(wire.CompressAuto), "compress `HOW` hard: auto (default: as hard as the network leaves time for), none, fast or best")
+	line.StringVar(&o.limit, "limit", "", "send at most `RATE` bytes a second: 500k, 10M")
+	line.StringVar(&o.retry, "retry-for", cli.DefaultRetry, "when the line breaks, try for `TIME` to go on where it broke: 90s, 1h, "+
+		"0 for not at all (default 10m)")
+
+	peers := cli.NewGroup("Peers")
+	peers.BoolVar(&o.peers, "peers", false, "list saved peers and those that wait nearby")
+	peers.StringVar(&o.forget, "forget", "", "forget the saved peer `NAME`")
+	peers.BoolVar(&o.noRemember, "no-remember", false, "do not save who was met by a code")
+
+	output := cli.NewGroup("Output")
+	output.BoolVar(&v.JSON, "json", false, "one JSON object a line on stdout")
+	output.BoolVarP(&v.Quiet, "quiet", "q", false, "no progress, only errors and results")
+	output.BoolVar(&v.Verbose, "verbose", false, "say too how each image is exported, and why")
+	return []*cli.Group{what, where, containers, archives, line, peers, output}
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// A Program is imgsend or imgrecv as its command line describes it: its flags, its
+// help, and what it does.
+type Program struct {
+	voice   *Voice
+	words   Words
+	groups  []*Group
+	command *cobra.Command
+}
+
+// Words are what the help says about a program besides its flags.
+type Words struct {
+	Short    string      // what it does, as half a sentence
+	Usage    []string    // the ways to call it, without its name
+	About    string      // paragraphs with an empty line between them
+	Examples [][2]string // a command line without the program's name, and what it does or ""
+	Results  string      // one paragraph: what is on stdout, and limits
+}
+
+// A Group is flags that the help shows together, in the order of their definition.
+// The usage of a flag is its help, with the name of its value in backquotes.
+type Group struct {
+	Title string
+	*pflag.FlagSet
+}
+
+// NewGroup returns a group without flags.
+func NewGroup(title string) *Group {
+	f := pflag.NewFlagSet(title, pflag.ContinueOnError)
+	f.SortFlags = false
+	return &Group{title, f}
+}
+
+// NewProgram returns the program that v speaks for. body runs it with the arguments
+// that are no flags. The last group also gets the flags that every program has.
+func NewProgram(v *Voice, w Words, groups []*Group, body func(ctx context.Context, args []string) error) *Program {
+	p := &Program{voice: v, words: w, groups: groups}
+	last := groups[len(groups)-1]
+	version := last.Bool("version", false, "print the version, the protocol and its features")
+	last.BoolP("help", "h", false, "print this")
+	p.command = &cobra.Command{
+		Use:               v.Program,
+		Args:              cobra.ArbitraryArgs, // a word is never a command
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if *version {
+				_, err := fmt.Fprint(v.out, versionText(v.Program))
+				return err
+			}
+			return runUntilInterrupted(cmd.Context(), args, body)
+		},
+	}
+	p.command.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprint(v.out, p.Help()) })
+	p.command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return p.mistake(err) })
+	for _, g := range groups {
+		p.command.Flags().AddFlagSet(g.FlagSet)
+	}
+	onlyOnce(p.command.Flags())
+	return p
+}
+
+// Flags returns all flags of the program.
+func (p *Program) Flags() *pflag.FlagSet { return p.command.Flags() }
+
+// Main runs the program with the arguments of this process and ends the process with its
+// status.
+func (p *Program) Main() {
+	limitMemory()
+	if err := p.Execute(context.Background(), os.Args[1:]); err != nil {
+		os.Exit(p.voice.Fail(err))
+	}
+}
+
+// Execute parses the command line and runs the program until it ends or is interrupted.
+// Mistakes in the flags are of [UsageError].
+func (p *Program) Execute(ctx context.Context, args []string) error {
+	if err := p.singleDash(args); err != nil {
+		return err
+	}
+	p.command.SetArgs(args)
+	return p.command.ExecuteContext(ctx)
+}
+
+// runUntilInterrupted runs body. An interrupt ends its context, and a second one the process.
+func runUntilInterrupted(ctx context.Context, args []string, body func(ctx context.Context, args []string) error) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	err := body(ctx, args)
+	var standing *StandingError
+	if err != nil && ctx.Err() != nil && !errors.As(err, &standing) {
+		return interrupted(err)
+	}
+	return err
+}
+
+// A StandingError is the result of a run also if it is interrupted afterwards. It reads
+// like Err.
+type StandingError struct{ Err error }
+
+func (e *StandingError) Error() string { return e.Err.Error() }
+func (e *StandingError) Unwrap() error { return e.Err }
+
+// interrupted is the error of a run that was interrupted and ended with err.
+func interrupted(err error) error {
+	out := fmt.Errorf("interrupted: %w", context.Canceled)
+	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
+		return &transfer.KeptError{Err: out, Kept: k.Kept}
+	}
+	return out
+}
+
+// memoryLimit is the size of the heap that the garbage collector aims at, in
+// bytes, unless GOMEMLIMIT sets another one. A transfer needs less; the limit
+// bounds the garbage.
+const memoryLimit = 64 << 20
+
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
