@@ -19,7 +19,7 @@ also compressed with gzip, zstd, bzip2 or xz.`,
 	Examples: [][2]string{
 		{"", "show a code, take one transfer"},
 		{"--keep --allow-name 'webapp:*'", "serve saved peers, unattended"},
-		{"--listen 192.168.1.20:7420 -H unix:///run/podman/podman.sock", ""},
+		{"--listen 192.168.1.20:7420 -H unix:///run/podman/podman.sock", "wait at one address only, for images of Podman"},
 		{"-i images.tar.gz", "load an archive"},
 	},
 	Results: `stdout has a line "NAME ID" for each image that arrived.`,

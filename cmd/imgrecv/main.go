@@ -22,6 +22,7 @@ func program() *cli.Program {
 		o.sized = p.Flags().Changed("max-size")
 		return run(ctx, v, o, args)
 	})
+	p.Complete(completions)
 	return p
 }
 

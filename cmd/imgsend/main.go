@@ -13,7 +13,9 @@ func main() { program().Main() }
 func program() *cli.Program {
 	v := cli.NewVoice("imgsend")
 	var o options
-	return cli.NewProgram(v, words, flags(v, &o), func(ctx context.Context, images []string) error {
+	p := cli.NewProgram(v, words, flags(v, &o), func(ctx context.Context, images []string) error {
 		return run(ctx, v, o, images)
 	})
+	p.Complete(o.completions())
+	return p
 }

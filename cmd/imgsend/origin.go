@@ -29,6 +29,7 @@ type origin struct {
 // containers are stores that have containers besides images.
 type containers interface {
 	Container(ctx context.Context, name string) (*docker.Container, error)
+	ContainerNames(ctx context.Context) ([]string, error)
 }
 
 // origin opens the source. The caller must call its close.

@@ -26,6 +26,17 @@ type Entry struct {
 	Root ocispec.Descriptor // media type, digest and size
 }
 
+// Listed returns the names of the entries that have one.
+func Listed(list []Entry) []string {
+	var names []string
+	for _, e := range list {
+		if e.Name != "" {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
 // Names name roots. Each name is one root's; a root may have several.
 type Names interface {
 	// List returns what there is: one entry for each name, one for a root without.

@@ -45,6 +45,7 @@ type Store struct {
 
 var (
 	_ store.Store  = (*Store)(nil)
+	_ store.Namer  = (*Store)(nil)
 	_ store.Lister = (*Store)(nil)
 )
 
@@ -148,6 +149,15 @@ func (s *Store) namespaces(ctx context.Context) ([]string, error) {
 		out.Hint = ""
 	}
 	return nil, out
+}
+
+// Names returns the names of the images in the namespace.
+func (s *Store) Names(ctx context.Context) ([]string, error) {
+	records, err := s.images.List(ctx)
+	if err != nil {
+		return nil, failed("list the images", err)
+	}
+	return catalog.Listed(entries(records)), nil
 }
 
 // list returns the images and the blobs that they reach.

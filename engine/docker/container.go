@@ -95,6 +95,29 @@ func mounts(in container.InspectResponse) []Mount {
 	return out
 }
 
+// ContainerNames returns the names of the engine's containers.
+func (e *Engine) ContainerNames(ctx context.Context) ([]string, error) {
+	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
+	if err != nil {
+		return nil, failed("list the containers", err)
+	}
+	return containerNames(list), nil
+}
+
+// containerNames returns the names of the containers in a list.
+func containerNames(list []container.Summary) []string {
+	var out []string
+	for _, c := range list {
+		for _, n := range c.Names {
+			// A slash inside is that of a link, another container's word for it.
+			if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
 // unknownContainer is the error for a container that is not there.
 func (e *Engine) unknownContainer(ctx context.Context, name string) error {
 	err := &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("no container %s in %s", name, e)}
@@ -102,16 +125,7 @@ func (e *Engine) unknownContainer(ctx context.Context, name string) error {
 	if lerr != nil {
 		return err
 	}
-	var names []string
-	for _, c := range list {
-		for _, n := range c.Names {
-			// A slash inside is that of a link, another container's word for it.
-			if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
-				names = append(names, n)
-			}
-		}
-	}
-	near := store.Nearest(name, names)
+	near := store.Nearest(name, containerNames(list))
 	_, _, ierr := e.resolve(ctx, store.Request{Image: name}, nil)
 	switch {
 	case ierr == nil && len(near) > 0:

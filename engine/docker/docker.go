@@ -36,6 +36,7 @@ type Engine struct {
 
 var (
 	_ store.Store   = (*Engine)(nil)
+	_ store.Namer   = (*Engine)(nil)
 	_ store.Lister  = (*Engine)(nil)
 	_ store.Cleaner = (*Engine)(nil)
 )

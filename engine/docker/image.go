@@ -147,6 +147,28 @@ func hasTag(tags []string, named reference.Named) bool {
 	return false
 }
 
+// Names returns the names of the engine's images.
+func (e *Engine) Names(ctx context.Context) ([]string, error) {
+	list, err := e.api.ImageList(ctx, image.ListOptions{})
+	if err != nil {
+		return nil, failed("list the images", err)
+	}
+	return names(list), nil
+}
+
+// names returns the names of the images in a list.
+func names(list []image.Summary) []string {
+	var out []string
+	for _, s := range list {
+		for _, t := range s.RepoTags {
+			if n, err := store.ParseName(t); err == nil {
+				out = append(out, reference.FamiliarString(n))
+			}
+		}
+	}
+	return out
+}
+
 // unknown is the error for an image that is not there. It names the near
 // misses.
 func (e *Engine) unknown(ctx context.Context, name string) error {
@@ -155,19 +177,13 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 	if lerr != nil {
 		return err
 	}
-	var tags []string
 	starts := 0
 	for _, s := range list {
 		if idPattern.MatchString(name) && strings.HasPrefix(strings.TrimPrefix(s.ID, "sha256:"), strings.TrimPrefix(name, "sha256:")) {
 			starts++
 		}
-		for _, t := range s.RepoTags {
-			if n, perr := store.ParseName(t); perr == nil {
-				tags = append(tags, reference.FamiliarString(n))
-			}
-		}
 	}
-	switch near := store.Nearest(name, tags); {
+	switch near := store.Nearest(name, names(list)); {
 	case starts > 1:
 		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is the start of %d images' IDs", name, starts), Hint: "give more digits"}
 	case len(near) > 0:

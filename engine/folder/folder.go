@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/imgsend/imgsend/engine/catalog"
 	"github.com/imgsend/imgsend/engine/internal/disk"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
@@ -13,7 +14,10 @@ import (
 // A Folder is an OCI image layout as a store of images.
 type Folder struct{ dir string }
 
-var _ store.Store = (*Folder)(nil)
+var (
+	_ store.Store = (*Folder)(nil)
+	_ store.Namer = (*Folder)(nil)
+)
 
 // New returns the store in the folder dir, which need not exist.
 func New(dir string) *Folder { return &Folder{dir} }
@@ -25,6 +29,15 @@ func (f *Folder) Where() string { return "the OCI layout " + f.dir }
 
 // Platform is none: nothing runs in a folder.
 func (f *Folder) Platform() ocispec.Platform { return ocispec.Platform{} }
+
+// Names returns the names of the images in the folder.
+func (f *Folder) Names(context.Context) ([]string, error) {
+	index, err := readIndex(f.dir)
+	if err != nil {
+		return nil, store.Failed("read "+f.dir, err)
+	}
+	return catalog.Listed(entries(index)), nil
+}
 
 // Source finds the requested images and describes them; see [NewSource].
 func (f *Folder) Source(ctx context.Context, reqs []store.Request, o store.SourceOptions) (store.Source, error) {

@@ -29,6 +29,12 @@ type Store interface {
 	Close() error
 }
 
+// A Namer is a store that can tell quickly which images it has.
+type Namer interface {
+	// Names returns the names of the images, in their short form.
+	Names(ctx context.Context) ([]string, error)
+}
+
 // A Lister is a store that can list what it has.
 type Lister interface {
 	// HaveList lists the layers that are there. host is for those who read the list.

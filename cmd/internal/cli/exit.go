@@ -27,6 +27,22 @@ const ExitTable = `Exit status:
   7 transfer broken, safe to repeat             130 interrupted
 `
 
+// exits are the statuses as the manual page has them.
+var exits = []struct {
+	code  int
+	means string
+}{
+	{ExitOK, "arrived and verified"},
+	{ExitOther, "other"},
+	{ExitUsage, "wrong flags or arguments, or a file that is not what it should be"},
+	{ExitUnreachable, "peer not found or unreachable"},
+	{ExitRefused, "refused or not authorised"},
+	{ExitEngineHere, "the engine on this host failed, or lacks the image"},
+	{ExitEngineThere, "the engine on the other host failed"},
+	{ExitBroken, "transfer broken or corrupt; safe to repeat"},
+	{ExitInterrupted, "interrupted"},
+}
+
 // A UsageError is a mistake in the command line.
 type UsageError struct{ Err error }
 

@@ -32,8 +32,8 @@ func (p *Program) Help() string {
 	b.WriteString("\nExamples:\n")
 	for _, e := range p.words.Examples {
 		line := "  " + p.voice.Program + " " + e[0]
-		if e[1] != "" {
-			line = fmt.Sprintf("%-47s  %s", line, e[1])
+		if explained := fmt.Sprintf("%-47s  %s", line, e[1]); len(explained) <= helpWidth {
+			line = explained
 		}
 		fmt.Fprintln(&b, line)
 	}

@@ -63,7 +63,10 @@ func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
 	if err != nil {
 		return err
 	}
-	near := nearby(ctx, v)
+	near, err := nearby(ctx, nearbyTime)
+	if err != nil {
+		v.Sayf("nobody nearby can be found: %v", err)
+	}
 	for _, p := range saved {
 		e := PeerEvent{Event: "peer", Name: p.Name, ID: p.ID.String(), Saved: true, Addrs: []string{}}
 		if !p.Seen.IsZero() {
@@ -88,20 +91,19 @@ func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
 	return ctx.Err()
 }
 
-// nearby returns who waits on the local networks now.
-func nearby(ctx context.Context, v *Voice) []lan.Found {
+// nearby returns who waits on the local networks now, of those who answer in time.
+func nearby(ctx context.Context, wait time.Duration) ([]lan.Found, error) {
 	b, err := lan.Browse()
 	if err != nil {
-		v.Sayf("nobody nearby can be found: %v", err)
-		return nil
+		return nil, err
 	}
 	defer b.Close()
-	ctx, cancel := context.WithTimeout(ctx, nearbyTime)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if len(b.Interfaces()) > 0 {
 		<-ctx.Done()
 	}
-	return b.Found()
+	return b.Found(), nil
 }
 
 func addrs(f lan.Found) []string {

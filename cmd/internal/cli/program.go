@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -28,7 +29,7 @@ type Words struct {
 	Short    string      // what it does, as half a sentence
 	Usage    []string    // the ways to call it, without its name
 	About    string      // paragraphs with an empty line between them
-	Examples [][2]string // a command line without the program's name, and what it does or ""
+	Examples [][2]string // a command line without the program's name, and what it does
 	Results  string      // one paragraph: what is on stdout, and limits
 }
 
@@ -52,6 +53,8 @@ func NewProgram(v *Voice, w Words, groups []*Group, body func(ctx context.Contex
 	p := &Program{voice: v, words: w, groups: groups}
 	last := groups[len(groups)-1]
 	version := last.Bool("version", false, "print the version, the protocol and its features")
+	completion := last.String("completion", "", "print the completion script for `SHELL`: "+strings.Join(shells, ", "))
+	manual := last.Bool("man", false, "print the manual page, for man -l")
 	last.BoolP("help", "h", false, "print this")
 	p.command = &cobra.Command{
 		Use:               v.Program,
@@ -60,9 +63,15 @@ func NewProgram(v *Voice, w Words, groups []*Group, body func(ctx context.Contex
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if *version {
+			switch {
+			case *version:
 				_, err := fmt.Fprint(v.out, versionText(v.Program))
 				return err
+			case *manual:
+				_, err := v.out.Write(p.Manual())
+				return err
+			case *completion != "":
+				return p.completionScript(v.out, *completion)
 			}
 			return runUntilInterrupted(cmd.Context(), args, body)
 		},
@@ -72,7 +81,6 @@ func NewProgram(v *Voice, w Words, groups []*Group, body func(ctx context.Contex
 	for _, g := range groups {
 		p.command.Flags().AddFlagSet(g.FlagSet)
 	}
-	onlyOnce(p.command.Flags())
 	return p
 }
 
@@ -88,11 +96,16 @@ func (p *Program) Main() {
 	}
 }
 
-// Execute parses the command line and runs the program until it ends or is interrupted.
+// Execute, which is called once, parses the command line and runs the program until it ends or is interrupted.
 // Mistakes in the flags are of [UsageError].
 func (p *Program) Execute(ctx context.Context, args []string) error {
-	if err := p.singleDash(args); err != nil {
-		return err
+	// A shell that completes a line wants no mistakes reported, and the library then reads
+	// flags twice.
+	if !completes(args) {
+		if err := p.singleDash(args); err != nil {
+			return err
+		}
+		onlyOnce(p.Flags())
 	}
 	p.command.SetArgs(args)
 	return p.command.ExecuteContext(ctx)

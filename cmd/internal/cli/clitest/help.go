@@ -13,13 +13,21 @@ import (
 
 var flagWord = regexp.MustCompile(`--([a-z][a-z-]*)`)
 
-// Help checks what a program says about itself: each of its flags is in the help, every
+// Help checks what a program says about itself: each of its flags is in the help and in the
+// manual page, every
 // flag that is named there exists, and the lines fit a terminal. others are flags of the other
 // program that the text names.
 func Help(t *testing.T, p *cli.Program, others ...string) {
 	t.Helper()
 	help := p.Help()
 	flagsIn(t, p, "help", help, others)
+	page := string(p.Manual())
+	flagsIn(t, p, "manual", strings.ReplaceAll(page, `\-`, "-"), others)
+	for _, section := range []string{"NAME", "SYNOPSIS", "OPTIONS", "EXIT STATUS", "JSON EVENTS", "ENVIRONMENT", "FILES", "EXAMPLES"} {
+		if !strings.Contains(page, "\n.SH "+section+"\n") {
+			t.Errorf("manual has no %s", section)
+		}
+	}
 	for _, line := range strings.Split(help, "\n") {
 		if utf8.RuneCountInString(line) > 80 {
 			t.Errorf("help is wider than 80 columns: %s", line)

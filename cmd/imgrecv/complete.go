@@ -1,0 +1,13 @@
+package main
+
+import "github.com/imgsend/imgsend/cmd/internal/cli"
+
+// completions say what a shell offers.
+var completions = cli.Completions{
+	Values: map[string]cli.Candidates{
+		"forget":   cli.SavedPeers,
+		"platform": cli.OneOf(cli.Platforms...),
+	},
+	Files:   []string{"input"},
+	Folders: []string{"store"},
+}

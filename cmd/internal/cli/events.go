@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"reflect"
+	"strings"
+)
+
+// events are the objects that --json prints, as the manual page has them.
+var events = []struct {
+	name   string
+	object any
+	means  string
+}{
+	{"listening", ListeningEvent{}, "imgrecv waits; once more with each new code"},
+	{"offer", OfferEvent{}, "another host offers images"},
+	{"plan", PlanEvent{}, "what will be sent"},
+	{"export", ExportEvent{}, "how an image leaves the engine"},
+	{"progress", ProgressEvent{}, "about once a second"},
+	{"line", LineEvent{}, "the line to the other side is lost, or there is another one"},
+	{"retry", RetryEvent{}, "a transfer has broken, and imgrecv waits for it to start over"},
+	{"image", ImageEvent{}, "an image has arrived and has its name"},
+	{"done", DoneEvent{}, "the last one of a good transfer"},
+	{"error", ErrorEvent{}, "the last one of a failed run; code is the exit status"},
+	{"peer", PeerEvent{}, "one peer of --peers"},
+}
+
+// members lists the members of a JSON object but event, with their types; a ? marks those
+// that may be absent.
+func members(object any) []string {
+	var out []string
+	t := reflect.TypeOf(object)
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "event" {
+			continue
+		}
+		if strings.Contains(options, "omitempty") {
+			name += "?"
+		}
+		out = append(out, name+" ("+kind(t.Field(i).Type)+")")
+	}
+	return out
+}
+
+// kind returns what a Go type is in JSON.
+func kind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return kind(t.Elem())
+	case reflect.Slice:
+		return "list of " + kind(t.Elem()) + "s"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "text"
+	case reflect.Struct:
+		switch t.Name() {
+		case "Time":
+			return "time"
+		case "ImagePlan":
+			return "image"
+		case "LayerPlan":
+			return "layer"
+		}
+		return "object"
+	}
+	return "number"
+}
