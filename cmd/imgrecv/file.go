@@ -74,7 +74,7 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 	t.StartMeter()
 	rep, err := t.Copy(ctx, src, sink, transfer.Options{
 		Accept:  func(_ context.Context, offer *transfer.Offer) error { return allowedNames(o.allowNames, offer) },
-		MaxSize: o.maxSize(into),
+		MaxSize: o.maxSize(into), Patience: o.patience,
 	})
 	if err != nil {
 		return unusable(err)

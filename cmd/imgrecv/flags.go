@@ -49,10 +49,9 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	archives.BoolVar(&o.have, "have", false, "list on stdout what this engine has, for imgsend --have on a host that is not on the network")
 
 	line := cli.NewGroup("Line")
-	line.StringVar(&o.listen, "listen", "", "wait at `ADDR`: :7420, 192.168.1.20:7420, [::1]:0 (default :7420, or the next port if that is taken)")
+	line.StringVar(&o.listen, "listen", "", "wait at `ADDR`: 7421, 192.168.1.20, localhost:7421, [::1]:0 (default 7420, or the next port if that is taken)")
 	line.BoolVarP(&o.keep, "keep", "k", false, "stay for more transfers, one after the other")
-	line.StringVar(&o.retry, "retry-for", cli.DefaultRetry, "when the line breaks, wait for `TIME` for the sender to go on where it broke: "+
-		"90s, 1h, 0 for not at all (default 10m)")
+	o.waits.Define(line, "when the line breaks, wait for `TIME` for the sender to go on where it broke: 90s, 1h, 0 for not at all (default 10m)")
 	line.BoolVar(&o.waitAgain, "wait-again", false, "when that fails, wait as long again for the sender to start over, as is done on a terminal")
 
 	peers := cli.NewGroup("Peers")

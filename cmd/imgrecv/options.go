@@ -20,8 +20,9 @@ type options struct {
 	allow, allowNames                  []string
 	yes, keep, code, noRemember, peers bool
 	noClobber, waitAgain               bool
-	retry                              string        // of --retry-for
-	retryFor                           time.Duration // what it says
+	waits                              cli.Waits
+	retryFor                           time.Duration // when the line breaks; 0: not at all
+	patience                           transfer.Patience
 
 	input, store, platform string
 	namespace              string
@@ -54,7 +55,7 @@ func (o *options) check(args []string) error {
 		o.most = n
 	}
 	var err error
-	if o.retryFor, err = cli.ParseRetry(o.retry); err != nil {
+	if o.retryFor, o.patience, err = o.waits.Parse(); err != nil {
 		return err
 	}
 	if err := o.conflicts(); err != nil {
@@ -77,10 +78,10 @@ func (o *options) check(args []string) error {
 
 // conflicts says which options do not go together.
 func (o *options) conflicts() error {
-	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || o.waitAgain || len(o.allow) > 0
+	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || o.waitAgain || len(o.allow) > 0 || o.waits.RetryGiven()
 	switch {
 	case o.input != "" && network:
-		return errors.New("--listen, --yes, --keep, --code, --no-remember, --wait-again and --allow are for the network, --input is a file")
+		return errors.New("--listen, --yes, --keep, --code, --no-remember, --retry-for, --wait-again and --allow are for the network, --input is a file")
 	case o.clean && (o.have || o.input != "" || o.store != "" || network || len(o.as) > 0 || o.sized):
 		return errors.New("--clean removes what the engine has kept, and goes with --host and --namespace only")
 	case o.have && (o.input != "" || o.store != "" || network || len(o.as) > 0 || o.sized):

@@ -134,7 +134,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	if into != r.into {
 		defer into.Close()
 	}
-	rep, err := s.Copy(ctx, vis, sink, transfer.Options{Accept: s.accept, MaxSize: r.o.maxSize(into)})
+	rep, err := s.Copy(ctx, vis, sink, transfer.Options{Accept: s.accept, MaxSize: r.o.maxSize(into), Patience: r.o.patience})
 	if err != nil {
 		return s.counts, err
 	}

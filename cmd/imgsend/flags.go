@@ -39,7 +39,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 
 	where := cli.NewGroup("Where")
 	where.StringVarP(&o.to, "to", "t", "", "where imgrecv waits. `PEER` is the code that it shows (7-crystal-tulip), the name of "+
-		"a saved peer, either of them @HOST[:PORT], HOST[:PORT], or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo... "+
+		"a saved peer, either of them @HOST[:PORT], HOST[:PORT] (an IP address or a host name), or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo... "+
 		"With - you are asked, and without --to too, unless IMGSEND_CODE has the code. "+
 		"Do that where others use this host: they can read arguments")
 	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., "+
@@ -66,8 +66,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	line := cli.NewGroup("Line")
 	line.StringVar(&o.compress, "compress", string(wire.CompressAuto), "compress `HOW` hard: auto (default: as hard as the network leaves time for), none, fast or best")
 	line.StringVar(&o.limit, "limit", "", "send at most `RATE` bytes a second: 500k, 10M")
-	line.StringVar(&o.retry, "retry-for", cli.DefaultRetry, "when the line breaks, try for `TIME` to go on where it broke: 90s, 1h, "+
-		"0 for not at all (default 10m)")
+	o.waits.Define(line, "when the line breaks, try for `TIME` to go on where it broke: 90s, 1h, 0 for not at all (default 10m)")
 
 	peers := cli.NewGroup("Peers")
 	peers.BoolVar(&o.peers, "peers", false, "list saved peers and those that wait nearby")

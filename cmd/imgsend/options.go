@@ -10,6 +10,7 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -20,7 +21,7 @@ type options struct {
 	container, message, author, flatten           string
 	store, platform, have, namespace              string
 	as, changes                                   []string
-	retry                                         string // of --retry-for
+	waits                                         cli.Waits
 	dryRun, noRemember, peers, noPause, keepImage bool
 }
 
@@ -42,6 +43,7 @@ type job struct {
 	compression wire.Compression
 	limit       int64         // bytes a second; 0: none
 	retryFor    time.Duration // when the line breaks; 0: not at all
+	patience    transfer.Patience
 	host        string
 	namespace   string // of a containerd; empty: the usual one
 	dryRun      bool
@@ -76,7 +78,7 @@ func (o options) job(images []string) (*job, error) {
 			return nil, usageError(fmt.Errorf("--limit: %w", err))
 		}
 	}
-	if j.retryFor, err = cli.ParseRetry(o.retry); err != nil {
+	if j.retryFor, j.patience, err = o.waits.Parse(); err != nil {
 		return nil, err
 	}
 	if o.platform != "" {
@@ -127,8 +129,8 @@ func (o options) conflicts(images []string) error {
 		return errors.New("--have goes with --output; over the network the other side is asked")
 	case otherCompression.MatchString(o.output):
 		return fmt.Errorf("--output %s: imgsend compresses with zstd alone; name it .tar.zst, or write -o - into a pipe", o.output)
-	case o.output != "" && o.limit != "":
-		return errors.New("--limit goes with --to")
+	case o.output != "" && (o.limit != "" || o.waits.RetryGiven()):
+		return errors.New("--limit and --retry-for go with --to")
 	case o.flatten != "" && o.flatten != flattenFull && o.flatten != flattenBare:
 		return fmt.Errorf("--flatten=%s: there is --flatten and --flatten=bare", o.flatten)
 	case o.flatten != "" && (len(o.changes) > 0 || o.keepImage):

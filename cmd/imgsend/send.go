@@ -101,7 +101,7 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 	turn := s.watchTurn(ctx)
 	defer turn()
 	// A pipe's reader may take its time.
-	rep, err := s.Copy(ctx, from.Source, to, transfer.Options{DryRun: j.dryRun, PatientSink: s.phase == nil})
+	rep, err := s.Copy(ctx, from.Source, to, transfer.Options{DryRun: j.dryRun, PatientSink: s.phase == nil, Patience: j.patience})
 	if err != nil {
 		return err
 	}

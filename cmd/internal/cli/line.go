@@ -1,23 +1,8 @@
 package cli
 
 import (
-	"fmt"
-	"time"
-
 	"github.com/imgsend/imgsend/transfer/wire"
 )
-
-// DefaultRetry is what --retry-for is if it is not given.
-const DefaultRetry = "10m"
-
-// ParseRetry reads the time of --retry-for.
-func ParseRetry(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return 0, &UsageError{Err: fmt.Errorf("--retry-for %s: want a time such as 90s, 10m or 1h", s)}
-	}
-	return d, nil
-}
 
 // What is done about a lost line.
 const (
