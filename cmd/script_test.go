@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(scriptsTime),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("BIN", bin)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("IMGSEND_HOME", filepath.Join(e.WorkDir, "state"))
 			// A program that gets further than the script means it to must not reach

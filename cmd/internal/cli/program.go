@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/docker/cli/cli-plugins/metadata"
+	"github.com/docker/cli/cli-plugins/socket"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -91,9 +93,28 @@ func (p *Program) Flags() *pflag.FlagSet { return p.command.Flags() }
 // status.
 func (p *Program) Main() {
 	limitMemory()
-	if err := p.Execute(context.Background(), os.Args[1:]); err != nil {
+	if err := p.main(os.Args[0], os.Args[1:]); err != nil {
 		os.Exit(p.voice.Fail(err))
 	}
+}
+
+// main is Main with what the process was called with: by a user, or by the Docker CLI.
+func (p *Program) main(file string, args []string) error {
+	ctx := context.Background()
+	if !isPlugin(file, p.voice.Program) {
+		return p.Execute(ctx, args)
+	}
+	if len(args) > 0 && args[0] == metadata.MetadataSubcommandName {
+		return p.describePlugin(p.voice.out)
+	}
+	args, err := pluginArgs(p.voice.Program, args)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	socket.ConnectAndWait(stop) // docker ends before this does
+	return p.Execute(ctx, args)
 }
 
 // Execute, which is called once, parses the command line and runs the program until it ends or is interrupted.
@@ -101,7 +122,9 @@ func (p *Program) Main() {
 func (p *Program) Execute(ctx context.Context, args []string) error {
 	// A shell that completes a line wants no mistakes reported, and the library then reads
 	// flags twice.
-	if !completes(args) {
+	if completes(args) {
+		p.Flags().VisitAll(func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) }) // is shown as it is
+	} else {
 		if err := p.singleDash(args); err != nil {
 			return err
 		}
