@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Kind says what went wrong, as far as the caller can act on it. Kinds cross
@@ -38,6 +39,10 @@ func (e *Error) Error() string {
 		text = e.Op + ": " + text
 	}
 	if e.Remote {
+		// What it says of its other side is about this one.
+		if about, ok := strings.CutPrefix(text, "the other side "); ok {
+			text = "this side " + about
+		}
 		text = "the other side: " + text
 	}
 	return text

@@ -117,8 +117,8 @@ func (p *Program) main(file string, args []string) error {
 	return p.Execute(ctx, args)
 }
 
-// Execute, which is called once, parses the command line and runs the program until it ends or is interrupted.
-// Mistakes in the flags are of [UsageError].
+// Execute parses the command line and runs the program until it ends or is
+// interrupted. It may be called once. Mistakes in the flags are of [UsageError].
 func (p *Program) Execute(ctx context.Context, args []string) error {
 	// A shell that completes a line wants no mistakes reported, and the library then reads
 	// flags twice.
