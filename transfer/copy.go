@@ -108,6 +108,10 @@ func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report,
 	dog := watch(ctx, src, dst, opts)
 	ctx = dog.ctx
 	c := &copier{src: src, dst: dst, opts: opts, dog: dog, report: new(Report)}
+	c.loaded.prog = opts.Progress
+	if l, ok := dst.(Loader); ok {
+		l.ReportTo(c.loaded.report)
+	}
 	defer func() {
 		err = dog.stop(err)
 		if c.arrived {

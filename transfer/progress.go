@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -40,6 +41,35 @@ type Progress struct {
 	Wire atomic.Int64
 
 	lost atomic.Int64 // since when the line is lost, in nanoseconds of Unix time; 0: it is not
+
+	mu     sync.Mutex
+	loaded Loaded
+}
+
+// Loaded returns how far the sink has loaded the layers of this round. Of is 0 while
+// that is not known.
+func (p *Progress) Loaded() Loaded {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.loaded
+}
+
+// SetLoaded notes how far the sink is. Within a round it never goes back, and it is
+// never more than there is to load.
+func (p *Progress) SetLoaded(layers, of int, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := &p.loaded
+	l.Of = max(l.Of, of)
+	l.Layers = min(max(l.Layers, layers), l.Of)
+	l.Bytes = min(max(l.Bytes, bytes), l.Total)
+}
+
+// beginLoad notes what a round is to load.
+func (p *Progress) beginLoad(l Loaded) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loaded = l
 }
 
 // SetLost says since when the line to the other side is lost; the zero time, that

@@ -13,6 +13,7 @@ type copier struct {
 	opts   Options
 	dog    *watchdog
 	room   room
+	loaded loadCount
 	report *Report
 	// arrived is whether every image of the last offer has arrived: what fails
 	// from here on does not undo it.
@@ -55,6 +56,8 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if c.opts.OnPlan != nil {
 		c.opts.OnPlan(o, plan)
 	}
+	_, told := c.dst.(Loader)
+	c.loaded.begin(o, plan, told)
 	total, whole := estimate(o, plan)
 	prog.Total.Store(prog.Done.Load() + total)
 

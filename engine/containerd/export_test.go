@@ -17,6 +17,9 @@ func (s *Store) SetImages(change func(images.Store) images.Store) { s.images = c
 // UnpackFailure returns why a layer could not be unpacked so far, or nil.
 func (s *Sink) UnpackFailure() error { return s.w.unpack.failure() }
 
+// FinishUnpacking waits until all is unpacked that is here.
+func (s *Sink) FinishUnpacking() error { return s.w.unpack.finish() }
+
 // CollectGarbage has containerd remove what nothing refers to, and waits for it.
 func (s *Store) CollectGarbage(ctx context.Context) error {
 	manager := s.client.LeasesService()

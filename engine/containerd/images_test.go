@@ -69,6 +69,49 @@ func indexed(t *testing.T, ref string) (path string, root digest.Digest, attesta
 	return path, index.Digest, statement.Digest
 }
 
+// TestLoaded checks that each layer is reported as loaded that was not here, and those of
+// this platform as soon as they are unpacked.
+func TestLoaded(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		to := pool.Get(t, spec, "receiver")
+		v1, v2 := versions("loaded " + spec.Name)
+		foreign, _ := versions("loaded elsewhere " + spec.Name)
+		foreign.Ref, foreign.Arch = "foreign:1", "s390x"
+		f := file(t)
+		f.load(t, v1, v2, foreign)
+		d := open(t, to, "loaded")
+		copied(t, f.source(t, v1.Ref), sink(t, d))
+		for _, ref := range []string{v2.Ref, foreign.Ref} {
+			var p transfer.Progress
+			_, err := transfer.Copy(t.Context(), f.source(t, ref), sink(t, d), transfer.Options{Progress: &p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l := p.Loaded(); l.Of == 0 || l.Layers != l.Of || l.Total == 0 || l.Bytes != l.Total {
+				t.Errorf("%s: %+v", ref, l)
+			}
+		}
+		dst := sink(t, d)
+		reported := 0
+		dst.ReportTo(func(digest.Digest, float64) { reported++ })
+		v2.Ref, v2.Cmd = "again:1", []string{"/again"}
+		f = file(t)
+		f.load(t, v2)
+		src := f.source(t, v2.Ref)
+		o, err := src.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dst.Plan(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if err := dst.FinishUnpacking(); err != nil || reported != len(v2.Layers) {
+			t.Errorf("%d layers were reported before the end, %v", reported, err)
+		}
+		_, _ = dst.Close(nil), src.Close(nil)
+	})
+}
+
 // TestPlatforms sends an image of two platforms with an attestation: all of it, and
 // then one of the platforms.
 func TestPlatforms(t *testing.T) {

@@ -30,15 +30,21 @@ type Sink struct {
 	leaseTime time.Duration
 }
 
-var _ transfer.Sink = (*Sink)(nil)
+var (
+	_ transfer.Sink   = (*Sink)(nil)
+	_ transfer.Loader = (*Sink)(nil)
+)
 
 // Sink returns a sink into the store. The caller closes the store after it.
 func (s *Store) Sink(_ context.Context, o store.SinkOptions) (transfer.Sink, error) {
-	w := &writable{Store: s, configs: map[digest.Digest]digest.Digest{}}
+	w := &writable{Store: s, configs: map[digest.Digest]digest.Digest{}, report: func(digest.Digest, float64) {}}
 	out := &Sink{Sink: catalog.NewSink(w), w: w, leaseTime: leaseTime}
 	out.NoClobber = o.NoClobber
 	return out, nil
 }
+
+// ReportTo has the sink tell which layers have been unpacked.
+func (s *Sink) ReportTo(report func(layer digest.Digest, part float64)) { s.w.report = report }
 
 // Plan looks which images and layers are here, has the lease keep them, and starts
 // to unpack.
@@ -128,6 +134,13 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 	out, err := s.Sink.Commit(ctx, x)
 	if left := remained(err, s.offer); left != nil {
 		return left, err
+	}
+	if err == nil && out.Retry == "" {
+		for i := range s.offer.Images {
+			for _, l := range s.offer.Images[i].Layers {
+				s.w.report(l.DiffID, 1) // of other platforms, too, which are not unpacked
+			}
+		}
 	}
 	return out, err
 }

@@ -143,8 +143,13 @@ func (u *unpacker) abort() {
 // top one have one. blob is the top one. The lease holds the snapshot when it
 // returns. If the snapshot is there already, it is still checked what the blob
 // unpacks to, unless that is known.
-func (u *unpacker) apply(ctx context.Context, diffIDs []digest.Digest, blob ocispec.Descriptor) error {
+func (u *unpacker) apply(ctx context.Context, diffIDs []digest.Digest, blob ocispec.Descriptor) (err error) {
 	want, id := diffIDs[len(diffIDs)-1], identity.ChainID(diffIDs).String()
+	defer func() {
+		if err == nil {
+			u.store.report(want, 1)
+		}
+	}()
 	known, err := u.known(ctx, blob.Digest, want)
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ type writable struct {
 	added   map[digest.Digest]int64 // since then, by size
 	configs map[digest.Digest]digest.Digest
 	unpack  *unpacker
+	report  func(layer digest.Digest, part float64) // see [transfer.Loader]
 }
 
 var (

@@ -67,7 +67,7 @@ func (s *Sink) commitLoads(ctx context.Context, x *transfer.Index) (ids map[dige
 // offered ones, and which of them the engine did not have before, also if it fails.
 func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfer.IndexImage) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
 	if st.load == nil { // every blob was here, even the config
-		st.load = s.e.startLoad(ctx)
+		st.load = s.startLoad(ctx, st)
 	}
 	l := st.load
 	var mine []transfer.IndexImage
@@ -96,6 +96,9 @@ func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfe
 		err = ctx.Err()
 	}
 	l.cancel()
+	if err == nil {
+		s.reportLoaded(st)
+	}
 	return ids, fresh, err
 }
 

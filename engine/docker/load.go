@@ -33,8 +33,9 @@ type load struct {
 	err    error         // its answer
 }
 
-// startLoad begins a load. The caller must end it with finish or abort.
-func (e *Engine) startLoad(ctx context.Context) *load {
+// startLoad begins a load. The caller must end it with finish or abort. The engine's
+// messages are passed to said, on another goroutine.
+func (e *Engine) startLoad(ctx context.Context, said func(message)) *load {
 	pr, pw := io.Pipe()
 	// Its own context: an interrupt ends a load by ending its body, which
 	// engines take better than a cut connection.
@@ -42,7 +43,7 @@ func (e *Engine) startLoad(ctx context.Context) *load {
 	l := &load{Writer: layout.NewWriter(pw), pw: pw, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
-		l.err = e.load(ctx, pr)
+		l.err = e.load(ctx, pr, said)
 		// Nothing reads on; a writer must not wait.
 		if l.err == nil {
 			_ = pr.CloseWithError(errLoadOver)
@@ -57,8 +58,8 @@ var errLoadOver = errors.New("the engine has ended the load")
 
 // load sends an archive and reads the whole answer. Failures come inside it
 // under HTTP 200, on a containerd store also as plain text.
-func (e *Engine) load(ctx context.Context, r io.Reader) error {
-	resp, err := e.api.ImageLoad(ctx, r, client.ImageLoadWithQuiet(true))
+func (e *Engine) load(ctx context.Context, r io.Reader, said func(message)) error {
+	resp, err := e.api.ImageLoad(ctx, r, client.ImageLoadWithQuiet(false))
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,7 @@ func (e *Engine) load(ctx context.Context, r io.Reader) error {
 		if strings.HasPrefix(m.Stream, "Error unpacking image") {
 			unpack = strings.TrimSpace(m.Stream)
 		}
+		said(m)
 	})
 	if err == nil && unpack != "" {
 		err = errors.New(unpack)
@@ -126,6 +128,8 @@ func (l *load) image(config []byte, m *transfer.IndexImage) error {
 type message struct {
 	Stream     string // text for the screen
 	ID, Status string // of a layer: the first 12 digits of its DiffID
+	// How far the engine is with the layer.
+	ProgressDetail struct{ Current, Total int64 }
 }
 
 // readAnswer reads the JSON messages with which an engine answers a load or a

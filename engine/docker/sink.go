@@ -41,15 +41,20 @@ type Sink struct {
 	arrived bool            // this round's images have arrived
 	stayed  []digest.Digest // prefixes of earlier rounds
 	kept    transfer.Kept
+	report  func(layer digest.Digest, part float64) // see [transfer.Loader]
 	// unpacked has the layers that were put decompressed, by the digests that they
 	// came under.
 	unpacked map[digest.Digest]ocispec.Descriptor
 }
 
-var _ transfer.Sink = (*Sink)(nil)
+var (
+	_ transfer.Sink   = (*Sink)(nil)
+	_ transfer.Keeper = (*Sink)(nil)
+	_ transfer.Loader = (*Sink)(nil)
+)
 
 // NewSink returns a sink into e.
-func NewSink(e *Engine) *Sink { return &Sink{e: e} }
+func NewSink(e *Engine) *Sink { return &Sink{e: e, report: func(digest.Digest, float64) {}} }
 
 // Plan looks which images and layers the engine has.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
@@ -226,7 +231,7 @@ func (s *Sink) putBlob(ctx context.Context, offered digest.Digest, desc ocispec.
 	var broken *load
 	for _, st := range s.loads.of(offered) {
 		if st.load == nil {
-			st.load = s.e.startLoad(ctx)
+			st.load = s.startLoad(ctx, st)
 		}
 		l := st.load
 		stop := context.AfterFunc(ctx, func() { _ = l.pw.Close() })

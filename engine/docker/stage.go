@@ -336,7 +336,7 @@ func (s *Sink) endPrefix(ctx context.Context, st, before *stage, config []byte, 
 	}
 	if err == nil {
 		if st.load == nil { // all its layers were here
-			st.load = s.e.startLoad(ctx)
+			st.load = s.startLoad(ctx, st)
 		}
 		if err = st.load.image(config, m); err != nil {
 			err = st.load.failure(ctx, err)
@@ -346,6 +346,7 @@ func (s *Sink) endPrefix(ctx context.Context, st, before *stage, config []byte, 
 	}
 	if err == nil {
 		st.load.cancel()
+		s.reportLoaded(st)
 		return nil
 	}
 	if st.load != nil {

@@ -93,6 +93,7 @@ type conn struct {
 	heard    time.Time     // when a byte last came; the reading goroutine's
 	idle     time.Duration
 	progress *transfer.Progress
+	loads    bool     // this side loads images, and says how far it is; else the other one
 	features []string // what both sides know
 	resume   resume
 
@@ -368,9 +369,7 @@ func (c *conn) header() (frameType, int, error) {
 		case frameAlive:
 			a := new(alive)
 			if err = c.json(t, n, a); err == nil {
-				a.Phase = clip(transfer.Printable(a.Phase), 40)
-				c.said.Store(a)
-				err = c.acked(a.Frames)
+				err = c.heardAlive(a)
 			}
 		case frameError:
 			var f failure
@@ -384,6 +383,19 @@ func (c *conn) header() (frameType, int, error) {
 			return 0, 0, err
 		}
 	}
+}
+
+// heardAlive notes what the other side says of itself.
+func (c *conn) heardAlive(a *alive) error {
+	if err := a.validate(); err != nil {
+		return err
+	}
+	a.Phase = clip(transfer.Printable(a.Phase), 40)
+	c.said.Store(a)
+	if !c.loads && c.progress != nil {
+		c.progress.SetLoaded(a.Layers, a.Of, a.Loaded)
+	}
+	return c.acked(a.Frames)
 }
 
 // json reads a payload of n bytes into v.
@@ -432,6 +444,10 @@ func (c *conn) sign() alive {
 	a := alive{Received: c.moved.received.Load(), Frames: c.resume.got.Load()}
 	if c.progress != nil {
 		a.Phase = c.progress.Phase().String()
+	}
+	if c.loads && c.progress != nil {
+		l := c.progress.Loaded()
+		a.Layers, a.Of, a.Loaded = l.Layers, l.Of, l.Bytes
 	}
 	return a
 }

@@ -92,7 +92,8 @@ func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
 	case frameError:
 		return control(new(failure), fine)
 	case frameAlive:
-		return control(new(alive), fine)
+		a := new(alive)
+		return control(a, a.validate)
 	case frameResumed:
 		return control(new(resumed), fine)
 	}

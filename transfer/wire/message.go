@@ -120,4 +120,23 @@ type alive struct {
 	Received int64 `json:"received,omitempty"`
 	// Frames is how many counted frames came in, where both sides resume.
 	Frames uint64 `json:"frames,omitempty"`
+	// Of a receiver: how many layers its engine has loaded, of how many that it did not
+	// have, and how many bytes.
+	Layers int   `json:"layers,omitempty"`
+	Of     int   `json:"of,omitempty"`
+	Loaded int64 `json:"loaded,omitempty"`
+}
+
+// Limits of what a receiver may say that it has loaded.
+const (
+	maxLoadedLayers = 1 << 20
+	maxLoadedBytes  = 1 << 56
+)
+
+// validate reports a sign of life that cannot be true.
+func (a *alive) validate() error {
+	if a.Layers < 0 || a.Layers > a.Of || a.Of > maxLoadedLayers || a.Loaded < 0 || a.Loaded > maxLoadedBytes {
+		return transfer.Broken("%d of %d layers loaded, %d bytes", a.Layers, a.Of, a.Loaded)
+	}
+	return nil
 }

@@ -26,6 +26,7 @@ type Sessions struct {
 // go on with what it has begun.
 func (x *Sessions) Receive(ctx context.Context, s Stream, from string, mine Hello, o StreamOptions) (*Receiver, error) {
 	r := &Receiver{conn: newConn(s, o), from: from, sessions: x, arrivals: make(chan arrival, 1), restarts: make(chan time.Time, 1)}
+	r.loads = true
 	if o.RetryFor > 0 {
 		mine.Session = rand.Text()
 		x.add(mine.Session, r) // the sender may come back before its hello is read here

@@ -1,4 +1,11 @@
 package cli
 
+import "io"
+
 // LimitMemory is limitMemory.
 func LimitMemory() { limitMemory() }
+
+// NewVoiceTo returns the voice of a program off a terminal that speaks to out and err.
+func NewVoiceTo(out, err io.Writer, json bool) *Voice {
+	return &Voice{Program: "imgsend", JSON: json, out: out, err: err}
+}

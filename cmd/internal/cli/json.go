@@ -59,6 +59,9 @@ type (
 		Phase string `json:"phase"`
 		Done  int64  `json:"done"`
 		Total int64  `json:"total"`
+		// Loaded is how far the receiving engine has loaded the layers that it did not
+		// have, once that is known.
+		Loaded *transfer.Loaded `json:"loaded,omitempty"`
 	}
 	// ImageEvent says that an image arrived.
 	ImageEvent struct {

@@ -86,7 +86,11 @@ func (m *Meter) run() {
 func (m *Meter) show() {
 	phase, done, total := m.p.Phase(), m.p.Done.Load(), m.p.Total.Load()
 	if m.v.JSON {
-		m.v.Event(ProgressEvent{Event: "progress", Phase: phase.String(), Done: done, Total: total})
+		e := ProgressEvent{Event: "progress", Phase: phase.String(), Done: done, Total: total}
+		if l := m.p.Loaded(); l.Of > 0 {
+			e.Loaded = &l
+		}
+		m.v.Event(e)
 		return
 	}
 	lost := m.p.Lost()
@@ -131,7 +135,11 @@ func (m *Meter) what() string {
 	if m.lost {
 		return "line lost, " + m.doing
 	}
-	return m.words(m.phase)
+	what := m.words(m.phase)
+	if l := m.p.Loaded(); m.phase == transfer.Loading && l.Of > 0 {
+		what += fmt.Sprintf(": %d of %s, %s of %s", l.Layers, Count(l.Of, "layer"), Bytes(l.Bytes), Bytes(l.Total))
+	}
+	return what
 }
 
 func (m *Meter) rate(done int64) string {
