@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/distribution/reference"
@@ -155,10 +156,38 @@ func validDigest(what string, d digest.Digest) error {
 	return nil
 }
 
-// Validate reports what is wrong with an offer that came from elsewhere.
+// SeveralGoes is the way out of an offer that is too large.
+const SeveralGoes = "send the images in several goes"
+
+// CheckLimits reports images that are more than one offer may have.
+func CheckLimits(images []Image) error {
+	if len(images) > MaxImages {
+		return fmt.Errorf("%d images, over the limit of %d", len(images), MaxImages)
+	}
+	total := 0
+	for i := range images {
+		m := &images[i]
+		if len(m.Refs) > MaxRefs {
+			return fmt.Errorf("%s with %d names, over the limit of %d", m.Name(), len(m.Refs), MaxRefs)
+		}
+		if len(m.Layers) > MaxLayers {
+			return fmt.Errorf("%s with %d layers, over the limit of %d", m.Name(), len(m.Layers), MaxLayers)
+		}
+		if total += len(m.Layers) + len(m.Refs); total > MaxTotal {
+			return fmt.Errorf("%d images with more than %d layers and names in all", len(images), MaxTotal)
+		}
+	}
+	return nil
+}
+
+// Validate reports what is wrong with an offer that came from elsewhere. Its error is of
+// [KindRefused] for one that is only too large.
 func (o *Offer) Validate() error {
-	if len(o.Images) == 0 || len(o.Images) > MaxImages {
-		return fmt.Errorf("offer of %d images, not 1 to %d", len(o.Images), MaxImages)
+	if len(o.Images) == 0 {
+		return errors.New("offer of 0 images")
+	}
+	if err := CheckLimits(o.Images); err != nil {
+		return &Error{Kind: KindRefused, Err: err, Hint: SeveralGoes}
 	}
 	var total int64
 	for i := range o.Images {
@@ -195,9 +224,6 @@ func (m *Image) validate() error {
 		if err := validDigest("config", m.Config); err != nil {
 			return err
 		}
-	}
-	if len(m.Layers) > MaxLayers || len(m.Refs) > MaxRefs {
-		return fmt.Errorf("%d layers and %d names, over the limits of %d and %d", len(m.Layers), len(m.Refs), MaxLayers, MaxRefs)
 	}
 	if m.Extra < 0 || m.Extra > maxOffered {
 		return fmt.Errorf("%d bytes beside the layers", m.Extra)

@@ -52,23 +52,8 @@ func Remain(err error, names []string) error {
 // CheckLimits reports images that are more than one transfer takes, before anything
 // is sent.
 func CheckLimits(images []transfer.Image) error {
-	if len(images) > transfer.MaxImages {
-		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%d images, over the limit of %d", len(images), transfer.MaxImages),
-			Hint: "send them in several goes"}
-	}
-	total := 0
-	for i := range images {
-		m := &images[i]
-		if total += len(m.Layers) + len(m.Refs); total > transfer.MaxTotal {
-			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%d images with more than %d layers and names in all", len(images), transfer.MaxTotal),
-				Hint: "send them in several goes"}
-		}
-		if len(m.Refs) > transfer.MaxRefs {
-			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s with %d names, over the limit of %d", m.Name(), len(m.Refs), transfer.MaxRefs)}
-		}
-		if len(m.Layers) > transfer.MaxLayers {
-			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s with %d layers, over the limit of %d", m.Name(), len(m.Layers), transfer.MaxLayers)}
-		}
+	if err := transfer.CheckLimits(images); err != nil {
+		return &transfer.Error{Kind: transfer.KindUsage, Err: err, Hint: transfer.SeveralGoes}
 	}
 	return nil
 }

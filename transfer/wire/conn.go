@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"sync"
@@ -404,10 +405,15 @@ func (c *conn) json(t frameType, n int, v any) error {
 	if err := c.payload(t, b); err != nil {
 		return err
 	}
-	if err := unmarshalJSON(b, v); err != nil {
-		return transfer.Broken("control frame: %w", err)
+	err := unmarshalJSON(b, v)
+	var limit errLimit
+	switch {
+	case err == nil:
+		return nil
+	case t == frameOffer && errors.As(err, &limit): // nothing is wrong with it otherwise
+		return refused(fmt.Errorf("offer with a %w", err))
 	}
-	return nil
+	return transfer.Broken("control frame: %w", err)
 }
 
 // payload fills b with the payload of a frame of type t.

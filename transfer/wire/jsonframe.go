@@ -8,21 +8,25 @@ import (
 )
 
 // maxArray is the number of elements that an array in a control frame may have, as
-// many as the longest list has. maxElements is the number that all its arrays and
-// objects may have. It bounds what a frame can make of its bytes: "{}," is three on
-// the wire and a struct in memory.
+// many as the longest list has: the names in a result, one more than were offered.
+// maxElements is the number that all its arrays and objects may have. It bounds what a
+// frame can make of its bytes: "{}," is three on the wire and a struct in memory.
 const (
-	maxArray    = transfer.MaxImages
+	maxArray    = transfer.MaxRefs + 1
 	maxElements = 1 << 19
 )
 
-// unmarshalJSON reads a control frame's payload into v.
+// unmarshalJSON reads a control frame's payload into v. Its error is an [errLimit] if that
+// has too many elements.
 func unmarshalJSON(b []byte, v any) error {
 	if err := checkArrays(b); err != nil {
 		return err
 	}
 	return json.Unmarshal(b, v)
 }
+
+// errLimit is the error for too many elements.
+type errLimit struct{ error }
 
 // checkArrays reports too many elements. What is not JSON passes:
 // it is refused later.
@@ -48,10 +52,10 @@ func checkArrays(b []byte) error {
 		case ',':
 			// Objects are held to the same number of members.
 			if commas[depth]++; commas[depth] >= maxArray {
-				return fmt.Errorf("list of more than %d", maxArray)
+				return errLimit{fmt.Errorf("list of more than %d", maxArray)}
 			}
 			if all++; all >= maxElements {
-				return fmt.Errorf("more than %d elements", maxElements)
+				return errLimit{fmt.Errorf("more than %d elements", maxElements)}
 			}
 		}
 	}

@@ -70,8 +70,14 @@ func (r *Receiver) Next(ctx context.Context) (*transfer.Offer, error) {
 	}
 	switch body := f.body.(type) {
 	case *transfer.Offer:
-		if err := body.Validate(); err != nil {
+		switch err := body.Validate(); {
+		case transfer.KindOf(err) == transfer.KindRefused:
+			return nil, err
+		case err != nil:
 			return nil, transfer.Broken("%w", err)
+		}
+		if err := answerable(body); err != nil {
+			return nil, refused(err)
 		}
 		cleanOffer(body)
 		return body, nil

@@ -155,11 +155,18 @@ func (s *Sender) takes(o *transfer.Offer) error {
 	for i := range o.Images {
 		few = few && len(o.Images[i].Refs) <= fewRefs
 	}
-	if few || s.has(featureMany) {
-		return nil
+	if !few && !s.has(featureMany) {
+		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s takes at most %d images at once, and %d names for each", s.peer.Program, fewImages, fewRefs),
+			Hint: "update it, or send the images in several goes"}
 	}
-	return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s takes at most %d images at once, and %d names for each", s.peer.Program, fewImages, fewRefs),
-		Hint: "update it, or send the images in several goes"}
+	err := transfer.CheckLimits(o.Images)
+	if err == nil {
+		err = answerable(o)
+	}
+	if err != nil {
+		return &transfer.Error{Kind: transfer.KindUsage, Err: err, Hint: transfer.SeveralGoes}
+	}
+	return nil
 }
 
 // Put sends one blob.

@@ -115,7 +115,7 @@ func faults() []fault {
 		{"end missing", fromSender, onFirst(tEnd, instead(wireFrame{tBlobEnd, nil}.bytes()...)), "where the end belongs"},
 		{"end cut", fromSender, onFirst(tEnd, cutShort), "end of 15 bytes"},
 		{"offer of nothing", fromSender, onFirst(tOffer, instead(wireFrame{tOffer, []byte(`{}`)}.bytes()...)), "offer of 0 images"},
-		{"offer of lists", fromSender, onFirst(tOffer, instead(wireFrame{tOffer, slices.Concat([]byte(`{"images":[`), bytes.Repeat([]byte("{},"), 1e6), []byte("{}]}"))}.bytes()...)), "list of more than"},
+		{"index of lists", fromSender, onFirst(tIndex, instead(wireFrame{tIndex, slices.Concat([]byte(`{"images":[`), bytes.Repeat([]byte("{},"), 1e6), []byte("{}]}"))}.bytes()...)), "list of more than"},
 		{"offer twice", fromSender, onFirst(tOffer, twice), ""},
 		{"unknown frame", fromSender, onFirst(tBlob, instead(header(77, 0)...)), "unknown frame type 77"},
 		{"frame type zero", fromSender, onFirst(tBlob, instead(header(0, 0)...)), "unknown frame type 0"},
