@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -216,6 +217,12 @@ func (s *Sink) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) er
 // putBlob writes a blob, which came under the digest offered, into the loads that need
 // it.
 func (s *Sink) putBlob(ctx context.Context, offered digest.Digest, desc ocispec.Descriptor, r io.Reader) error {
+	into := s.loads.of(offered)
+	if slices.ContainsFunc(into, func(st *stage) bool { return st.load == nil }) {
+		if err := s.loads.makeRoom(ctx); err != nil {
+			return err
+		}
+	}
 	if err := s.loads.failed(); err != nil {
 		if s.loads.retry == "" {
 			s.loads.retry = s.vanished(ctx, err)
@@ -227,9 +234,9 @@ func (s *Sink) putBlob(ctx context.Context, offered digest.Digest, desc ocispec.
 		return err
 	}
 	src := &transfer.ErrorReader{R: r}
-	var into []io.Writer
+	var writers []io.Writer
 	var broken *load
-	for _, st := range s.loads.of(offered) {
+	for _, st := range into {
 		if st.load == nil {
 			st.load = s.startLoad(ctx, st)
 		}
@@ -240,7 +247,7 @@ func (s *Sink) putBlob(ctx context.Context, offered digest.Digest, desc ocispec.
 		if err != nil {
 			return s.putFailed(ctx, l, err)
 		}
-		into = append(into, writerFunc(func(p []byte) (int, error) {
+		writers = append(writers, writerFunc(func(p []byte) (int, error) {
 			n, err := w.Write(p)
 			if err != nil {
 				broken = l
@@ -248,7 +255,7 @@ func (s *Sink) putBlob(ctx context.Context, offered digest.Digest, desc ocispec.
 			return n, err
 		}))
 	}
-	_, err := io.Copy(io.MultiWriter(into...), src)
+	_, err := io.Copy(io.MultiWriter(writers...), src)
 	switch {
 	case err == nil:
 		return s.came(offered, desc)

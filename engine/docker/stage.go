@@ -34,6 +34,9 @@ const (
 	leastStage = 32 << 20
 	// mostStages is about how many loads one image is divided into at most.
 	mostStages = 8
+	// mostLoads is how many loads may be open at once: each is a connection, and an
+	// archive in the engine's temporary folder.
+	mostLoads = 32
 )
 
 // A stage is one load of a transfer.
@@ -59,6 +62,7 @@ type staging struct {
 	key      store.Key // what the engine knows layers by
 	prefixes []*stage
 	begun    int                                  // how many prefixes have all their layers and are ending
+	loaded   int                                  // how many of these have been loaded
 	last     []*stage                             // the offered images
 	blobs    map[digest.Digest]ocispec.Descriptor // layers of prefixes, as they are here or were put
 	configs  map[digest.Digest][]byte             // of whole images
@@ -124,6 +128,10 @@ func (s *Sink) startLoads(ctx context.Context) error {
 			}
 		}
 		delete(st.await, "") // what is not known before it comes
+	}
+	if len(t.last) > mostLoads {
+		return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%d images whose layers the sender cannot tell before it exports them: %s takes %d at once", len(t.last), s.e, mostLoads),
+			Hint: transfer.SeveralGoes}
 	}
 	return nil
 }
@@ -247,15 +255,37 @@ func (t *staging) of(d digest.Digest) []*stage {
 	return out
 }
 
-// failed returns the first failure of a prefix that has been answered.
+// failed returns the first failure of a prefix that has been answered. They are answered
+// in their order.
 func (t *staging) failed() error {
-	for _, st := range t.prefixes[:t.begun] {
+	for ; t.loaded < t.begun; t.loaded++ {
+		st := t.prefixes[t.loaded]
 		select {
 		case <-st.done:
 			if st.err != nil {
 				return st.err
 			}
 		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// makeRoom waits until another load may be opened. Loads that lack a blob cannot be waited
+// for: it may be the next one that comes.
+func (t *staging) makeRoom(ctx context.Context) error {
+	lacking := 0
+	for _, st := range slices.Concat(t.prefixes[t.begun:], t.last) {
+		if st.load != nil {
+			lacking++
+		}
+	}
+	for t.failed() == nil && t.loaded < t.begun && lacking+t.begun-t.loaded >= mostLoads {
+		select {
+		case <-t.prefixes[t.loaded].done:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil
