@@ -146,19 +146,11 @@ func (s *Sink) endLoads(grace time.Duration) {
 			gone = append(gone, st.id)
 		}
 	}
-	s.kept = transfer.Kept{}
-	for i, st := range stay {
+	if len(stay) > 0 { // else what an earlier round kept is still here
+		s.kept = s.keptBy(stay)
+	}
+	for _, st := range stay {
 		s.stayed = append(s.stayed, st.id)
-		for j, l := range s.offer.Images[i].Layers {
-			if s.plan.Images[i].Have[j] {
-				continue
-			}
-			s.kept.Of++
-			if j < st.depth {
-				s.kept.Layers++
-				s.kept.Bytes += l.Size
-			}
-		}
 	}
 	if s.arrived {
 		gone = append(gone, s.stayed...)
@@ -166,6 +158,32 @@ func (s *Sink) endLoads(grace time.Duration) {
 	ctx, cancel := cleanupContext(context.Background())
 	defer cancel()
 	s.removePrefixes(ctx, gone)
+}
+
+// keptBy returns which layers of the offered images, each counted once, these prefixes
+// keep. They are by the places of their images.
+func (s *Sink) keptBy(stay map[int]*stage) transfer.Kept {
+	var out transfer.Kept
+	counted := map[digest.Digest]bool{} // whether a layer is kept
+	for i, ip := range s.plan.Images {
+		for j, have := range ip.Have {
+			l := s.offer.Images[i].Layers[j]
+			was, seen := counted[l.DiffID]
+			if have || was {
+				continue
+			}
+			if !seen {
+				out.Of++
+			}
+			if st := stay[i]; st != nil && j < st.depth {
+				out.Layers++
+				out.Bytes += l.Size
+				was = true
+			}
+			counted[l.DiffID] = was
+		}
+	}
+	return out
 }
 
 // Kept says what the engine has of a failed transfer for the next try.
