@@ -99,7 +99,9 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	c.dog.begin(owesVerdict)
 	out, err := c.dst.Commit(ctx, index)
 	if err != nil {
-		c.remained(o, plan, out)
+		if out != nil {
+			c.arrivals(o, plan, out) // what has been left with a name
+		}
 		return err
 	}
 	if out.Retry != "" && o.Full {
@@ -122,12 +124,8 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	c.report.Bytes += w.bytes
 	c.report.Skipped += w.skipped(index) + whole
 	c.arrived = true
-	for i, a := range arrivals(o, out) {
-		c.report.Images++
-		if c.opts.OnArrival != nil {
-			c.opts.OnArrival(&o.Images[i], *a, plan.Images[i].Status == Whole)
-		}
-	}
+	c.report.Images += len(o.Images)
+	c.arrivals(o, plan, out)
 	return c.settle(ctx, out)
 }
 
@@ -138,17 +136,18 @@ func (c *copier) settle(ctx context.Context, out *Outcome) error {
 	return c.src.Settle(ctx, out)
 }
 
-// remained reports what a failed commit has left with a name.
-func (c *copier) remained(o *Offer, p *Plan, out *Outcome) {
-	if out == nil || c.opts.OnArrival == nil {
+// arrivals reports what the outcome says of the images of the offer, in its order.
+func (c *copier) arrivals(o *Offer, p *Plan, out *Outcome) {
+	if c.opts.OnArrival == nil {
 		return
 	}
+	byID := make(map[digest.Digest]Arrival, len(out.Images))
 	for _, a := range out.Images {
-		for i := range o.Images {
-			if o.Images[i].ID == a.ID {
-				c.opts.OnArrival(&o.Images[i], a, p.Images[i].Status == Whole)
-				break
-			}
+		byID[a.ID] = a
+	}
+	for i := range o.Images {
+		if a, ok := byID[o.Images[i].ID]; ok {
+			c.opts.OnArrival(&o.Images[i], a, p.Images[i].Status == Whole)
 		}
 	}
 }
@@ -167,19 +166,6 @@ func exportSize(o *Offer, p *Plan) int64 {
 		}
 	}
 	return n
-}
-
-// arrivals returns the arrival of each image of the offer, in its order.
-func arrivals(o *Offer, out *Outcome) []*Arrival {
-	byID := make(map[digest.Digest]*Arrival, len(out.Images))
-	for i := range out.Images {
-		byID[out.Images[i].ID] = &out.Images[i]
-	}
-	list := make([]*Arrival, len(o.Images))
-	for i := range o.Images {
-		list[i] = byID[o.Images[i].ID]
-	}
-	return list
 }
 
 // estimate returns the bytes that the plan is about to move, and those of the

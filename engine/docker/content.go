@@ -59,6 +59,21 @@ type imageContent struct {
 	*contentstore.Listing
 	list  []image.Summary
 	roots []digest.Digest // the images: their manifests and indexes
+	// rootsOf has the images that reach a blob; see [imageContent.reaching].
+	rootsOf map[digest.Digest][]digest.Digest
+}
+
+// reaching returns the images that reach a blob.
+func (c *imageContent) reaching(blob digest.Digest) []digest.Digest {
+	if c.rootsOf == nil {
+		c.rootsOf = map[digest.Digest][]digest.Digest{}
+		for _, root := range c.roots {
+			for _, d := range c.Reachable(root).Digests() {
+				c.rootsOf[d] = append(c.rootsOf[d], root)
+			}
+		}
+	}
+	return c.rootsOf[blob]
 }
 
 // Open opens a blob. What fails from here on is the engine's fault.
@@ -108,14 +123,14 @@ func (c *imageContent) find(ctx context.Context, m *transfer.Image) digest.Diges
 		item, err := c.of(ctx, root, m)
 		return err == nil && (m.Config == "" || item.Config == m.Config) && slices.Equal(item.DiffIDs(), m.DiffIDs())
 	}
-	if slices.Contains(c.roots, m.Root) && same(m.Root) {
+	if slices.Contains(c.reaching(m.Root), m.Root) && same(m.Root) {
 		return m.Root
 	}
 	if m.Config == "" {
 		return ""
 	}
-	for _, root := range c.roots {
-		if _, ok := c.Reachable(root).Size(m.Config); ok && same(root) {
+	for _, root := range c.reaching(m.Config) {
+		if same(root) {
 			return root
 		}
 	}

@@ -131,7 +131,7 @@ func inspected(id digest.Digest, diffIDs []digest.Digest) image.InspectResponse 
 	return in
 }
 
-func (s *slowLoads) sink(t *testing.T, kind Kind) *Sink {
+func (s *slowLoads) sink(t testing.TB, kind Kind) *Sink {
 	t.Helper()
 	if s.here == nil {
 		s.here = map[string]image.InspectResponse{}

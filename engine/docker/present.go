@@ -223,33 +223,32 @@ func (c *imageContent) layers(ctx context.Context, images []*transfer.Image) (*p
 // as Podman tells their sizes. It removes them from wanted.
 func (e *Engine) podmanLayers(ctx context.Context, all []*local, wanted map[digest.Digest]bool) (map[digest.Digest]ocispec.Descriptor, error) {
 	out := map[digest.Digest]ocispec.Descriptor{}
-	for len(wanted) > 0 {
-		// The image that shares most: each is one more question.
-		var best *local
-		most := 0
-		for _, l := range all {
-			n := 0
-			for _, d := range l.diffIDs() {
-				if wanted[d] {
-					n++
-				}
-			}
-			if n > most {
-				best, most = l, n
+	shared := func(l *local) (n int) {
+		for _, d := range l.diffIDs() {
+			if wanted[d] {
+				n++
 			}
 		}
-		if best == nil {
-			break
+		return n
+	}
+	counts := make(map[*local]int, len(all))
+	for _, l := range all {
+		counts[l] = shared(l)
+	}
+	// First those that share most: each is one more question.
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b *local) int { return counts[b] - counts[a] })
+	for _, l := range all {
+		if shared(l) == 0 {
+			continue
 		}
-		all = slices.DeleteFunc(slices.Clone(all), func(l *local) bool { return l == best })
-		sizes, exact, err := e.layerSizes(ctx, best)
+		sizes, exact, err := e.layerSizes(ctx, l)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err != nil || !exact {
 			continue
 		}
-		for i, d := range best.diffIDs() {
+		for i, d := range l.diffIDs() {
 			if wanted[d] {
 				out[d] = ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: d, Size: sizes[i]}
 				delete(wanted, d)

@@ -239,6 +239,7 @@ func (s *Sink) putBlob(ctx context.Context, offered digest.Digest, desc ocispec.
 	for _, st := range into {
 		if st.load == nil {
 			st.load = s.startLoad(ctx, st)
+			s.loads.filling++
 		}
 		l := st.load
 		stop := context.AfterFunc(ctx, func() { _ = l.pw.Close() })

@@ -46,7 +46,7 @@ type stage struct {
 	images []int
 	depth  int
 	holds  bool                   // it has nothing that was not here
-	whole  bool                   // it is the image itself, see [staging.whole]
+	whole  bool                   // it is the image itself, see [staging.addWhole]
 	await  map[digest.Digest]bool // blobs that are to come, and belong here
 	load   *load                  // nil until it is needed
 
@@ -64,6 +64,9 @@ type staging struct {
 	begun    int                                  // how many prefixes have all their layers and are ending
 	loaded   int                                  // how many of these have been loaded
 	last     []*stage                             // the offered images
+	filling  int                                  // how many open loads lack a blob, or are of last
+	takers   map[digest.Digest][]*stage           // the loads that await a blob, or did
+	whole    map[int]bool                         // the places of images with a load by [staging.addWhole]
 	blobs    map[digest.Digest]ocispec.Descriptor // layers of prefixes, as they are here or were put
 	configs  map[digest.Digest][]byte             // of whole images
 	held     int                                  // the bytes of configs
@@ -74,7 +77,7 @@ type staging struct {
 }
 
 func (e *Engine) newStaging(ctx context.Context) *staging {
-	t := &staging{key: e.key, blobs: map[digest.Digest]ocispec.Descriptor{}, configs: map[digest.Digest][]byte{}}
+	t := &staging{key: e.key, takers: map[digest.Digest][]*stage{}, whole: map[int]bool{}, blobs: map[digest.Digest]ocispec.Descriptor{}, configs: map[digest.Digest][]byte{}}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return t
 }
@@ -109,11 +112,11 @@ func (s *Sink) startLoads(ctx context.Context) error {
 			t.divide(i, m, ip.Have, loaded)
 		}
 		if s.e.oneImagePerLoad {
-			t.whole(i, m, ip.Have, loaded)
+			t.addWhole(i, m, ip.Have, loaded)
 		}
 	}
 	for i, ip := range s.plan.Images {
-		if ip.Status != transfer.Take || t.wholly(i) {
+		if ip.Status != transfer.Take || t.whole[i] {
 			continue
 		}
 		if len(t.last) == 0 || s.e.oneImagePerLoad {
@@ -128,6 +131,11 @@ func (s *Sink) startLoads(ctx context.Context) error {
 			}
 		}
 		delete(st.await, "") // what is not known before it comes
+	}
+	for _, st := range slices.Concat(t.prefixes, t.last) {
+		for d := range st.await {
+			t.takers[d] = append(t.takers[d], st)
+		}
 	}
 	if len(t.last) > mostLoads {
 		return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%d images whose layers the sender cannot tell before it exports them: %s takes %d at once", len(t.last), s.e, mostLoads),
@@ -182,10 +190,10 @@ func (t *staging) divide(i int, m *transfer.Image, have []bool, loaded map[part]
 	}
 }
 
-// whole adds the load of the image at place i, if it is known what belongs to it: one that
+// addWhole adds the load of the image at place i, if it is known what belongs to it: one that
 // ends as soon as it has its blobs, so that few are open at once however many images
 // there are.
-func (t *staging) whole(i int, m *transfer.Image, have []bool, loaded map[part]bool) {
+func (t *staging) addWhole(i int, m *transfer.Image, have []bool, loaded map[part]bool) {
 	st := &stage{images: []int{i}, depth: len(m.Layers), whole: true, await: map[digest.Digest]bool{m.Config: true}, done: make(chan struct{})}
 	parts := t.parts(m)
 	for j, p := range parts {
@@ -200,12 +208,8 @@ func (t *staging) whole(i int, m *transfer.Image, have []bool, loaded map[part]b
 		loaded[p] = true
 	}
 	t.configs[m.Config] = nil
+	t.whole[i] = true
 	t.prefixes = append(t.prefixes, st)
-}
-
-// wholly reports whether the image at place i has a load by [staging.whole].
-func (t *staging) wholly(i int) bool {
-	return slices.ContainsFunc(t.prefixes, func(st *stage) bool { return st.whole && st.images[0] == i })
 }
 
 // maxConfigs bounds the configs that are in memory, in bytes.
@@ -244,7 +248,7 @@ func (t *staging) parts(m *transfer.Image) []part {
 // attestation, goes into the last ones.
 func (t *staging) of(d digest.Digest) []*stage {
 	var out []*stage
-	for _, st := range slices.Concat(t.prefixes, t.last) {
+	for _, st := range t.takers[d] {
 		if st.await[d] {
 			out = append(out, st)
 		}
@@ -275,13 +279,7 @@ func (t *staging) failed() error {
 // makeRoom waits until another load may be opened. Loads that lack a blob cannot be waited
 // for: it may be the next one that comes.
 func (t *staging) makeRoom(ctx context.Context) error {
-	lacking := 0
-	for _, st := range slices.Concat(t.prefixes[t.begun:], t.last) {
-		if st.load != nil {
-			lacking++
-		}
-	}
-	for t.failed() == nil && t.loaded < t.begun && lacking+t.begun-t.loaded >= mostLoads {
+	for t.failed() == nil && t.loaded < t.begun && t.filling+t.begun-t.loaded >= mostLoads {
 		select {
 		case <-t.prefixes[t.loaded].done:
 		case <-ctx.Done():
@@ -319,8 +317,8 @@ func (t *staging) close(grace time.Duration) {
 
 // came notes that a layer has been put that was offered as d.
 func (s *Sink) came(d digest.Digest, blob ocispec.Descriptor) error {
-	for _, st := range s.loads.prefixes {
-		if st.await[d] {
+	for _, st := range s.loads.takers[d] {
+		if st.done != nil && st.await[d] { // not the last loads, which end when all has come
 			delete(st.await, d)
 			s.loads.blobs[d] = blob
 		}
@@ -346,6 +344,9 @@ func (s *Sink) endFilled() error {
 			before = t.prefixes[t.begun-1]
 		}
 		t.begun++
+		if st.load != nil {
+			t.filling--
+		}
 		go func() {
 			defer close(st.done)
 			st.err = s.endPrefix(t.ctx, st, before, config, m)
