@@ -50,6 +50,23 @@ func TestForeign(t *testing.T) {
 	})
 }
 
+// TestUpperCase sends an image whose OS is "Linux": it is for this host, and unpacked.
+func TestUpperCase(t *testing.T) {
+	each(t, func(t *testing.T, spec throwaway.Spec) {
+		to := pool.Get(t, spec, "receiver")
+		w := throwawaytest.NewLayout(t)
+		m := w.Manifest(ocispec.Platform{OS: "Linux", Architecture: arch}, w.Put(ocispec.MediaTypeImageLayer, make([]byte, 1024)))
+		path := filepath.Join(t.TempDir(), "upper.tar")
+		if err := os.WriteFile(path, w.End(m, "upper:1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		copied(t, openArchive(t, path), sink(t, open(t, to, "upper")))
+		if n := strings.Count(ctr(t, to, "-n", "upper", "snapshots", "list"), "Committed"); n != 1 {
+			t.Errorf("%d layers are unpacked", n)
+		}
+	})
+}
+
 // indexed writes an archive with an image of two platforms, one of which is this
 // one, and an attestation. It returns its index.
 func indexed(t *testing.T, ref string) (path string, root digest.Digest, attestation digest.Digest) {

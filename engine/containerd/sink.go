@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -108,9 +109,10 @@ func (w *writable) Keep(ctx context.Context, o *transfer.Offer, here []catalog.H
 // for it.
 func chains(o *transfer.Offer, here []catalog.Here) []chain {
 	var out []chain
+	host := ocispec.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}
 	for i, h := range here {
 		m := &o.Images[i]
-		if h.Root.Digest != "" || m.Platform.OS != runtime.GOOS || m.Platform.Architecture != runtime.GOARCH {
+		if h.Root.Digest != "" || !layout.Matches(m.Platform, host) {
 			continue
 		}
 		c := slices.Clone(chain(m.Layers))
@@ -175,7 +177,7 @@ func (w *writable) Finish(ctx context.Context, m *transfer.Image, root ocispec.D
 	if err := w.label(ctx, root); err != nil {
 		return failed("label "+m.Name(), err)
 	}
-	if item.Platform.OS != runtime.GOOS {
+	if !strings.EqualFold(item.Platform.OS, runtime.GOOS) { // "Linux" is seen, too
 		return nil // cannot be unpacked here
 	}
 	if len(item.Layers) == 0 {

@@ -123,7 +123,7 @@ func ForeignPlatforms(o *transfer.Offer, host, platform string) []string {
 	want := strings.Split(platform, "/")
 	for i := range o.Images {
 		m := &o.Images[i]
-		if len(want) < 2 || layout.PlatformText(m.Platform) == "" || m.Platform.OS == want[0] && m.Platform.Architecture == want[1] {
+		if len(want) < 2 || layout.PlatformText(m.Platform) == "" || layout.Matches(m.Platform, ocispec.Platform{OS: want[0], Architecture: want[1]}) {
 			continue
 		}
 		out = append(out, fmt.Sprintf("note: %s is for %s, %s runs %s", Title(m), layout.PlatformText(m.Platform), host, platform))
