@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -166,7 +165,7 @@ func (p *pair) clean(ts *testscript.TestScript) {
 		for left := unnamed(ctx, ts, c); len(left) > 0; {
 			gone := map[string]bool{} // whose process is
 			for id, pid := range left {
-				gone[id] = errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+				gone[id] = processGone(pid)
 			}
 			now := unnamed(ctx, ts, c)
 			maps.DeleteFunc(left, func(id string, _ int) bool { _, ok := now[id]; return !ok })

@@ -34,7 +34,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	what.StringVar(&o.size, "max-size", "", "take no more than `SIZE` bytes: 500M, 20G (default: what there is room for, where that is known)")
 
 	where := cli.NewGroup("Where")
-	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., "+
+	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., npipe://..., "+
 		"containerd:///run/containerd/containerd.sock (default: DOCKER_HOST, then the current docker "+
 		"context, then CONTAINERD_ADDRESS, then the usual sockets)")
 	where.StringVar(&o.namespace, "namespace", "", "the namespace `NAME` of a containerd, which makes it with the first image "+

@@ -42,7 +42,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 		"a saved peer, either of them @HOST[:PORT], HOST[:PORT] (an IP address or a host name), or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo... "+
 		"With - you are asked, and without --to too, unless IMGSEND_CODE has the code. "+
 		"Do that where others use this host: they can read arguments")
-	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., "+
+	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., npipe://..., "+
 		"containerd:///run/k3s/containerd/containerd.sock (default: DOCKER_HOST, then the current docker "+
 		"context, then CONTAINERD_ADDRESS, then the usual sockets)")
 	where.StringVar(&o.namespace, "namespace", "", "the namespace `NAME` of a containerd (default: CONTAINERD_NAMESPACE, else k8s.io for k3s and RKE2, else default)")

@@ -63,8 +63,8 @@ const identifyTimeout = 15 * time.Second
 
 // Find connects to the engine at host, or if that is empty at DOCKER_HOST, or
 // at the current docker context, or else at the first of the usual sockets that
-// answers: Docker's, rootless Docker's, Docker Desktop's, Podman's. Its error
-// is of [transfer.KindEngine].
+// answers: Docker's, rootless Docker's, Docker Desktop's, Podman's, or on Windows
+// their named pipes. Its error is of [transfer.KindEngine].
 func Find(ctx context.Context, host string) (*Engine, error) {
 	ep, err := endpoint.Chosen(host)
 	if err != nil {
@@ -82,19 +82,15 @@ func Find(ctx context.Context, host string) (*Engine, error) {
 		return e, nil
 	}
 	var first error
-	tried := endpoint.UsualSockets()
-	for _, path := range tried {
-		if _, err := os.Stat(path); err != nil {
-			if !errors.Is(err, fs.ErrNotExist) && first == nil {
-				first = err
-			}
-			continue
-		}
-		e, err := tryOpen(ctx, endpoint.Endpoint{Host: "unix://" + path, From: "usual socket"})
+	var tried []string
+	for _, host := range endpoint.UsualHosts() {
+		_, path, _ := strings.Cut(host, "://")
+		tried = append(tried, path)
+		e, err := tryOpen(ctx, endpoint.Endpoint{Host: host, From: "usual socket"})
 		if err == nil {
 			return e, nil
 		}
-		if first == nil {
+		if first == nil && !errors.Is(err, fs.ErrNotExist) {
 			first = &socketError{path: path, err: err}
 		}
 	}

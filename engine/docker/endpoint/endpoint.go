@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 
 // An Endpoint is the address of an engine's API.
 type Endpoint struct {
-	Host string // "unix:///var/run/docker.sock", "tcp://…", "ssh://…"
+	Host string // "unix:///var/run/docker.sock", "npipe:////./pipe/docker_engine", "tcp://…", "ssh://…"
 	From string // what named it: "-H", "DOCKER_HOST", "docker context buildbox", "usual socket"
 
 	certs string // folder with ca.pem, cert.pem and key.pem, or empty
@@ -39,11 +40,18 @@ const connectTimeout = 1500 * time.Millisecond
 // Reachable reports whether somebody listens at ep, where that is quickly told.
 func (ep Endpoint) Reachable(ctx context.Context) error {
 	network, address, ok := strings.Cut(ep.Host, "://")
-	if !ok || network != "unix" && network != "tcp" {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	var conn net.Conn
+	var err error
+	switch {
+	case ok && (network == "unix" || network == "tcp"):
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+	case ok && network == "npipe":
+		conn, err = dialPipe(ctx, address)
+	default:
 		return nil
 	}
-	d := net.Dialer{Timeout: connectTimeout}
-	conn, err := d.DialContext(ctx, network, address)
 	if err != nil {
 		return err
 	}
@@ -64,10 +72,7 @@ func Chosen(host string) (Endpoint, error) {
 // configured is Chosen with an error as it is.
 func configured(host string) (Endpoint, error) {
 	if host != "" {
-		if strings.HasPrefix(host, "/") {
-			host = "unix://" + host
-		}
-		return Endpoint{Host: host, From: "-H"}, nil
+		return Endpoint{Host: withScheme(host), From: "-H"}, nil
 	}
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
 		ep := Endpoint{Host: host, From: "DOCKER_HOST"}
@@ -139,6 +144,31 @@ func readJSON(path string, v any) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// withScheme returns an address of -H, which may be just the path of a socket or of a
+// named pipe, as an address of an engine.
+func withScheme(host string) string {
+	path := strings.ReplaceAll(host, `\`, "/")
+	switch {
+	case strings.HasPrefix(path, "//./pipe/"):
+		return "npipe://" + path
+	case strings.HasPrefix(host, "/"):
+		return "unix://" + host
+	}
+	return host
+}
+
+// UsualHosts lists the addresses of engines that are not configured.
+func UsualHosts() []string {
+	if runtime.GOOS == "windows" {
+		return []string{"npipe:////./pipe/docker_engine", "npipe:////./pipe/dockerDesktopLinuxEngine", "npipe:////./pipe/podman-machine-default"}
+	}
+	var hosts []string
+	for _, path := range UsualSockets() {
+		hosts = append(hosts, "unix://"+path)
+	}
+	return hosts
 }
 
 // UsualSockets lists where engines listen without being configured: Docker, rootless

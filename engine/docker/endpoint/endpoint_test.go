@@ -1,8 +1,11 @@
 package endpoint
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -37,6 +40,8 @@ func TestEndpointOrder(t *testing.T) {
 	for _, test := range []struct{ flag, env, context, host, from string }{
 		{"unix:///a.sock", "tcp://10.0.0.7:2375", "", "unix:///a.sock", "-H"},
 		{"/a.sock", "", "", "unix:///a.sock", "-H"},
+		{`\\.\pipe\docker_engine`, "", "", "npipe:////./pipe/docker_engine", "-H"},
+		{"//./pipe/docker_engine", "", "", "npipe:////./pipe/docker_engine", "-H"},
 		{"", "tcp://10.0.0.7:2375", "", "tcp://10.0.0.7:2375", "DOCKER_HOST"},
 		{"", "", "", "ssh://admin@far", "docker context far"},
 		{"", "", "default", "", ""},
@@ -51,5 +56,25 @@ func TestEndpointOrder(t *testing.T) {
 	t.Setenv("DOCKER_CONTEXT", "nowhere")
 	if _, err := configured(""); err == nil || !strings.Contains(err.Error(), `"nowhere" does not exist`) {
 		t.Errorf("unknown context: %v", err)
+	}
+}
+
+// A named pipe is an address everywhere, and elsewhere than on Windows it says at once
+// that there are none.
+func TestNamedPipe(t *testing.T) {
+	err := Endpoint{Host: "npipe:////./pipe/imgsend-nowhere"}.Reachable(t.Context())
+	if runtime.GOOS == "windows" {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a pipe that is not there: %v", err)
+		}
+		return
+	}
+	if err == nil || !strings.Contains(err.Error(), "only Windows has named pipes") {
+		t.Errorf("not on Windows: %v", err)
+	}
+	for _, host := range UsualHosts() {
+		if !strings.HasPrefix(host, "unix:///") {
+			t.Errorf("usual: %s", host)
+		}
 	}
 }

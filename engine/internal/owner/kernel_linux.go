@@ -1,10 +1,12 @@
 package owner
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Here returns the start of the running kernel's boot ID and the PID namespace
@@ -23,3 +25,6 @@ var Here = sync.OnceValues(func() (boot string, ns uint64) {
 	}
 	return boot, ns
 })
+
+// gone reports whether there is no process pid in this PID namespace.
+func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -78,7 +77,7 @@ func (o Owner) Mine() bool {
 func (o Owner) Gone(now time.Time) bool {
 	boot, ns := Here()
 	if o.Boot == boot && o.NS == ns && boot != UnknownBoot && ns != 0 {
-		return errors.Is(syscall.Kill(o.PID, 0), syscall.ESRCH)
+		return gone(o.PID)
 	}
 	return now.Sub(time.Unix(o.Since, 0)) > LeftoverAge
 }

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package cmd_test
+
+func processGone(int) bool { return false }
