@@ -21,11 +21,15 @@ type checkedWriter struct {
 	dog   *watchdog
 	most  *budget
 	seen  map[digest.Digest]bool
+	image map[digest.Digest]int32 // see imageOf
 	bytes int64
 }
 
 func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	w.prog.Enter(Moving)
+	if i := w.image[desc.Digest]; i > 0 {
+		w.prog.Image.Store(i)
+	}
 	name := desc.Digest.String()
 	w.dog.blob.Store(&name)
 	w.dog.turn(owesRoom)

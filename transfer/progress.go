@@ -37,8 +37,13 @@ type Progress struct {
 	// Done and Total are bytes of blobs, before compression. Total is an
 	// estimate until all of them went by.
 	Done, Total atomic.Int64
-	// Wire is the number of bytes written to and read from the stream.
-	Wire atomic.Int64
+	// Unsent is how many bytes of Done wait in memory to be written to the stream.
+	Unsent atomic.Int64
+	// Wire is the number of bytes written to and read from the stream, Content that
+	// without signs of life and the like.
+	Wire, Content atomic.Int64
+	// Image is which image of the offer is copied, counted from 1; 0: not known.
+	Image atomic.Int32
 
 	lost atomic.Int64 // since when the line is lost, in nanoseconds of Unix time; 0: it is not
 

@@ -69,7 +69,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 
 	prog.Enter(Exporting)
 	c.dog.size.Store(exportSize(o, plan))
-	w := &checkedWriter{dst: c.dst, prog: prog, dog: c.dog, most: newBudget(o, plan, c.dog.src != nil, &c.room), seen: map[digest.Digest]bool{}}
+	w := &checkedWriter{dst: c.dst, prog: prog, dog: c.dog, most: newBudget(o, plan, c.dog.src != nil, &c.room), seen: map[digest.Digest]bool{}, image: imageOf(o, plan)}
 	c.dog.begin(owesBlob)
 	index, err := c.src.Export(ctx, o, plan, w)
 	if err != nil {
@@ -186,6 +186,25 @@ func estimate(o *Offer, p *Plan) (move, whole int64) {
 		}
 	}
 	return move, whole
+}
+
+// imageOf returns for each layer that the plan wants, by either digest, the number of the
+// first image that has it, counted from 1.
+func imageOf(o *Offer, p *Plan) map[digest.Digest]int32 {
+	image := map[digest.Digest]int32{}
+	for i, ip := range p.Images {
+		if ip.Status != Take {
+			continue
+		}
+		for j, l := range o.Images[i].Layers {
+			for _, d := range []digest.Digest{l.DiffID, l.Digest} {
+				if image[d] == 0 && !ip.Have[j] {
+					image[d] = int32(i + 1)
+				}
+			}
+		}
+	}
+	return image
 }
 
 // Unneeded returns the blobs that an export of o need not ship: those of layers

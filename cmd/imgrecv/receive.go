@@ -125,7 +125,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	if s.there.Host == "" {
 		s.there.Host = "unknown host"
 	}
-	s.Transfer = cli.Transfer{Voice: r.v, Progress: vis.prog, Side: "here", Act: "receive", Words: s.words, Start: time.Now(), Silent: r.o.keep}
+	s.Transfer = cli.Transfer{Voice: r.v, Progress: vis.prog, Side: "here", Act: "receive", Words: s.words, Start: time.Now(), Silent: r.o.keep && !r.v.Terminal()}
 	into, sink, err := r.open(ctx)
 	if err != nil {
 		_ = vis.Close(err)

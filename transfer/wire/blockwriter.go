@@ -80,9 +80,10 @@ func (w *blockWriter) send() {
 		line := w.c.current()
 		paid, ok := w.pay()
 		if ok && b.err == nil {
-			b.err = w.c.send(context.Background(), b.frame, b.buf)
+			b.err = w.sendBlock(b)
 		} else {
 			w.c.bufs.put(b.buf)
+			w.unsent(-int64(b.n))
 		}
 		if b.err != nil {
 			w.c.fail(b.err)
@@ -95,6 +96,26 @@ func (w *blockWriter) send() {
 		last = end
 		b.frame, b.buf, b.err = nil, nil, nil
 		w.free <- b
+	}
+}
+
+// sendBlock writes a frame, and counts the raw bytes of a block as sent while it goes
+// out, piece by piece.
+func (w *blockWriter) sendBlock(b *block) error {
+	size, left := int64(len(b.frame)), int64(b.n)
+	err := w.c.send(context.Background(), b.frame, b.buf, func(n int) {
+		part := min(left, int64(b.n)*int64(n)/size)
+		left -= part
+		w.unsent(-part)
+	})
+	w.unsent(-left)
+	return err
+}
+
+// unsent counts raw bytes that wait for the line.
+func (w *blockWriter) unsent(n int64) {
+	if w.c.progress != nil {
+		w.c.progress.Unsent.Add(n)
 	}
 }
 
@@ -221,6 +242,7 @@ func (w *blockWriter) flush(ctx context.Context) error {
 
 // block queues the n bytes of data in b.
 func (w *blockWriter) block(b *block, n int, compressed bool) {
+	w.unsent(int64(n))
 	b.n, b.tuned, b.level = n, !compressed, levelNone
 	if b.tuned {
 		b.level = w.tune.level()

@@ -254,14 +254,15 @@ func (c *conn) PeerPhase() string {
 // hostile one can block it; the end of ctx and fail bound for how long. Where the
 // line can be replaced by another one it waits for that, and a frame that a line
 // cut short goes out again with the next.
-func (c *conn) write(ctx context.Context, frame []byte) error { return c.send(ctx, frame, nil) }
+func (c *conn) write(ctx context.Context, frame []byte) error { return c.send(ctx, frame, nil, nil) }
 
 // send writes a frame that stands in buf, if that is not nil. It puts buf back into
-// the pool when the frame cannot be needed again, also if it fails.
-func (c *conn) send(ctx context.Context, frame, buf []byte) error {
+// the pool when the frame cannot be needed again, also if it fails. wrote is that of
+// [line.write].
+func (c *conn) send(ctx context.Context, frame, buf []byte, wrote func(n int)) error {
 	stop := context.AfterFunc(ctx, func() { c.hurry(time.Now().Add(lingerTime)) })
 	defer stop()
-	err := c.writeWhole(ctx, frame, buf)
+	err := c.writeWhole(ctx, frame, buf, wrote)
 	if err == nil || errors.Is(err, errClosed) || c.resume.on {
 		return err
 	}
@@ -279,7 +280,7 @@ func (c *conn) send(ctx context.Context, frame, buf []byte) error {
 	return c.err
 }
 
-func (c *conn) writeWhole(ctx context.Context, frame, buf []byte) error {
+func (c *conn) writeWhole(ctx context.Context, frame, buf []byte, wrote func(n int)) error {
 	if err := c.takePen(ctx); err != nil {
 		c.bufs.put(buf)
 		return err
@@ -297,13 +298,13 @@ func (c *conn) writeWhole(ctx context.Context, frame, buf []byte) error {
 			c.fail(err)
 			return err
 		}
-		return c.put(ctx, l, frame)
+		return c.put(ctx, l, frame, wrote)
 	}
 	defer c.bufs.put(buf)
 	if c.isBroken(l) { // a frame that belongs to it is of no use any more
 		return nil
 	}
-	err := l.write(frame)
+	err := l.write(frame, wrote)
 	if err != nil {
 		c.leave(l)
 	}
@@ -337,11 +338,11 @@ func (c *conn) takePen(ctx context.Context) error {
 
 // put writes a frame of the history. If the line breaks the reading goroutine sees
 // to the rest.
-func (c *conn) put(ctx context.Context, l *line, frame []byte) error {
+func (c *conn) put(ctx context.Context, l *line, frame []byte, wrote func(n int)) error {
 	if c.isBroken(l) {
 		return nil
 	}
-	if err := l.write(frame); err != nil {
+	if err := l.write(frame, wrote); err != nil {
 		c.leave(l)
 		return ctx.Err()
 	}
@@ -420,7 +421,7 @@ func (c *conn) json(t frameType, n int, v any) error {
 func (c *conn) payload(t frameType, b []byte) error {
 	var r io.Reader = c.r
 	if t.content() {
-		r = countedReader{c.r, &c.moved.received}
+		r = contentReader{c}
 	}
 	if err := readPayload(r, b); err != nil {
 		return c.readError(err)

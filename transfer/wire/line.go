@@ -52,8 +52,9 @@ func (l *line) drop() {
 	_ = l.Close()
 }
 
-// write writes a frame.
-func (l *line) write(frame []byte) error {
+// write writes a frame. Each piece that has gone out is told to wrote, if that is not
+// nil.
+func (l *line) write(frame []byte, wrote func(n int)) error {
 	content := frameType(frame[0]).content()
 	for len(frame) > 0 {
 		n, err := l.Write(frame[:min(len(frame), writePiece)])
@@ -61,7 +62,10 @@ func (l *line) write(frame []byte) error {
 			l.c.progress.Wire.Add(int64(n))
 		}
 		if content {
-			l.c.moved.sent.Add(int64(n))
+			l.c.carried(&l.c.moved.sent, n)
+		}
+		if wrote != nil {
+			wrote(n)
 		}
 		if err != nil {
 			return err
@@ -73,7 +77,7 @@ func (l *line) write(frame []byte) error {
 
 // writePiece is how much goes to the stream at once, so that a slow one shows
 // that it moves.
-const writePiece = 64 << 10
+const writePiece = 16 << 10
 
 // A timedReader reads the stream, giving up after a time without a byte: the
 // conn's patience.

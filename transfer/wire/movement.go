@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"io"
 	"sync/atomic"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -48,14 +47,19 @@ func (c *conn) Waiting() bool {
 	return false
 }
 
-// A countedReader counts what it reads.
-type countedReader struct {
-	r io.Reader
-	n *atomic.Int64
+// carried counts n bytes of content that were sent, or received.
+func (c *conn) carried(which *atomic.Int64, n int) {
+	which.Add(int64(n))
+	if c.progress != nil {
+		c.progress.Content.Add(int64(n))
+	}
 }
 
-func (c countedReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n.Add(int64(n))
+// A contentReader counts the content that it reads.
+type contentReader struct{ c *conn }
+
+func (r contentReader) Read(p []byte) (int, error) {
+	n, err := r.c.r.Read(p)
+	r.c.carried(&r.c.moved.received, n)
 	return n, err
 }

@@ -179,7 +179,7 @@ func (c *conn) relink(why *lineError) error {
 	c.wg.Go(func() {
 		defer func() { c.pen <- struct{}{} }()
 		for frame := c.resume.sent.next(); frame != nil; frame = c.resume.sent.next() {
-			if next.write(frame) != nil {
+			if next.write(frame, nil) != nil {
 				c.leave(next)
 				return
 			}

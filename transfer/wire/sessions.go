@@ -155,7 +155,7 @@ func (r *Receiver) await(ctx context.Context) (*line, uint64, error) {
 			b, err := marshalFrame(frameResumed, resumed{r.resume.got.Load()})
 			if err == nil {
 				_ = a.SetWriteDeadline(time.Now().Add(lostAfter))
-				err = a.write(b)
+				err = a.write(b, nil)
 			}
 			if err == nil {
 				return a.line, a.received, nil

@@ -9,3 +9,8 @@ func LimitMemory() { limitMemory() }
 func NewVoiceTo(out, err io.Writer, json bool) *Voice {
 	return &Voice{Program: "imgsend", JSON: json, out: out, err: err}
 }
+
+// NewTerminal returns the voice of a program on a terminal that is so wide.
+func NewTerminal(err io.Writer, width func() int) *Voice {
+	return &Voice{Program: "imgsend", out: io.Discard, err: err, terminal: true, screen: screen{w: err, width: width}}
+}

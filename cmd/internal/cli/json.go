@@ -57,8 +57,11 @@ type (
 	ProgressEvent struct {
 		Event string `json:"event"` // "progress"
 		Phase string `json:"phase"`
+		Image string `json:"image,omitempty"` // whose layers are copied
 		Done  int64  `json:"done"`
 		Total int64  `json:"total"`
+		Wire  int64  `json:"wire"`           // bytes sent and received over the network
+		Rate  *int64 `json:"rate,omitempty"` // of done, in bytes a second
 		// Loaded is how far the receiving engine has loaded the layers that it did not
 		// have, once that is known.
 		Loaded *transfer.Loaded `json:"loaded,omitempty"`

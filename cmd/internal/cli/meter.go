@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -9,44 +11,41 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// How often a meter looks at the transfer.
+// How often a meter looks at the transfer, and how often it says so off a terminal: in
+// the first minute of a phase, and later.
 const (
-	paintEvery = 100 * time.Millisecond // a bar
-	plainEvery = 4 * time.Second        // a line off a terminal
-	jsonEvery  = time.Second            // a progress event
+	paintEvery = 100 * time.Millisecond
+	plainEvery = 4 * time.Second
+	plainLater = 30 * time.Second
+	jsonEvery  = time.Second // a progress event
 )
 
-// A Meter shows a running transfer: a bar or a spinner on a terminal, a line
-// every few seconds off it, progress events as JSON. It only reads counters;
-// the transfer never waits for it.
+// A Meter shows a running transfer: a line that changes on a terminal, one every few
+// seconds off it, progress events as JSON. It only reads counters; the transfer never
+// waits for it.
 type Meter struct {
-	v     *Voice
-	p     *transfer.Progress
-	words func(transfer.Phase) string
-	doing string // about a lost line
+	v      *Voice
+	gauge  *gauge
+	words  func(transfer.Phase) string
+	doing  string // about a lost line
+	titles func() []string
 
-	bar   *progressbar.ProgressBar
-	phase transfer.Phase
-	lost  bool      // the line is
-	start time.Time // of the phase, or of the line
-	base  int64     // done when the phase began
+	spoken time.Time // when a line was last printed off a terminal
+	turn   int       // of the spinner
 
 	once sync.Once
 	quit chan struct{}
 	done chan struct{}
 }
 
-// StartMeter shows p until Stop. words says in few words what a phase does, doing what
-// is done about a lost line.
-func (v *Voice) StartMeter(p *transfer.Progress, words func(transfer.Phase) string, doing string) *Meter {
-	m := &Meter{v: v, p: p, words: words, doing: doing, phase: -1, quit: make(chan struct{}), done: make(chan struct{})}
+// startMeter shows p until Stop. words says in few words what a phase does, doing what
+// is done about a lost line, titles how the images of the offer are called.
+func (v *Voice) startMeter(p *transfer.Progress, words func(transfer.Phase) string, doing string, titles func() []string) *Meter {
+	m := &Meter{v: v, gauge: newGauge(p), words: words, doing: doing, titles: titles, quit: make(chan struct{}), done: make(chan struct{})}
 	if v.Quiet && !v.JSON {
 		close(m.done)
 		return m
 	}
-	v.mu.Lock()
-	v.meter = m
-	v.mu.Unlock()
 	go m.run()
 	return m
 }
@@ -60,142 +59,138 @@ func (m *Meter) Stop() {
 
 func (m *Meter) run() {
 	defer close(m.done)
-	every := plainEvery
+	every := rateEvery
 	switch {
 	case m.v.JSON:
 		every = jsonEvery
 	case m.v.terminal:
 		every = paintEvery
 	}
+	m.spoken = time.Now()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
-		case <-tick.C:
-			m.show()
+		case now := <-tick.C:
+			m.show(m.gauge.read(now), now)
 		case <-m.quit:
-			m.v.mu.Lock()
-			m.clear()
-			m.v.meter = nil
-			m.v.mu.Unlock()
+			m.v.unpaint()
 			return
 		}
 	}
 }
 
-func (m *Meter) show() {
-	phase, done, total := m.p.Phase(), m.p.Done.Load(), m.p.Total.Load()
-	if m.v.JSON {
-		e := ProgressEvent{Event: "progress", Phase: phase.String(), Done: done, Total: total}
-		if l := m.p.Loaded(); l.Of > 0 {
-			e.Loaded = &l
+func (m *Meter) show(r reading, now time.Time) {
+	switch {
+	case m.v.JSON:
+		m.v.Event(m.event(r))
+	case m.v.terminal:
+		m.turn++
+		m.v.paint(m.line(r, m.v.screen.width()))
+	default:
+		every := plainEvery
+		if r.lasts > time.Minute {
+			every = plainLater
 		}
-		m.v.Event(e)
-		return
-	}
-	lost := m.p.Lost()
-	if phase != m.phase || m.lost == lost.IsZero() {
-		m.v.mu.Lock()
-		m.clear()
-		m.phase, m.lost, m.start, m.base = phase, !lost.IsZero(), time.Now(), done
-		if m.lost {
-			m.start = lost
+		if now.Sub(m.spoken) >= every {
+			m.spoken = now
+			m.v.Sayf("%s", strings.Join(m.parts(r), ", "))
 		}
-		m.v.mu.Unlock()
 	}
-	if m.v.terminal {
-		m.paint(done, total)
-		return
-	}
-	m.plain(done, total)
 }
 
-// plain prints a line.
-func (m *Meter) plain(done, total int64) {
-	if !m.counts() {
-		what := m.what()
-		if m.lost {
-			what += ", " + Duration(time.Since(m.start).Truncate(time.Second))
+func (m *Meter) event(r reading) ProgressEvent {
+	e := ProgressEvent{Event: "progress", Phase: r.phase.String(), Done: r.done, Total: r.total, Wire: r.wire}
+	if r.rate >= 0 {
+		e.Rate = &r.rate
+	}
+	if titles := m.titles(); r.moving() && r.image > 0 && r.image <= len(titles) {
+		e.Image = titles[r.image-1]
+	}
+	if r.loaded.Of > 0 {
+		e.Loaded = &r.loaded
+	}
+	return e
+}
+
+// parts says what happens, the most important first.
+func (m *Meter) parts(r reading) []string {
+	switch {
+	case r.lost:
+		return []string{"line lost, " + m.doing, wholeSeconds(r.lasts)}
+	case r.phase == transfer.Loading && r.loaded.Of > 0:
+		return []string{fmt.Sprintf("%s: %d of %s", m.words(r.phase), r.loaded.Layers, Count(r.loaded.Of, "layer")),
+			Bytes(r.loaded.Bytes) + " of " + Bytes(r.loaded.Total)}
+	case !r.moving():
+		return []string{m.words(r.phase)}
+	}
+	what := m.words(r.phase)
+	if titles := m.titles(); len(titles) > 1 && r.image > 0 && r.image <= len(titles) {
+		what += fmt.Sprintf(" %d of %d, %s", r.image, len(titles), titles[r.image-1])
+	}
+	parts := []string{fmt.Sprintf("%s: %.0f %% of %s", what, percent(r.done, r.total), Bytes(r.total))}
+	switch {
+	case r.stalled > 0:
+		parts = append(parts, "stalled for "+wholeSeconds(r.stalled))
+	case r.rate >= 0:
+		parts = append(parts, speed(r))
+	}
+	if r.left > 0 {
+		parts = append(parts, wholeSeconds(max(r.left, time.Second))+" left")
+	}
+	return parts
+}
+
+// speed is the rate of the content, and that of the wire where it is another one.
+func speed(r reading) string {
+	text := Bytes(r.rate) + "/s"
+	if differs := r.onWire - r.rate; max(differs, -differs) > r.rate/10 {
+		text += " (" + Bytes(r.onWire) + "/s on the wire)"
+	}
+	return text
+}
+
+func percent(done, total int64) float64 {
+	if total <= 0 {
+		return 100
+	}
+	return min(100, 100*float64(done)/float64(total))
+}
+
+// Columns of a bar.
+const (
+	widestBar    = 24
+	narrowestBar = 8
+)
+
+// line is what a terminal of so many columns shows: parts, with a bar where bytes are
+// counted and there is room for one, else with a spinner.
+func (m *Meter) line(r reading, columns int) string {
+	parts := m.parts(r)
+	text := m.v.Program + ": " + strings.Join(parts, ", ")
+	done, total := r.done, r.total
+	switch {
+	case r.phase == transfer.Loading && !r.lost && r.loaded.Of > 0:
+		done, total = r.loaded.Bytes, r.loaded.Total
+	case !r.moving():
+		if !r.lost && r.lasts >= time.Second {
+			text += ", " + wholeSeconds(r.lasts)
 		}
-		m.v.Sayf("%s", what)
-		return
+		return text + " " + string(`|/-\`[m.turn/2%4])
 	}
-	percent := 100.0
-	if total > 0 {
-		percent = min(100, 100*float64(done)/float64(total))
+	const frame = 3 // a space, and the ends of the bar
+	if room := min(widestBar, columns-1-len([]rune(text))-frame); room >= narrowestBar {
+		text += " " + bar(done, total, room)
 	}
-	m.v.Sayf("%s: %.0f %% of %s%s", m.words(m.phase), percent, Bytes(total), m.rate(done))
+	return text
 }
 
-// counts reports whether bytes are counted now.
-func (m *Meter) counts() bool { return m.phase == transfer.Moving && !m.lost }
-
-// what says what happens.
-func (m *Meter) what() string {
-	if m.lost {
-		return "line lost, " + m.doing
-	}
-	what := m.words(m.phase)
-	if l := m.p.Loaded(); m.phase == transfer.Loading && l.Of > 0 {
-		what += fmt.Sprintf(": %d of %s, %s of %s", l.Layers, Count(l.Of, "layer"), Bytes(l.Bytes), Bytes(l.Total))
-	}
-	return what
-}
-
-func (m *Meter) rate(done int64) string {
-	since := time.Since(m.start).Seconds()
-	if since < 0.5 {
-		return ""
-	}
-	return fmt.Sprintf(", %s/s", Bytes(int64(float64(done-m.base)/since)))
-}
-
-// paint moves the bar, or the spinner where nothing can be counted.
-func (m *Meter) paint(done, total int64) {
-	m.v.mu.Lock()
-	defer m.v.mu.Unlock()
-	if m.bar == nil {
-		opts := []progressbar.Option{
-			progressbar.OptionSetWriter(m.v.err),
-			progressbar.OptionSetDescription(m.v.Program + ": " + m.what()),
-			progressbar.OptionSetWidth(24),
-			progressbar.OptionClearOnFinish(),
-			progressbar.OptionThrottle(0),
-		}
-		limit := int64(-1)
-		if m.counts() {
-			limit = max(total, 1)
-			if m.base == 0 {
-				opts = append(opts, progressbar.OptionShowBytes(true), progressbar.OptionShowTotalBytes(true),
-					progressbar.OptionSetPredictTime(true), progressbar.OptionUseIECUnits(false))
-			} else {
-				opts = append(opts, progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
-			}
-		} else {
-			// No goroutine of its own: nothing paints after clear.
-			opts = append(opts, progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(true), progressbar.OptionSetSpinnerChangeInterval(0))
-		}
-		m.bar = progressbar.NewOptions64(limit, opts...)
-	}
-	if !m.counts() {
-		m.bar.Describe(m.v.Program + ": " + m.what())
-		_ = m.bar.Add(1)
-		return
-	}
-	if done >= total { // an estimate that was too low
-		total = done + 1
-	}
-	if m.base > 0 { // the bar's own rate would count what came before the line was lost
-		m.bar.Describe(fmt.Sprintf("%s: %s%s", m.v.Program, m.what(), m.rate(done)))
-	}
-	m.bar.ChangeMax64(total)
-	_ = m.bar.Set64(done)
-}
-
-// clear takes the bar off the screen. The caller holds the voice's lock.
-func (m *Meter) clear() {
-	if m.bar != nil {
-		_ = m.bar.Clear()
-		m.bar = nil
-	}
+// bar draws a bar that is width columns wide, besides its ends.
+func bar(done, total int64, width int) string {
+	b := progressbar.NewOptions64(max(total, 1), progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(width), progressbar.OptionThrottle(0),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+	_ = b.Set64(min(done, max(total, 1)))
+	_ = b.RenderBlank()
+	_, drawn, _ := strings.Cut(strings.TrimSpace(b.String()), "%")
+	return strings.TrimSpace(drawn)
 }

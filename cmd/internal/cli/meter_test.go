@@ -21,8 +21,8 @@ func TestLoadingShown(t *testing.T) {
 		before, then string
 	}{
 		"plain": {false, "imgsend: alpha loads and verifies\n", "imgsend: alpha loads and verifies: 1 of 2 layers, 700 kB of 1.0 MB\n"},
-		"json": {true, `{"event":"progress","phase":"loading","done":1000160,"total":1000160}` + "\n",
-			`{"event":"progress","phase":"loading","done":1000160,"total":1000160,"loaded":{"layers":1,"of":2,"bytes":700000,"total":1000000}}` + "\n"},
+		"json": {true, `{"event":"progress","phase":"loading","done":1000160,"total":1000160,"wire":0}` + "\n",
+			`{"event":"progress","phase":"loading","done":1000160,"total":1000160,"wire":0,"loaded":{"layers":1,"of":2,"bytes":700000,"total":1000000}}` + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

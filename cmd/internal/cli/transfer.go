@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -23,8 +24,9 @@ type Transfer struct {
 	// Host: no notes.
 	Host, Platform string
 
-	title string
-	meter *Meter
+	title  string
+	titles atomic.Pointer[[]string] // of the images of the offer
+	meter  *Meter
 }
 
 // Copy copies src to dst. It sets the callbacks of o but for Accept.
@@ -50,8 +52,16 @@ func (t *Transfer) StartMeter() {
 		if t.Side == "here" {
 			doing = Holding
 		}
-		t.meter = t.Voice.StartMeter(t.Progress, t.Words, doing)
+		t.meter = t.Voice.startMeter(t.Progress, t.Words, doing, t.imageTitles)
 	}
+}
+
+// imageTitles returns how the images of the offer are called, in its order.
+func (t *Transfer) imageTitles() []string {
+	if titles := t.titles.Load(); titles != nil {
+		return *titles
+	}
+	return nil
 }
 
 func (t *Transfer) stopMeter() {
@@ -64,6 +74,11 @@ func (t *Transfer) stopMeter() {
 func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 	if t.title == "" {
 		t.title = Titles(o)
+		titles := make([]string, len(o.Images))
+		for i := range o.Images {
+			titles[i] = Title(&o.Images[i])
+		}
+		t.titles.Store(&titles)
 	}
 	t.Voice.Event(PlanEvent{Event: "plan", Images: Plans(o, p)})
 	if t.Silent {

@@ -38,4 +38,12 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
+// wholeSeconds writes a time that goes by while it is looked at: "9 s", "3 min 20 s".
+func wholeSeconds(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	}
+	return Duration(d.Truncate(time.Second))
+}
+
 func durationOf(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }

@@ -25,13 +25,40 @@ type Voice struct {
 
 	mu       sync.Mutex
 	out, err io.Writer
-	terminal bool
-	meter    *Meter
+	terminal bool // err is one that takes a carriage return
+	screen   screen
 }
 
 // NewVoice returns the voice of a program on this process's stdout and stderr.
 func NewVoice(program string) *Voice {
-	return &Voice{Program: program, out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+	fd := int(os.Stderr.Fd())
+	return &Voice{Program: program, out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(fd) && os.Getenv("TERM") != "dumb",
+		screen: screen{w: os.Stderr, width: func() int { return columns(fd) }}}
+}
+
+// columns returns how wide a terminal is now.
+func columns(fd int) int {
+	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+		return width
+	}
+	return 80
+}
+
+// Terminal reports whether people watch: stderr is a terminal.
+func (v *Voice) Terminal() bool { return v.terminal }
+
+// paint shows a line that the next one, or any other word, replaces.
+func (v *Voice) paint(line string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.screen.show(line)
+}
+
+// unpaint takes it away.
+func (v *Voice) unpaint() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.screen.clear()
 }
 
 // Sayf tells people what happens.
@@ -57,9 +84,7 @@ func (v *Voice) Warnf(format string, args ...any) {
 func (v *Voice) line(s string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.meter != nil {
-		v.meter.clear()
-	}
+	v.screen.clear()
 	fmt.Fprintf(v.err, "%s: %s\n", v.Program, s)
 }
 
@@ -67,6 +92,7 @@ func (v *Voice) line(s string) {
 func (v *Voice) Ask(question string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.screen.clear()
 	fmt.Fprintf(v.err, "%s: %s ", v.Program, question)
 }
 
@@ -84,9 +110,7 @@ func (v *Voice) Result(ref, id string) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.meter != nil {
-		v.meter.clear()
-	}
+	v.screen.clear()
 	fmt.Fprintf(v.out, "%s %s\n", ref, id)
 }
 
@@ -100,9 +124,7 @@ func (v *Voice) Print(format string, args ...any) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.meter != nil {
-		v.meter.clear()
-	}
+	v.screen.clear()
 	fmt.Fprintf(v.out, format, args...)
 }
 
