@@ -125,11 +125,11 @@ func TestLine(t *testing.T) {
 			}
 		}
 	}
-	if got := m.line(moving, 120); !strings.HasPrefix(got, "imgsend: sending 2 of 2, registry.example/shop/nginx:1.22: 41 % of 100 MB, 10.0 MB/s (4.0 MB/s on the wire), 6 s left") {
+	if got := m.line(moving, 120); !strings.HasPrefix(got, "imgsend: sending 2 of 2, registry.example/shop/nginx:1.22: 41.0 MB of 100 MB, 10.0 MB/s (4.0 MB/s on the wire), 6 s left") {
 		t.Errorf("it says %q", got)
 	}
 	moving.image = 0
-	if got := m.line(moving, 150); !strings.HasPrefix(got, "imgsend: sending: 41 % of 100 MB, ") || !strings.HasSuffix(got, "|█████████               |") {
+	if got := m.line(moving, 150); !strings.HasPrefix(got, "imgsend: sending: 41.0 MB of 100 MB, ") || !strings.HasSuffix(got, "|█████████               |") {
 		t.Errorf("it says %q", got)
 	}
 }

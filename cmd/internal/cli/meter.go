@@ -128,7 +128,7 @@ func (m *Meter) parts(r reading) []string {
 	if titles := m.titles(); len(titles) > 1 && r.image > 0 && r.image <= len(titles) {
 		what += fmt.Sprintf(" %d of %d, %s", r.image, len(titles), titles[r.image-1])
 	}
-	parts := []string{fmt.Sprintf("%s: %.0f %% of %s", what, percent(r.done, r.total), Bytes(r.total))}
+	parts := []string{what + ": " + Bytes(r.done) + " of " + Bytes(r.total)}
 	switch {
 	case r.stalled > 0:
 		parts = append(parts, "stalled for "+wholeSeconds(r.stalled))
@@ -148,13 +148,6 @@ func speed(r reading) string {
 		text += " (" + Bytes(r.onWire) + "/s on the wire)"
 	}
 	return text
-}
-
-func percent(done, total int64) float64 {
-	if total <= 0 {
-		return 100
-	}
-	return min(100, 100*float64(done)/float64(total))
 }
 
 // Columns of a bar.
