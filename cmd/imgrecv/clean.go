@@ -21,8 +21,8 @@ func clean(ctx context.Context, v *cli.Voice, o options) error {
 		return &cli.UsageError{Err: fmt.Errorf("%s keeps nothing that --clean could remove", from)}
 	}
 	removed, err := cleaner.Clean(ctx)
-	for _, r := range removed {
-		v.Print("%s\n", r.ID)
+	for _, id := range removed {
+		v.Print("%s\n", id)
 	}
 	if err != nil {
 		return err

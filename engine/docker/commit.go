@@ -16,56 +16,47 @@ import (
 )
 
 // commitLoads ends the loads and verifies the images. It returns their IDs by the
-// offered ones, and which of them the engine did not have before. When it fails,
-// these are removed again.
-func (s *Sink) commitLoads(ctx context.Context, x *transfer.Index) (ids map[digest.Digest]digest.Digest, fresh []digest.Digest, err error) {
+// offered ones.
+func (s *Sink) commitLoads(ctx context.Context, x *transfer.Index) (map[digest.Digest]digest.Digest, error) {
 	t := s.loads
 	if t.retry != "" {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if t.begun < len(t.prefixes) {
 		t.retry = "a layer came under another digest than it was offered with"
-		return nil, nil, nil
+		return nil, nil
 	}
 	if err := t.wait(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ids = map[digest.Digest]digest.Digest{}
+	ids := map[digest.Digest]digest.Digest{}
 	images := s.archived(x)
 	for _, st := range t.prefixes {
 		if !st.whole {
 			continue
 		}
-		ids[s.offer.Images[st.images[0]].ID] = st.id
-		if st.new {
-			fresh = append(fresh, st.id)
-		}
+		m := &s.offer.Images[st.images[0]]
 		if images[st.images[0]].Config.Digest != st.id {
-			err = otherLayers(&s.offer.Images[st.images[0]])
+			return nil, otherLayers(m)
 		}
+		ids[m.ID] = st.id
 	}
 	for _, st := range t.last {
+		loaded, err := s.commitLoad(ctx, st, images)
 		if err != nil {
-			break
+			return nil, failed("load", err)
 		}
-		loaded, isNew, lerr := s.commitLoad(ctx, st, images)
 		maps.Copy(ids, loaded)
-		fresh = append(fresh, isNew...)
-		err = lerr
 	}
-	if err == nil {
-		err = s.verifyAll(ctx, ids)
+	if err := s.verifyAll(ctx, ids); err != nil {
+		return nil, failed("load", err)
 	}
-	if err != nil {
-		s.discard(ctx, fresh)
-		return nil, nil, failed("load", err)
-	}
-	return ids, fresh, nil
+	return ids, nil
 }
 
 // commitLoad ends one of the last loads. It returns the IDs that its images have by the
-// offered ones, and which of them the engine did not have before, also if it fails.
-func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfer.IndexImage) (map[digest.Digest]digest.Digest, []digest.Digest, error) {
+// offered ones.
+func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfer.IndexImage) (map[digest.Digest]digest.Digest, error) {
 	if st.load == nil { // every blob was here, even the config
 		st.load = s.startLoad(ctx, st)
 	}
@@ -76,12 +67,13 @@ func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfe
 	}
 	entries, ids, err := s.entries(l, mine)
 	if err != nil {
-		return nil, nil, l.failure(ctx, err)
+		return nil, l.failure(ctx, err)
 	}
 	fresh, err := s.fresh(ctx, ids)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	s.loads.fresh = append(s.loads.fresh, fresh...)
 	st.load = nil // from here on it is ended here
 	err = l.Finish(entries)
 	if err == nil {
@@ -96,10 +88,11 @@ func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfe
 		err = ctx.Err()
 	}
 	l.cancel()
-	if err == nil {
-		s.reportLoaded(st)
+	if err != nil {
+		return nil, err
 	}
-	return ids, fresh, err
+	s.reportLoaded(st)
+	return ids, nil
 }
 
 // entries returns what the archive lists, without names, and the IDs that the
@@ -191,11 +184,11 @@ func (s *Sink) fresh(ctx context.Context, ids map[digest.Digest]digest.Digest) (
 	return out, nil
 }
 
-// discard removes images that a failed load left, unless they have a name by
+// discard removes images that a failed round left, unless they have a name by
 // now: then somebody else brought them.
-func (s *Sink) discard(ctx context.Context, ids []digest.Digest) {
+func (s *Sink) discard(ids []digest.Digest) {
 	for _, id := range ids {
-		if !s.discardOne(ctx, id) {
+		if !s.discardOne(context.Background(), id) {
 			return
 		}
 	}

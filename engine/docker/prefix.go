@@ -11,7 +11,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/imgsend/imgsend/engine/internal/owner"
 	"github.com/imgsend/imgsend/engine/layout"
-	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
@@ -134,8 +133,8 @@ func (s *Sink) endLoads(grace time.Duration) {
 			continue
 		}
 		if st.whole {
-			if st.new && !s.arrived {
-				s.discardOne(context.Background(), st.id)
+			if st.new {
+				t.fresh = append(t.fresh, st.id)
 			}
 			continue
 		}
@@ -145,6 +144,9 @@ func (s *Sink) endLoads(grace time.Duration) {
 		if st != nil {
 			gone = append(gone, st.id)
 		}
+	}
+	if !s.arrived {
+		s.discard(t.fresh)
 	}
 	if len(stay) > 0 { // else what an earlier round kept is still here
 		s.kept = s.keptBy(stay)
@@ -253,7 +255,7 @@ func (s *Sink) arrivedOver(ctx context.Context, id digest.Digest) bool {
 }
 
 // Clean removes the prefixes whose owners are gone.
-func (e *Engine) Clean(ctx context.Context) (removed []store.Removed, err error) {
+func (e *Engine) Clean(ctx context.Context) (removed []digest.Digest, err error) {
 	list, err := e.prefixes(ctx)
 	if err != nil {
 		return nil, failed("list images", err)
@@ -265,7 +267,7 @@ func (e *Engine) Clean(ctx context.Context) (removed []store.Removed, err error)
 		if _, err := e.api.ImageRemove(ctx, k.ID, image.RemoveOptions{}); err != nil {
 			return removed, failed("remove "+k.ID, err)
 		}
-		removed = append(removed, store.Removed{ID: digest.Digest(k.ID), Bytes: k.Size})
+		removed = append(removed, digest.Digest(k.ID))
 	}
 	return removed, nil
 }

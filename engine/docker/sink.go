@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -284,9 +285,8 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		return nil, err
 	}
 	ids := s.whole
-	var fresh []digest.Digest
 	if len(x.Images) > 0 {
-		loaded, isNew, err := s.commitLoads(ctx, x)
+		loaded, err := s.commitLoads(ctx, x)
 		if err != nil && s.loads.retry == "" {
 			s.loads.retry = s.vanished(ctx, err)
 		}
@@ -296,10 +296,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		case err != nil:
 			return nil, err
 		}
-		fresh = isNew
-		for offered, id := range loaded {
-			ids[offered] = id
-		}
+		maps.Copy(ids, loaded)
 	}
 	out := &transfer.Outcome{}
 	for i := range s.offer.Images {
@@ -308,7 +305,6 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		}
 	}
 	if left, err := s.nameAll(ctx, out); err != nil {
-		s.discard(ctx, fresh)
 		return left, err
 	}
 	s.arrived = true

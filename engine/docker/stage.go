@@ -65,6 +65,7 @@ type staging struct {
 	loaded   int                                  // how many of these have been loaded
 	last     []*stage                             // the offered images
 	filling  int                                  // how many open loads lack a blob, or are of last
+	fresh    []digest.Digest                      // images that the last loads make and that were not here
 	takers   map[digest.Digest][]*stage           // the loads that await a blob, or did
 	whole    map[int]bool                         // the places of images with a load by [staging.addWhole]
 	blobs    map[digest.Digest]ocispec.Descriptor // layers of prefixes, as they are here or were put

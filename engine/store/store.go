@@ -44,14 +44,8 @@ type Lister interface {
 // A Cleaner is a store that may keep layers of failed transfers for the next try.
 type Cleaner interface {
 	// Clean removes those that no process of this host can be about to use, and
-	// returns the IDs and the sizes of what it removed.
-	Clean(ctx context.Context) ([]Removed, error)
-}
-
-// Removed is something that was removed from a store.
-type Removed struct {
-	ID    digest.Digest
-	Bytes int64 // layers that other images have, too, included
+	// returns the IDs of what it removed.
+	Clean(ctx context.Context) ([]digest.Digest, error)
 }
 
 // A Source gives images of a store.
