@@ -110,7 +110,7 @@ func TestPodmanCannotList(t *testing.T) {
 
 // TestNoLayers sends an image without layers, whose config is all that there is.
 func TestNoLayers(t *testing.T) {
-	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
+	fewPairs(t, func(t *testing.T, from, to throwaway.Spec) {
 		a, b := pool.Get(t, from, "sender"), pool.Get(t, to, "receiver")
 		m, _ := versions("nolayers" + from.Name + to.Name)
 		m.Layers, m.Env = nil, []string{"OF=" + m.Ref}

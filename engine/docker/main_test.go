@@ -66,11 +66,30 @@ func specs(t *testing.T) []throwaway.Spec {
 
 // eachPair runs a test for pairs of engines, those of [throwawaytest.Pairs].
 func eachPair(t *testing.T, test func(t *testing.T, from, to throwaway.Spec)) {
-	all := specs(t)
-	family := func(s throwaway.Spec) string { return throwawaytest.Family(s.Name) }
-	for _, p := range throwawaytest.Pairs(all, all, family) {
-		t.Run(p[0].Name+" to "+p[1].Name, func(t *testing.T) { test(t, p[0], p[1]) })
+	names, byName := named(t)
+	eachOf(t, throwawaytest.Pairs(names, names, throwawaytest.Family), byName, test)
+}
+
+// fewPairs runs a test for those of [throwawaytest.Few].
+func fewPairs(t *testing.T, test func(t *testing.T, from, to throwaway.Spec)) {
+	names, byName := named(t)
+	eachOf(t, throwawaytest.Few(names, names, throwawaytest.Family), byName, test)
+}
+
+func eachOf(t *testing.T, pairs [][2]string, byName map[string]throwaway.Spec, test func(t *testing.T, from, to throwaway.Spec)) {
+	for _, p := range pairs {
+		t.Run(p[0]+" to "+p[1], func(t *testing.T) { test(t, byName[p[0]], byName[p[1]]) })
 	}
+}
+
+// named returns the names of the engines, in their order, and the engines.
+func named(t *testing.T) (names []string, byName map[string]throwaway.Spec) {
+	byName = map[string]throwaway.Spec{}
+	for _, s := range specs(t) {
+		names = append(names, s.Name)
+		byName[s.Name] = s
+	}
+	return names, byName
 }
 
 var pool throwawaytest.Pool

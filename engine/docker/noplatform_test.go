@@ -15,7 +15,7 @@ import (
 // TestNoPlatform sends images whose configs name no architecture, or no OS either,
 // from every kind of store to every other.
 func TestNoPlatform(t *testing.T) {
-	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
+	fewPairs(t, func(t *testing.T, from, to throwaway.Spec) {
 		a, b := pool.Get(t, from, "sender"), pool.Get(t, to, "receiver")
 		for i, platform := range []string{``, `"architecture":"amd64",`, `"os":"linux",`} {
 			m, _ := versions(fmt.Sprint("noplatform", i, from.Name, to.Name))

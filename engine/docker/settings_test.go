@@ -32,7 +32,7 @@ var dockerSettings = map[string]any{
 // define: the config stays as it is, and a container of the image has the health
 // check.
 func TestDockerSettings(t *testing.T) {
-	eachPair(t, func(t *testing.T, from, to throwaway.Spec) {
+	fewPairs(t, func(t *testing.T, from, to throwaway.Spec) {
 		a, b := pool.Get(t, from, "sender"), pool.Get(t, to, "receiver")
 		m, _ := versions("settings" + from.Name + to.Name)
 		m.Settings = dockerSettings

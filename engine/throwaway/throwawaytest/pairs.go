@@ -40,3 +40,33 @@ func families[T any](all []T, family func(T) string) [][]T {
 	}
 	return groups
 }
+
+// Few chooses fewer pairs than [Pairs]: one of each two families, and every member
+// once or more as a sender and as a receiver. It is for what depends on the kinds of
+// engine, and on their versions hardly.
+func Few[T comparable](senders, receivers []T, family func(T) string) [][2]T {
+	var pairs [][2]T
+	sent, received := map[T]bool{}, map[T]bool{}
+	take := func(from, to T) {
+		pairs = append(pairs, [2]T{from, to})
+		sent[from], received[to] = true, true
+	}
+	froms, tos := families(senders, family), families(receivers, family)
+	for i, from := range froms {
+		for j, to := range tos {
+			// Another version of each family every time.
+			take(from[j%len(from)], to[(i+1)%len(to)])
+		}
+	}
+	for i, from := range senders {
+		if !sent[from] {
+			take(from, receivers[(i+1)%len(receivers)])
+		}
+	}
+	for i, to := range receivers {
+		if !received[to] {
+			take(senders[(i+1)%len(senders)], to)
+		}
+	}
+	return pairs
+}

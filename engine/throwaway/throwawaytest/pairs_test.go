@@ -40,3 +40,26 @@ func TestPairs(t *testing.T) {
 		t.Errorf("one that is alone: %v", alone)
 	}
 }
+
+func TestFew(t *testing.T) {
+	all := []string{"classic-1", "podman-1", "classic-2", "containerd-2", "classic-3", "containerd-3", "podman-2", "classic-4"}
+	pairs := throwawaytest.Few(all, all, throwawaytest.Family)
+	met := map[string]bool{}
+	for _, p := range pairs {
+		met["from "+p[0]], met["to "+p[1]] = true, true
+		met[throwawaytest.Family(p[0])+" "+throwawaytest.Family(p[1])] = true
+	}
+	for _, a := range all {
+		if !met["from "+a] || !met["to "+a] {
+			t.Errorf("%s does not send and receive: %v", a, pairs)
+		}
+		for _, b := range all {
+			if !met[throwawaytest.Family(a)+" "+throwawaytest.Family(b)] {
+				t.Errorf("no %s meets any %s", a, b)
+			}
+		}
+	}
+	if most := len(throwawaytest.Pairs(all, all, throwawaytest.Family)) / 2; len(pairs) > most {
+		t.Errorf("%d pairs, more than %d", len(pairs), most)
+	}
+}
