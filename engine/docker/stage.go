@@ -35,7 +35,8 @@ const (
 	// mostStages is about how many loads one image is divided into at most.
 	mostStages = 8
 	// mostLoads is how many loads may be open at once: each is a connection, and an
-	// archive in the engine's temporary folder.
+	// archive in the engine's temporary folder. There are more only if the source gives
+	// parts of more than so many loads before the rest of any.
 	mostLoads = 32
 )
 
