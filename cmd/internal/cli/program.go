@@ -136,9 +136,13 @@ func (p *Program) Execute(ctx context.Context, args []string) error {
 
 // runUntilInterrupted runs body. An interrupt ends its context, and a second one the process.
 func runUntilInterrupted(ctx context.Context, args []string, body func(ctx context.Context, args []string) error) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	// As a plugin of the Docker CLI it may lose ctx, too, before the first interrupt.
+	signals, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(signals, stop)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(signals, cancel)
 	err := body(ctx, args)
 	var standing *StandingError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &standing) {
