@@ -34,7 +34,7 @@ func sendFlat(t *testing.T, src *rootfs.Source, to *throwaway.Engine) *transfer.
 // image can have, and without.
 func TestFlatten(t *testing.T) {
 	eachEngine(t, func(t *testing.T, spec throwaway.Spec) {
-		for _, state := range states {
+		for _, state := range statesOf(t, spec) {
 			t.Run(state, func(t *testing.T) {
 				from, to := pool.Get(t, spec, "sender"), pool.Get(t, spec, "receiver")
 				b := newBox(t, from, func(c *container.Config, _ *container.HostConfig) {
