@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -25,12 +26,12 @@ type tool struct {
 // findTool returns the docker CLI if it is installed, else imgbench itself.
 func findTool(ctx context.Context) (tool, error) {
 	if path, err := exec.LookPath("docker"); err == nil {
-		version, err := output(ctx, path, "--version")
+		version, err := lab.Output(ctx, path, "--version")
 		if err != nil {
 			return tool{}, err
 		}
 		return tool{
-			name: "the docker CLI (" + oneLine(version) + ")",
+			name: "the docker CLI (" + lab.OneLine(version) + ")",
 			save: func(host, image string) stage { return stage{path, "-H", host, "save", image} },
 			load: func(host string) stage { return stage{path, "-H", host, "load", "-q"} },
 			tag:  func(host, image, name string) stage { return stage{path, "-H", host, "tag", image, name} },

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -29,7 +30,7 @@ type bench struct {
 	machine    string // what it runs on
 	base, next throwaway.Image
 	folder     string // for temporary files
-	link       *link
+	link       *lab.Link
 	entries    []entry
 	report     *report
 
@@ -66,7 +67,7 @@ func (b *bench) setUp(ctx context.Context) error {
 		return fmt.Errorf("no container engine can be started here: %v", skipped)
 	}
 	specs = append(specs, native...)
-	send, recv, err := choose(specs, b.from, b.to)
+	send, recv, err := lab.Choose(specs, b.from, b.to)
 	if err != nil {
 		return err
 	}
@@ -81,15 +82,15 @@ func (b *bench) setUp(ctx context.Context) error {
 	}
 	b.undo = append(b.undo, func() error { return os.RemoveAll(b.folder) })
 	sayf("building imgsend and imgrecv")
-	programs, err := build(ctx, b.folder)
+	programs, err := lab.Build(ctx, b.folder)
 	if err != nil {
 		return err
 	}
-	if b.link, err = newLink(ctx, b.rate); err != nil {
+	if b.link, err = lab.NewLink(ctx, "imgbench", b.rate); err != nil {
 		return err
 	}
-	b.undo = append(b.undo, b.link.close)
-	send.NetNS, recv.NetNS = b.link.sender, b.link.receiver
+	b.undo = append(b.undo, b.link.Close)
+	send.NetNS, recv.NetNS = b.link.Sender, b.link.Receiver
 	send.Data, recv.Data = b.data, b.data
 	if b.data == throwaway.InMemory {
 		send.DiskLimit = b.roomNeeded() + 1<<30 // the engine's own files too, if the image is small
@@ -106,7 +107,7 @@ func (b *bench) setUp(ctx context.Context) error {
 	}
 	b.undo = append(b.undo, func() error { rivals.close(); return nil })
 	b.report.notes = rivals.notes
-	for _, c := range append([]contender{newOurs(b.link, programs, b.folder)}, rivals.list...) {
+	for _, c := range append([]contender{&ours{lab.NewRunner(b.link, programs, b.folder)}}, rivals.list...) {
 		engines := common
 		if apart, ok := c.(apartContender); ok {
 			if engines, err = b.startPair(ctx, send, recv); err != nil {
@@ -173,12 +174,12 @@ func (o options) checkRoom() error {
 }
 
 // describe writes down the facts for the report.
-func (b *bench) describe(ctx context.Context, engines *pair, p *programs) error {
-	from, err := describe(ctx, engines.from)
+func (b *bench) describe(ctx context.Context, engines *pair, p *lab.Programs) error {
+	from, err := lab.Describe(ctx, engines.from)
 	if err != nil {
 		return err
 	}
-	to, err := describe(ctx, engines.to.engine)
+	to, err := lab.Describe(ctx, engines.to.engine)
 	if err != nil {
 		return err
 	}
@@ -195,8 +196,8 @@ func (b *bench) describe(ctx context.Context, engines *pair, p *programs) error 
 		sizes = append(sizes, fmt.Sprintf("%s %s", cli.Bytes(l.TarSize()), l.Kind))
 	}
 	rev := ""
-	if p.revision != "" {
-		rev = ", imgsend " + p.revision
+	if p.Revision != "" {
+		rev = ", imgsend " + p.Revision
 	}
 	b.report.facts = []string{
 		fmt.Sprintf("Machine: %d cores, %s, %s%s", runtime.NumCPU(), b.machine, runtime.Version(), rev),
@@ -250,7 +251,7 @@ func (b *bench) sample(ctx context.Context, e entry, img throwaway.Image) (x sam
 	runCtx, cancel := context.WithTimeout(ctx, runLimit(img.Size(), b.rate))
 	defer cancel()
 	flushDisks()
-	before, err := b.link.bytes(runCtx)
+	before, err := b.link.Bytes(runCtx)
 	if err != nil {
 		return sample{err: err}
 	}
@@ -259,12 +260,12 @@ func (b *bench) sample(ctx context.Context, e entry, img throwaway.Image) (x sam
 		x.err = err
 		return x
 	}
-	if x.err = verify(runCtx, e.to.engine, img); x.err != nil {
+	if x.err = lab.Verify(runCtx, e.to.engine, img); x.err != nil {
 		return x
 	}
 	if e.onLink() {
 		var after int64
-		after, x.err = b.link.bytes(runCtx)
+		after, x.err = b.link.Bytes(runCtx)
 		x.wire = after - before
 	}
 	return x

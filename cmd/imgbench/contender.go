@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
@@ -51,13 +49,4 @@ func (e entry) prepare(ctx context.Context, s scenario) error {
 		return c.prepare(ctx, s)
 	}
 	return nil
-}
-
-// scrub returns an environment without what leads a program to another engine,
-// and with extra variables.
-func scrub(environ []string, extra ...string) []string {
-	out := slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
-		return strings.HasPrefix(v, "DOCKER_") || strings.HasPrefix(v, "CONTAINER_") || strings.HasPrefix(v, "CONTAINERD_")
-	})
-	return append(out, extra...)
 }

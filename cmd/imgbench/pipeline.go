@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 )
 
 // A stage is one command of a pipeline.
@@ -23,12 +25,12 @@ func runPipeline(ctx context.Context, env []string, stages []stage, counted int)
 		err error
 	}
 	var relayed chan result
-	var running []*process
+	var running []*lab.Process
 	var errs []error
 	var in *os.File // what the next stage reads
 	began := time.Now()
 	for i, argv := range stages {
-		cmd := command(ctx, argv...)
+		cmd := lab.Command(ctx, argv...)
 		cmd.Env = env
 		var read, write *os.File
 		if in != nil {
@@ -41,7 +43,7 @@ func runPipeline(ctx context.Context, env []string, stages []stage, counted int)
 			}
 			cmd.Stdout = write
 		}
-		p, err := start(cmd, stageName(argv))
+		p, err := lab.Start(cmd, stageName(argv))
 		closeAll(in, write)
 		in = read
 		if err != nil {
@@ -68,7 +70,7 @@ func runPipeline(ctx context.Context, env []string, stages []stage, counted int)
 		cancel()
 	}
 	for _, p := range running {
-		if err := p.wait(); err != nil {
+		if err := p.Wait(); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 )
@@ -23,7 +24,7 @@ func TestRegistry(t *testing.T) {
 	if len(specs) == 0 {
 		t.Skip("no Docker Engine can be started here")
 	}
-	engines := []string{newest(specs)}
+	engines := []string{lab.Newest(specs)}
 	if i := slices.IndexFunc(specs, func(s throwaway.Spec) bool { return s.Containerd }); i >= 0 {
 		engines = append(engines, specs[i].Name)
 	}
@@ -129,7 +130,7 @@ func TestFarCommand(t *testing.T) {
 		far, err := c.connect(t.Context(), tc.remote)
 		if err == nil {
 			err = far.goOn()
-			far.kill()
+			far.Kill()
 		}
 		if (tc.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s, %s: error %v, want %q", tc.ssh, tc.remote, err, tc.want)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -48,7 +49,7 @@ func (c *viaRegistry) send(ctx context.Context, from, to *throwaway.Engine, imag
 	}
 	defer func() {
 		cancel()
-		<-far.done
+		<-far.Done()
 	}()
 	for _, argv := range []stage{c.tool.tag(from.Host(), image, name), c.tool.push(from.Host(), name)} {
 		if _, _, err := runPipeline(ctx, c.env, []stage{argv}, -1); err != nil {
@@ -60,12 +61,12 @@ func (c *viaRegistry) send(ctx context.Context, from, to *throwaway.Engine, imag
 		return s, err
 	}
 	s.took = time.Since(began)
-	return s, errors.Join(remove(ctx, from, name), remove(ctx, to, name))
+	return s, errors.Join(lab.Remove(ctx, from, name), lab.Remove(ctx, to, name))
 }
 
 // A farCommand is a shell command at the receiver that waits to be told.
 type farCommand struct {
-	*process
+	*lab.Process
 	stdin  io.Writer
 	stdout *bufio.Reader // lines that say how far it is
 }
@@ -76,7 +77,7 @@ func (c *viaRegistry) connect(ctx context.Context, remote string) (*farCommand, 
 	// Ssh starts a command when it forwards. It does not end with the command
 	// while an engine keeps a connection for later, so the end must be told.
 	script := "echo ready; read -r go || exit; { " + remote + "; } 2>&1 >/dev/null && echo done || echo failed"
-	cmd := command(ctx, c.server.forward(registryAddr, script)...)
+	cmd := lab.Command(ctx, c.server.forward(registryAddr, script)...)
 	cmd.Env = c.env
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -86,7 +87,7 @@ func (c *viaRegistry) connect(ctx context.Context, remote string) (*farCommand, 
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(cmd, "ssh")
+	p, err := lab.Start(cmd, "ssh")
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +114,8 @@ func (f *farCommand) await(want string) error {
 		}
 		said.WriteString(line)
 		if err != nil || line == "failed\n" {
-			f.kill()
-			return fmt.Errorf("ssh, before it is %s: %s", want, oneLine(said.String()+f.stderr.String()))
+			f.Kill()
+			return fmt.Errorf("ssh, before it is %s: %s", want, lab.OneLine(said.String()+f.Stderr()))
 		}
 	}
 }

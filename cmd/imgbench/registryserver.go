@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 )
 
 // registryAddr is where the registry listens in the receiver's namespace, and
@@ -24,7 +26,7 @@ type registryServer struct {
 	netns   string
 	folder  string // for all its files
 
-	process *process        // nil if it does not run
+	process *lab.Process    // nil if it does not run
 	kept    map[string]bool // paths that were there when it was told to keep them
 }
 
@@ -54,17 +56,17 @@ http:
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return err
 	}
-	cmd := command(ctx, in(r.netns, r.program, "serve", file)...)
+	cmd := lab.Command(ctx, lab.In(r.netns, r.program, "serve", file)...)
 	// Variables of the environment can change each part of the configuration.
 	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none"}
-	p, err := start(cmd, "registry")
+	p, err := lab.Start(cmd, "registry")
 	if err != nil {
 		return err
 	}
 	r.process = p
 	if err := r.ready(ctx); err != nil {
 		r.stop()
-		return fmt.Errorf("%w; %s says: %s", err, r.program, oneLine(p.stderr.String()))
+		return fmt.Errorf("%w; %s says: %s", err, r.program, lab.OneLine(p.Stderr()))
 	}
 	return nil
 }
@@ -76,7 +78,7 @@ func (r *registryServer) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, registryStartLimit)
 	defer cancel()
 	for {
-		listening, err := output(ctx, in(r.netns, "ss", "-Hltn", "src", registryAddr)...)
+		listening, err := lab.Output(ctx, lab.In(r.netns, "ss", "-Hltn", "src", registryAddr)...)
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("the registry does not listen: %w", ctx.Err())
@@ -86,7 +88,7 @@ func (r *registryServer) ready(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-r.process.done:
+		case <-r.process.Done():
 			return errors.New("the registry ended at once")
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
@@ -97,7 +99,7 @@ func (r *registryServer) ready(ctx context.Context) error {
 // stop ends the registry if it runs. What it has stored stays.
 func (r *registryServer) stop() {
 	if r.process != nil {
-		r.process.kill()
+		r.process.Kill()
 		r.process = nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 )
 
 // A sample is one run of one contender.
@@ -125,7 +126,7 @@ func (r *report) markdown() string {
 	notes := slices.Clone(r.notes)
 	for _, s := range r.series {
 		for _, err := range s.failures() {
-			notes = append(notes, fmt.Sprintf("FAILED: %s, %s: %s", s.scenario, s.contender, oneLine(err.Error())))
+			notes = append(notes, fmt.Sprintf("FAILED: %s, %s: %s", s.scenario, s.contender, lab.OneLine(err.Error())))
 		}
 	}
 	b.WriteString("\n")
@@ -188,10 +189,3 @@ func (r *report) raw() string {
 
 // escape makes text fit into a cell of a Markdown table.
 func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
-
-// oneLine makes text fit into a line of the report.
-func oneLine(s string) string {
-	const limit = 400
-	s = strings.Join(strings.Fields(s), " ")
-	return s[:min(len(s), limit)]
-}

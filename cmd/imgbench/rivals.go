@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -82,7 +83,7 @@ func quote(argv stage) string {
 
 // rivals are the rivals that can run here, and what they share.
 type rivals struct {
-	link   *link
+	link   *lab.Link
 	folder string // for temporary files
 	tool   tool
 	env    []string
@@ -97,15 +98,15 @@ type rivals struct {
 // newRivals makes the rivals of these names, and the one with a registry if there
 // is a program for that. Those that cannot run here are left out and named in the
 // notes, but the program must be that of a registry. The caller closes them.
-func newRivals(ctx context.Context, names []string, registry string, l *link, folder string) (_ *rivals, err error) {
-	r := &rivals{link: l, folder: folder, env: scrub(os.Environ(), "DOCKER_CONFIG="+folder)}
+func newRivals(ctx context.Context, names []string, registry string, l *lab.Link, folder string) (_ *rivals, err error) {
+	r := &rivals{link: l, folder: folder, env: lab.Scrub(os.Environ(), "DOCKER_CONFIG="+folder)}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
 	if registry != "" {
-		r.store = &registryServer{program: registry, netns: l.receiver, folder: filepath.Join(folder, "registry")}
+		r.store = &registryServer{program: registry, netns: l.Receiver, folder: filepath.Join(folder, "registry")}
 		if err := r.store.restart(ctx); err != nil {
 			return nil, fmt.Errorf("-registry: %w", err)
 		}
@@ -151,7 +152,7 @@ func (r *rivals) make(ctx context.Context, name string) (contender, error) {
 	}
 	if transport == registryRival {
 		r.notes = append(r.notes, registryNote)
-		return &viaRegistry{tool: r.tool, env: r.env, server: server, store: r.store, rate: r.link.rate}, nil
+		return &viaRegistry{tool: r.tool, env: r.env, server: server, store: r.store, rate: r.link.Rate}, nil
 	}
 	return &ssh{p, server}, nil
 }
@@ -170,7 +171,7 @@ func (r *rivals) close() {
 		r.store.stop()
 	}
 	if r.server != nil {
-		r.server.process.kill()
+		r.server.process.Kill()
 	}
 }
 
@@ -183,5 +184,5 @@ func why(err error) string {
 	if errors.As(err, &e) && errors.Is(err, exec.ErrNotFound) {
 		return e.Name + " is not installed."
 	}
-	return oneLine(err.Error())
+	return lab.OneLine(err.Error())
 }

@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 )
 
 // An sshServer is an sshd at the receiving end of the link that lets in the
 // holder of one key, as root.
 type sshServer struct {
-	process *process
+	process *lab.Process
 	client  []string // ssh with its options and the server's address
 }
 
@@ -26,7 +28,7 @@ const sshRun = `[ -d /run/sshd ] || { mount -t tmpfs -o mode=755 tmpfs /run && m
 
 // startSSH starts a server with all its files in folder. The caller kills the
 // process.
-func startSSH(ctx context.Context, l *link, folder string) (*sshServer, error) {
+func startSSH(ctx context.Context, l *lab.Link, folder string) (*sshServer, error) {
 	sshd, err := findProgram("sshd")
 	if err != nil {
 		return nil, err
@@ -41,7 +43,7 @@ func startSSH(ctx context.Context, l *link, folder string) (*sshServer, error) {
 	}
 	file := func(name string) string { return filepath.Join(folder, name) }
 	for _, key := range []string{"host", "user"} {
-		if _, err := output(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "imgbench", "-f", file(key)); err != nil {
+		if _, err := lab.Output(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "imgbench", "-f", file(key)); err != nil {
 			return nil, err
 		}
 	}
@@ -49,7 +51,7 @@ func startSSH(ctx context.Context, l *link, folder string) (*sshServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(file("known_hosts"), append([]byte(recvAddr+" "), hostKey...), 0o600); err != nil {
+	if err := os.WriteFile(file("known_hosts"), append([]byte(lab.RecvAddr+" "), hostKey...), 0o600); err != nil {
 		return nil, err
 	}
 	config := fmt.Sprintf(`ListenAddress %s:22
@@ -63,21 +65,21 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 AllowUsers root
-`, recvAddr, file("host"), file("user.pub"))
+`, lab.RecvAddr, file("host"), file("user.pub"))
 	if err := os.WriteFile(file("config"), []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	s := &sshServer{client: in(l.sender, "ssh", "-F", "/dev/null", "-i", file("user"),
+	s := &sshServer{client: lab.In(l.Sender, "ssh", "-F", "/dev/null", "-i", file("user"),
 		"-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",
 		"-o", "UserKnownHostsFile="+file("known_hosts"), "-o", "GlobalKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=yes",
-		"root@"+recvAddr)}
-	argv := in(l.receiver, "sh", "-c", sshRun, "sh", sshd, "-D", "-e", "-f", file("config"))
-	if s.process, err = start(command(ctx, argv...), "sshd"); err != nil {
+		"root@"+lab.RecvAddr)}
+	argv := lab.In(l.Receiver, "sh", "-c", sshRun, "sh", sshd, "-D", "-e", "-f", file("config"))
+	if s.process, err = lab.Start(lab.Command(ctx, argv...), "sshd"); err != nil {
 		return nil, err
 	}
 	if err := s.ready(ctx); err != nil {
-		s.process.kill()
-		return nil, fmt.Errorf("%w; sshd says: %s", err, oneLine(s.process.stderr.String()))
+		s.process.Kill()
+		return nil, fmt.Errorf("%w; sshd says: %s", err, lab.OneLine(s.process.Stderr()))
 	}
 	return s, nil
 }
@@ -98,12 +100,12 @@ func (s *sshServer) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sshStartLimit)
 	defer cancel()
 	for {
-		_, err := output(ctx, s.run("true")...)
+		_, err := lab.Output(ctx, s.run("true")...)
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-s.process.done:
+		case <-s.process.Done():
 			return errors.New("sshd ended at once")
 		case <-ctx.Done():
 			return fmt.Errorf("no login succeeds: %w", err)

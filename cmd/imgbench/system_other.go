@@ -5,16 +5,11 @@ package main
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"runtime"
 )
 
 // On other systems throwaway engines do not start, and nothing here is reached
 // that would matter.
-
-func tie(*exec.Cmd) {}
-
-func peakOf(*os.ProcessState) int64 { return 0 }
 
 func lowerPeak() {}
 

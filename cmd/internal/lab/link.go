@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -13,40 +13,40 @@ import (
 // The ends of the link. Each is alone in a network namespace, so that the
 // addresses meet no others.
 const (
-	sendAddr   = "10.73.0.1"
-	recvAddr   = "10.73.0.2"
+	SendAddr   = "10.73.0.1"
+	RecvAddr   = "10.73.0.2"
 	linkDevice = "lan0"
 )
 
-// A link is two network namespaces joined by a veth pair.
-type link struct {
-	sender, receiver string // namespaces
-	rate             int64  // bits a second; 0: no limit
+// A Link is two network namespaces joined by a veth pair.
+type Link struct {
+	Sender, Receiver string // namespaces
+	Rate             int64  // bits a second; 0: no limit
 }
 
-// newLink makes a link that carries rate bits a second in each direction; 0 is
-// no limit. The caller closes it.
-func newLink(ctx context.Context, rate int64) (l *link, err error) {
+// NewLink makes a link that carries rate bits a second in each direction; 0 is
+// no limit. The names of its namespaces begin with owner. The caller closes it.
+func NewLink(ctx context.Context, owner string, rate int64) (l *Link, err error) {
 	for _, tool := range []string{"ip", "tc"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, fmt.Errorf("%s is needed for the link (package iproute2): %w", tool, err)
 		}
 	}
-	l = &link{sender: fmt.Sprintf("imgbench-%d-a", os.Getpid()), receiver: fmt.Sprintf("imgbench-%d-b", os.Getpid()), rate: rate}
+	l = &Link{Sender: fmt.Sprintf("%s-%d-a", owner, os.Getpid()), Receiver: fmt.Sprintf("%s-%d-b", owner, os.Getpid()), Rate: rate}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("make the link: %w", err), l.close())
+			err = errors.Join(fmt.Errorf("make the link: %w", err), l.Close())
 		}
 	}()
 	steps := [][]string{
-		{"ip", "netns", "add", l.sender},
-		{"ip", "netns", "add", l.receiver},
-		{"ip", "-n", l.sender, "link", "add", linkDevice, "type", "veth", "peer", "name", linkDevice, "netns", l.receiver},
+		{"ip", "netns", "add", l.Sender},
+		{"ip", "netns", "add", l.Receiver},
+		{"ip", "-n", l.Sender, "link", "add", linkDevice, "type", "veth", "peer", "name", linkDevice, "netns", l.Receiver},
 	}
-	for ns, addr := range map[string]string{l.sender: sendAddr, l.receiver: recvAddr} {
+	for ns, addr := range map[string]string{l.Sender: SendAddr, l.Receiver: RecvAddr} {
 		steps = append(steps,
 			[]string{"ip", "-n", ns, "link", "set", "lo", "up"},
-			// Without IPv6 nothing speaks on the link but what is measured.
+			// Without IPv6 nothing speaks on the link but the programs.
 			[]string{"ip", "-n", ns, "link", "set", linkDevice, "addrgenmode", "none"},
 			[]string{"ip", "-n", ns, "addr", "add", addr + "/30", "dev", linkDevice},
 			[]string{"ip", "-n", ns, "link", "set", linkDevice, "up"})
@@ -56,7 +56,7 @@ func newLink(ctx context.Context, rate int64) (l *link, err error) {
 		}
 	}
 	for _, argv := range steps {
-		if _, err := output(ctx, argv...); err != nil {
+		if _, err := Output(ctx, argv...); err != nil {
 			return nil, err
 		}
 	}
@@ -67,27 +67,27 @@ func newLink(ctx context.Context, rate int64) (l *link, err error) {
 // but at least the largest packet that the kernel hands to a device.
 func burst(rate int64) int64 { return max(64<<10, rate/8/500) }
 
-// close removes the link. Programs that still run in it are cut off.
-func (l *link) close() error {
+// Close removes the link. Programs that still run in it are cut off.
+func (l *Link) Close() error {
 	var errs []error
-	for _, ns := range []string{l.sender, l.receiver} {
+	for _, ns := range []string{l.Sender, l.Receiver} {
 		if _, err := os.Stat("/run/netns/" + ns); err != nil {
 			continue
 		}
-		_, err := output(context.Background(), "ip", "netns", "del", ns)
+		_, err := Output(context.Background(), "ip", "netns", "del", ns)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// in returns the command that runs another in a namespace.
-func in(ns string, argv ...string) []string {
+// In returns the command that runs another in a namespace.
+func In(ns string, argv ...string) []string {
 	return append([]string{"ip", "netns", "exec", ns}, argv...)
 }
 
-// bytes returns how many bytes have crossed the link, in both directions.
-func (l *link) bytes(ctx context.Context) (int64, error) {
-	out, err := output(ctx, "ip", "-n", l.sender, "-s", "-j", "link", "show", "dev", linkDevice)
+// Bytes returns how many bytes have crossed the link, in both directions.
+func (l *Link) Bytes(ctx context.Context) (int64, error) {
+	out, err := Output(ctx, "ip", "-n", l.Sender, "-s", "-j", "link", "show", "dev", linkDevice)
 	if err != nil {
 		return 0, err
 	}

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -10,32 +10,32 @@ import (
 
 const module = "github.com/imgsend/imgsend"
 
-// programs are the built programs that are measured.
-type programs struct {
-	imgsend, imgrecv string // paths
-	revision         string // "" if unknown
+// Programs are imgsend and imgrecv, built.
+type Programs struct {
+	Imgsend, Imgrecv string // paths
+	Revision         string // "" if unknown
 }
 
-// build builds the programs of the module in the working directory.
-func build(ctx context.Context, folder string) (*programs, error) {
-	dir, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+// Build builds the programs of the module in the working directory.
+func Build(ctx context.Context, folder string) (*Programs, error) {
+	dir, err := Output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
 	if err != nil {
-		return nil, fmt.Errorf("find the sources of imgsend; run imgbench in its checkout: %w", err)
+		return nil, fmt.Errorf("find the sources of imgsend; run this in its checkout: %w", err)
 	}
-	p := &programs{imgsend: filepath.Join(folder, "imgsend"), imgrecv: filepath.Join(folder, "imgrecv")}
-	for _, path := range []string{p.imgsend, p.imgrecv} {
+	p := &Programs{Imgsend: filepath.Join(folder, "imgsend"), Imgrecv: filepath.Join(folder, "imgrecv")}
+	for _, path := range []string{p.Imgsend, p.Imgrecv} {
 		args := []string{"go", "build", "-C", strings.TrimSpace(dir), "-o", path}
 		pkg := "./cmd/" + filepath.Base(path)
-		_, err := output(ctx, append(args, pkg)...)
+		_, err := Output(ctx, append(args, pkg)...)
 		if err != nil && strings.Contains(err.Error(), "-buildvcs=false") {
 			// Git does not trust a checkout that belongs to another user.
-			_, err = output(ctx, append(args, "-buildvcs=false", pkg)...)
+			_, err = Output(ctx, append(args, "-buildvcs=false", pkg)...)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	p.revision = revision(p.imgsend)
+	p.Revision = revision(p.Imgsend)
 	return p, nil
 }
 

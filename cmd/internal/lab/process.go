@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -12,26 +12,26 @@ import (
 	"time"
 )
 
-// A process is a running command. It does not outlive imgbench.
-type process struct {
+// A Process is a running command. It does not outlive this program.
+type Process struct {
 	cmd    *exec.Cmd
 	name   string
 	stderr *tail
-	done   chan struct{} // closed when it has ended
-	err    error         // valid after done
+	done   chan struct{}
+	err    error // valid after done
 }
 
-// command prepares a command, the arguments given as parts. Its process is
+// Command prepares a command, the arguments given as parts. Its process is
 // killed when ctx is done.
-func command(ctx context.Context, argv ...string) *exec.Cmd {
+func Command(ctx context.Context, argv ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// start starts a prepared command; name is for error messages.
-func start(cmd *exec.Cmd, name string) (*process, error) {
-	p := &process{cmd: cmd, name: name, stderr: &tail{}, done: make(chan struct{})}
+// Start starts a prepared command; name is for error messages.
+func Start(cmd *exec.Cmd, name string) (*Process, error) {
+	p := &Process{cmd: cmd, name: name, stderr: &tail{}, done: make(chan struct{})}
 	cmd.Stderr = p.stderr
 	tie(cmd)
 	started := make(chan error, 1)
@@ -52,8 +52,14 @@ func start(cmd *exec.Cmd, name string) (*process, error) {
 	return p, nil
 }
 
-// wait waits for the end and says how it failed.
-func (p *process) wait() error {
+// Done returns a channel that is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Stderr returns the end of what the process has written to its stderr.
+func (p *Process) Stderr() string { return p.stderr.String() }
+
+// Wait waits for the end and says how it failed.
+func (p *Process) Wait() error {
 	<-p.done
 	if p.err == nil {
 		return nil
@@ -64,30 +70,30 @@ func (p *process) wait() error {
 	return fmt.Errorf("%s: %w", p.name, p.err)
 }
 
-// kill ends the process and waits for its end.
-func (p *process) kill() {
+// Kill ends the process and waits for its end.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails if it has ended, which is as well
 	<-p.done
 }
 
-// peak returns the process's peak resident set, once it has ended.
-func (p *process) peak() int64 { return peakOf(p.cmd.ProcessState) }
+// Peak returns the process's peak resident set, once it has ended.
+func (p *Process) Peak() int64 { return peakOf(p.cmd.ProcessState) }
 
-// cpu returns the processor time that the process took, once it has ended.
-func (p *process) cpu() time.Duration {
+// CPU returns the processor time that the process took, once it has ended.
+func (p *Process) CPU() time.Duration {
 	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }
 
-// output runs a helper command and returns its stdout.
-func output(ctx context.Context, argv ...string) (string, error) {
-	cmd := command(ctx, argv...)
+// Output runs a helper command and returns its stdout.
+func Output(ctx context.Context, argv ...string) (string, error) {
+	cmd := Command(ctx, argv...)
 	out := &tail{}
 	cmd.Stdout = out
-	p, err := start(cmd, strings.Join(append([]string{filepath.Base(argv[0])}, argv[1:]...), " "))
+	p, err := Start(cmd, strings.Join(append([]string{filepath.Base(argv[0])}, argv[1:]...), " "))
 	if err != nil {
 		return "", err
 	}
-	err = p.wait()
+	err = p.Wait()
 	return out.String(), errors.Join(err, ctx.Err())
 }
 
@@ -113,4 +119,11 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.b)
+}
+
+// OneLine makes text fit into a line of a report.
+func OneLine(s string) string {
+	const limit = 400
+	s = strings.Join(strings.Fields(s), " ")
+	return s[:min(len(s), limit)]
 }

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"cmp"
@@ -11,19 +11,20 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
-// choose returns the engines of these names, "" being the default.
-func choose(specs []throwaway.Spec, from, to string) (send, recv throwaway.Spec, err error) {
+// Choose returns the engines of these names, "" being the default.
+func Choose(specs []throwaway.Spec, from, to string) (send, recv throwaway.Spec, err error) {
 	if from == "" {
-		from = newest(specs)
+		from = Newest(specs)
 	}
-	if send, err = find(specs, from); err != nil {
+	if send, err = Find(specs, from); err != nil {
 		return send, recv, err
 	}
-	recv, err = find(specs, cmp.Or(to, from))
+	recv, err = Find(specs, cmp.Or(to, from))
 	return send, recv, err
 }
 
-func find(specs []throwaway.Spec, name string) (throwaway.Spec, error) {
+// Find returns the engine of a name.
+func Find(specs []throwaway.Spec, name string) (throwaway.Spec, error) {
 	var all []string
 	for _, s := range specs {
 		if s.Name == name {
@@ -34,9 +35,9 @@ func find(specs []throwaway.Spec, name string) (throwaway.Spec, error) {
 	return throwaway.Spec{}, fmt.Errorf("no engine %q can be started here, only %s", name, strings.Join(all, ", "))
 }
 
-// newest returns the name of the newest engine with a classic store, or of the
-// newest of all if there is none. There is at least one.
-func newest(specs []throwaway.Spec) string {
+// Newest returns the name of the newest engine with a classic store, or of the
+// Newest of all if there is none. There is at least one.
+func Newest(specs []throwaway.Spec) string {
 	rank := func(s throwaway.Spec) []int {
 		family, version, _ := strings.Cut(s.Name, "-")
 		r := []int{0}
@@ -52,8 +53,8 @@ func newest(specs []throwaway.Spec) string {
 	return slices.MaxFunc(specs, func(a, b throwaway.Spec) int { return slices.Compare(rank(a), rank(b)) }).Name
 }
 
-// describe names an engine with its exact version and its store.
-func describe(ctx context.Context, e *throwaway.Engine) (string, error) {
+// Describe names an engine with its exact version and its store.
+func Describe(ctx context.Context, e *throwaway.Engine) (string, error) {
 	if e.Spec().Kind == throwaway.Native {
 		return describeNative(ctx, e)
 	}
