@@ -4,13 +4,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
@@ -95,11 +94,11 @@ func parseOptions(args []string) (options, error) {
 	}
 	var err error
 	if rate != "" {
-		if o.rate, err = parseRate(rate); err != nil {
+		if o.rate, err = lab.ParseRate(rate); err != nil {
 			return o, fmt.Errorf("-rate: %w", err)
 		}
 	}
-	if o.size, err = parseSize(size); err != nil {
+	if o.size, err = lab.ParseSize(size); err != nil {
 		return o, fmt.Errorf("-size: %w", err)
 	}
 	if o.size < minSize {
@@ -113,7 +112,7 @@ func parseOptions(args []string) (options, error) {
 	default:
 		return o, fmt.Errorf("-data: %q is neither disk nor memory", data)
 	}
-	chosen, err := parseList(scenarios, names(allScenarios))
+	chosen, err := lab.ParseList(scenarios, names(allScenarios))
 	if err != nil {
 		return o, fmt.Errorf("-scenarios: %w", err)
 	}
@@ -123,7 +122,7 @@ func parseOptions(args []string) (options, error) {
 		}
 	}
 	if rivals != "none" {
-		if o.rivals, err = parseList(rivals, allRivals); err != nil {
+		if o.rivals, err = lab.ParseList(rivals, allRivals); err != nil {
 			return o, fmt.Errorf("-rivals: %w", err)
 		}
 	}
@@ -140,40 +139,4 @@ func names(list []scenario) (out []string) {
 		out = append(out, s.String())
 	}
 	return out
-}
-
-// parseList parses words separated by commas, all of them known and none twice.
-func parseList(text string, known []string) ([]string, error) {
-	words := strings.Split(text, ",")
-	for i, w := range words {
-		if !slices.Contains(known, w) {
-			return nil, fmt.Errorf("%q is none of %s", w, strings.Join(known, ", "))
-		}
-		if slices.Contains(words[:i], w) {
-			return nil, fmt.Errorf("%s is named twice", w)
-		}
-	}
-	return words, nil
-}
-
-// parseSize parses a number of bytes with a decimal unit: "600MB", "2.5GB".
-func parseSize(text string) (int64, error) {
-	return parseUnits(text, "a size such as 600MB", map[string]float64{"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9})
-}
-
-// parseRate parses a rate as tc writes them, in bits a second: "1gbit".
-func parseRate(text string) (int64, error) {
-	return parseUnits(text, "a rate such as 100mbit", map[string]float64{"KBIT": 1e3, "MBIT": 1e6, "GBIT": 1e9})
-}
-
-func parseUnits(text, want string, units map[string]float64) (int64, error) {
-	i := strings.IndexFunc(text, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	if i > 0 {
-		n, err := strconv.ParseFloat(text[:i], 64)
-		unit, ok := units[strings.ToUpper(text[i:])]
-		if v := n * unit; err == nil && ok && v >= 1 && v < math.MaxInt64 {
-			return int64(math.Round(v)), nil
-		}
-	}
-	return 0, fmt.Errorf("%q is not %s", text, want)
 }

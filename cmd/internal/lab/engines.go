@@ -36,7 +36,7 @@ func Find(specs []throwaway.Spec, name string) (throwaway.Spec, error) {
 }
 
 // Newest returns the name of the newest engine with a classic store, or of the
-// Newest of all if there is none. There is at least one.
+// newest of all if there is none. There is at least one.
 func Newest(specs []throwaway.Spec) string {
 	rank := func(s throwaway.Spec) []int {
 		family, version, _ := strings.Cut(s.Name, "-")

@@ -80,6 +80,17 @@ func (l *Link) Close() error {
 	return errors.Join(errs...)
 }
 
+// Cut takes the link down. Programs notice only that nothing comes any more.
+func (l *Link) Cut(ctx context.Context) error { return l.set(ctx, "down") }
+
+// Mend takes the link up again.
+func (l *Link) Mend(ctx context.Context) error { return l.set(ctx, "up") }
+
+func (l *Link) set(ctx context.Context, state string) error {
+	_, err := Output(ctx, "ip", "-n", l.Sender, "link", "set", linkDevice, state)
+	return err
+}
+
 // In returns the command that runs another in a namespace.
 func In(ns string, argv ...string) []string {
 	return append([]string{"ip", "netns", "exec", ns}, argv...)

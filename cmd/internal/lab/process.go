@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -69,6 +70,13 @@ func (p *Process) Wait() error {
 	}
 	return fmt.Errorf("%s: %w", p.name, p.err)
 }
+
+// Signal sends a signal. It fails if the process has ended.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
+// ExitCode returns the exit status, once the process has ended, or -1 if a signal ended
+// it.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
 // Kill ends the process and waits for its end.
 func (p *Process) Kill() {
