@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Statuses beside exit statuses.
+const (
+	killed  = "killed"
+	waiting = "waiting" // imgrecv still waited for a first sender, and ended when it was told to
+)
+
+// An outcome is how imgsend and imgrecv end.
+type outcome struct{ send, recv string }
+
+// success is allowed with every fault: it may come too late, or harm nothing.
+var success = outcome{"0", "0"}
+
+// A fault is one thing that breaks.
+type fault struct {
+	name string
+
+	// allowed are the outcomes that are allowed beside success.
+	allowed []outcome
+
+	// leaves is set if a temporary name may stay at either host until the next transfer.
+	leaves bool
+
+	// retry is the --retry-for of both programs; 0 is longer than the fault lasts.
+	retry time.Duration
+
+	onLink bool // the fault is of the link and needs a transfer that has begun
+	timed  bool // the fault lasts as long as planned
+
+	// strike breaks something, and mends it if that is part of the fault.
+	strike func(context.Context, *transfer) error
+}
+
+// shortRetry lets a program end soon after the other one was killed.
+const shortRetry = 3 * time.Second
+
+// faults are all faults. "from" is the engine of the sending host, "to" that of the
+// receiving host.
+//
+// An outcome in which imgrecv says 0 and imgsend does not is allowed where the
+// programs could not talk at the end: imgrecv says 0 once it has named the image.
+var faults = []*fault{
+	{name: "kill-send", leaves: true, retry: shortRetry, strike: signalSend(syscall.SIGKILL),
+		allowed: []outcome{{killed, "7"}, {killed, "0"}, {killed, waiting}}},
+	{name: "term-send", retry: shortRetry, strike: signalSend(syscall.SIGTERM),
+		allowed: []outcome{{"130", "7"}, {"130", "0"}, {"130", waiting}}},
+	{name: "kill-recv", leaves: true, retry: shortRetry, strike: signalRecv(syscall.SIGKILL),
+		allowed: []outcome{{"7", killed}, {"3", killed}, {"0", killed}}},
+	{name: "term-recv", retry: shortRetry, strike: signalRecv(syscall.SIGTERM),
+		allowed: []outcome{{"7", "130"}, {"3", "130"}}},
+}
+
+func faultNames() []string {
+	var names []string
+	for _, f := range faults {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// findFault returns the fault of a name that is known to exist.
+func findFault(name string) *fault {
+	return faults[slices.IndexFunc(faults, func(f *fault) bool { return f.name == name })]
+}
+
+// allows says whether the programs may end so.
+func (f *fault) allows(o outcome) bool { return o == success || slices.Contains(f.allowed, o) }
+
+// signalSend sends a signal to imgsend.
+func signalSend(s syscall.Signal) func(context.Context, *transfer) error {
+	return func(_ context.Context, t *transfer) error {
+		_ = t.send.Signal(s) // fails if imgsend has ended just now, which is as well
+		return nil
+	}
+}
+
+// signalRecv sends a signal to imgrecv.
+func signalRecv(s syscall.Signal) func(context.Context, *transfer) error {
+	return func(_ context.Context, t *transfer) error {
+		_ = t.recv.Signal(s) // fails if imgrecv has ended just now, which is as well
+		return nil
+	}
+}

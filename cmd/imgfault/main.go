@@ -1,0 +1,90 @@
+// Imgfault tries out what imgsend and imgrecv promise when something breaks. It runs
+// transfers between two throwaway hosts, breaks something at a random moment of
+// each, and examines what is left:
+//
+//	sudo go run ./cmd/imgfault [options]
+//
+// The two hosts are network namespaces that a veth pair joins. Each has an engine of
+// every chosen kind. A round makes a new image in one engine of the sending host,
+// sends it to one engine of the receiving host, strikes with one fault on the way,
+// and then sends it again without a fault. All choices of a round come from the seed
+// and the number of the round, so that a round can be repeated alone. The moment of
+// a fault is a share of the bytes on the link, or a time after nearly all of them: what
+// the programs do at that moment may differ a little from run to run.
+//
+// After the fault imgfault checks:
+//
+//   - both programs have ended, each with an exit status that this fault allows (the
+//     table is in fault.go), and left no process;
+//   - an image that has a name is complete: the engine shows the right ID and layers,
+//     and exports every layer with the right digest;
+//   - a program that said 0 has named the image, one that said otherwise has not;
+//   - no temporary name is left, unless a program or an engine was killed: then none
+//     is left after the next transfer;
+//   - no container is paused;
+//   - the next try succeeds and sends no more than the layers that were missing;
+//   - after it the receiving engine has the image and nothing else.
+//
+// It prints a Markdown table, and for each violation what it found and the command
+// that repeats the round.
+//
+// It needs Linux, root, ip, tc and nsenter, and keeps the data of the engines in memory. It
+// touches nothing of the machine's own engine and removes all that it made, also when
+// interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit statuses.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	os.Exit(program(ctx, os.Args[1:]))
+}
+
+// program runs the command line and returns the exit status.
+func program(ctx context.Context, args []string) int {
+	o, err := parseOptions(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		return 0
+	}
+	if err != nil {
+		sayf("error: %v (-h shows how)", err)
+		return exitUsage
+	}
+	rep, err := run(ctx, o)
+	if rep != nil {
+		fmt.Print(rep.markdown())
+	}
+	switch {
+	case ctx.Err() != nil:
+		sayf("interrupted")
+		return exitInterrupted
+	case err != nil:
+		sayf("error: %v", err)
+		return exitFailed
+	case rep.violated():
+		return exitFailed
+	}
+	return 0
+}
+
+// sayf tells people what happens; stdout has the report only.
+func sayf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "imgfault: "+format+"\n", args...)
+}
