@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"slices"
 	"syscall"
 	"time"
@@ -35,8 +34,7 @@ type fault struct {
 	onLink bool // the fault is of the link and needs a transfer that has begun
 	timed  bool // the fault lasts as long as planned
 
-	// strike breaks something, and mends it if that is part of the fault.
-	strike func(context.Context, *transfer) error
+	strike strike
 }
 
 // shortRetry lets a program end soon after the other one was killed.
@@ -56,6 +54,18 @@ var faults = []*fault{
 		allowed: []outcome{{"7", killed}, {"3", killed}, {"0", killed}}},
 	{name: "term-recv", retry: shortRetry, strike: signalRecv(syscall.SIGTERM),
 		allowed: []outcome{{"7", "130"}, {"3", "130"}}},
+
+	{name: "link", onLink: true, timed: true, strike: cut},
+	{name: "link-for-good", onLink: true, retry: shortRetry, strike: cutForGood,
+		allowed: []outcome{{"7", "7"}, {"7", "0"}}},
+
+	{name: "kill-from", leaves: true, retry: shortRetry, strike: crash(source), allowed: []outcome{{"5", "6"}}},
+	{name: "kill-to", leaves: true, retry: shortRetry, strike: crash(target), allowed: []outcome{{"6", "5"}}},
+	{name: "restart-from", leaves: true, retry: shortRetry, strike: restart(source), allowed: []outcome{{"5", "6"}}},
+	{name: "restart-to", leaves: true, retry: shortRetry, strike: restart(target), allowed: []outcome{{"6", "5"}}},
+
+	{name: "pause-from", timed: true, strike: pause(source)},
+	{name: "pause-to", timed: true, strike: pause(target)},
 }
 
 func faultNames() []string {
@@ -73,19 +83,3 @@ func findFault(name string) *fault {
 
 // allows says whether the programs may end so.
 func (f *fault) allows(o outcome) bool { return o == success || slices.Contains(f.allowed, o) }
-
-// signalSend sends a signal to imgsend.
-func signalSend(s syscall.Signal) func(context.Context, *transfer) error {
-	return func(_ context.Context, t *transfer) error {
-		_ = t.send.Signal(s) // fails if imgsend has ended just now, which is as well
-		return nil
-	}
-}
-
-// signalRecv sends a signal to imgrecv.
-func signalRecv(s syscall.Signal) func(context.Context, *transfer) error {
-	return func(_ context.Context, t *transfer) error {
-		_ = t.recv.Signal(s) // fails if imgrecv has ended just now, which is as well
-		return nil
-	}
-}

@@ -24,7 +24,10 @@ succeeds. Prints a Markdown table.
   -seed N           of all random choices (default 1)
   -engines LIST     of both hosts: classic-28.5,containerd-29.0,podman-5.8
                     (default: the newest of each of these three kinds)
-  -faults LIST      of kill-send,term-send,kill-recv,term-recv
+  -faults LIST      of kill-send,term-send,kill-recv,term-recv: signals to
+                    imgsend and imgrecv; link,link-for-good: the link is cut;
+                    kill-from,kill-to,restart-from,restart-to,pause-from,
+                    pause-to: the engines
                     (default: all)
   -size SIZE        of the image of each round (default 90MB)
   -rate RATE        of the link (default 200mbit)

@@ -23,8 +23,6 @@ type plan struct {
 	after time.Duration
 	// lasts is how long the fault lasts.
 	lasts time.Duration
-	// room is how much of the image a disk still takes before it is full.
-	room int64
 }
 
 // Longest times of faults other than a cut of the link.
@@ -37,7 +35,7 @@ const (
 	// nearlyAll is a share of the bytes that surely cross the link.
 	nearlyAll = 0.97
 	// loadRate is how fast an engine loads, about, in bytes a second.
-	loadRate = 40e6
+	loadRate = 100e6
 )
 
 // planRound plans a round. Each fault comes once before any comes again.
@@ -64,14 +62,13 @@ func planRound(o options, number int) plan {
 		return least + time.Duration(r.Float64()*float64(most-least))
 	}
 	switch {
-	case p.fault.onLink:
+	case p.fault.onLink && p.fault.timed:
 		p.lasts = between(shortestCut, o.longest)
 	case p.fault.timed:
 		p.lasts = between(time.Second, longestPause)
 	default:
 		p.lasts = between(0, longestDown)
 	}
-	p.room = int64(r.Float64() * float64(o.size))
 	return p
 }
 
