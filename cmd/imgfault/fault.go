@@ -32,6 +32,7 @@ type fault struct {
 	retry time.Duration
 
 	onLink bool // the fault is of the link and needs a transfer that has begun
+	early  bool // the fault does harm only at the beginning
 	timed  bool // the fault lasts as long as planned
 
 	strike strike
@@ -66,6 +67,9 @@ var faults = []*fault{
 
 	{name: "pause-from", timed: true, strike: pause(source)},
 	{name: "pause-to", timed: true, strike: pause(target)},
+
+	{name: "full-from", early: true, retry: shortRetry, strike: fill(source), allowed: []outcome{{"5", "6"}}},
+	{name: "full-to", retry: shortRetry, strike: fill(target), allowed: []outcome{{"6", "5"}, {"4", "4"}}},
 }
 
 func faultNames() []string {

@@ -27,7 +27,7 @@ succeeds. Prints a Markdown table.
   -faults LIST      of kill-send,term-send,kill-recv,term-recv: signals to
                     imgsend and imgrecv; link,link-for-good: the link is cut;
                     kill-from,kill-to,restart-from,restart-to,pause-from,
-                    pause-to: the engines
+                    pause-to: the engines; full-from,full-to: their disks
                     (default: all)
   -size SIZE        of the image of each round (default 90MB)
   -rate RATE        of the link (default 200mbit)

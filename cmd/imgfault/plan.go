@@ -23,6 +23,8 @@ type plan struct {
 	after time.Duration
 	// lasts is how long the fault lasts.
 	lasts time.Duration
+	// room is how much of the image a disk still takes before it is full.
+	room int64
 }
 
 // Longest times of faults other than a cut of the link.
@@ -50,7 +52,7 @@ func planRound(o options, number int) plan {
 	p.from, p.to = o.engines[r.IntN(len(o.engines))], o.engines[r.IntN(len(o.engines))]
 	p.image = makeImage(o, number)
 	switch x := r.Float64(); {
-	case x < 0.1 && !p.fault.onLink:
+	case p.fault.early, x < 0.1 && !p.fault.onLink:
 		p.when = 0
 	case x < 0.75:
 		p.when = 0.02 + (nearlyAll-0.02)*r.Float64()
@@ -69,6 +71,7 @@ func planRound(o options, number int) plan {
 	default:
 		p.lasts = between(0, longestDown)
 	}
+	p.room = int64(r.Float64() * float64(o.size))
 	return p
 }
 

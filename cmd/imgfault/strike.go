@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"golang.org/x/sys/unix"
 )
 
 // A strike breaks something, and mends it when the fault has lasted or both programs
@@ -91,4 +95,45 @@ func pause(of end) strike {
 		x.last(ctx)
 		return syscall.Kill(pid, syscall.SIGCONT)
 	}
+}
+
+// fill lets the disk of an engine take only the planned room more, until both programs
+// have ended.
+func fill(of end) strike {
+	return func(ctx context.Context, x *transfer) error {
+		e := of(x)
+		used, err := usedBytes(e)
+		if err != nil {
+			return err
+		}
+		if err := resize(ctx, e, used+x.room); err != nil {
+			return err
+		}
+		select {
+		case <-x.ended:
+		case <-ctx.Done():
+		}
+		return resize(context.WithoutCancel(ctx), e, e.Spec().DiskLimit)
+	}
+}
+
+// usedBytes returns how many bytes an engine's data in memory takes.
+func usedBytes(e *throwaway.Engine) (int64, error) {
+	pid := e.PID()
+	if pid == 0 {
+		return 0, errors.New("the engine does not run")
+	}
+	var st unix.Statfs_t
+	path := fmt.Sprintf("/proc/%d/root%s", pid, e.DataRoot())
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, fmt.Errorf("statfs %s: %w", path, err)
+	}
+	return int64(st.Blocks-st.Bfree) * int64(st.Bsize), nil //nolint:unconvert // has 32 bits on some systems
+}
+
+// resize changes how many bytes an engine's data in memory may take.
+func resize(ctx context.Context, e *throwaway.Engine, size int64) error {
+	_, err := lab.Output(ctx, "nsenter", "--target", strconv.Itoa(e.PID()), "--mount",
+		"mount", "-o", "remount,size="+strconv.FormatInt(size, 10), e.DataRoot())
+	return err
 }
