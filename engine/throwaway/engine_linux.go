@@ -18,6 +18,7 @@ const (
 	startLimit = 30 * time.Second // from the start to the first answered ping
 	termLimit  = 10 * time.Second // from SIGTERM to the end, at Restart
 	pollEvery  = 20 * time.Millisecond
+	thawEvery  = 200 * time.Millisecond
 )
 
 // Engine is a running container engine. Its methods may be called at the same
@@ -124,7 +125,7 @@ func (e *Engine) Kill() error {
 	if p == nil {
 		return nil
 	}
-	return p.kill()
+	return p.kill(e.dir.thaw)
 }
 
 // Restart ends the engine, in order if it still runs, and starts it again with
@@ -136,7 +137,7 @@ func (e *Engine) Restart(ctx context.Context) error {
 		return fmt.Errorf("restart %s: engine is stopped", e.spec.Name)
 	}
 	if p := e.process(); p != nil {
-		if err := p.terminate(ctx, termLimit); err != nil {
+		if err := p.terminate(ctx, termLimit, e.dir.thaw); err != nil {
 			return fmt.Errorf("restart %s: %w", e.spec.Name, err)
 		}
 	}
@@ -187,7 +188,7 @@ func (e *Engine) start(ctx context.Context) error {
 	e.proc = p
 	e.mu.Unlock()
 	if err := e.ready(ctx, p); err != nil {
-		return fmt.Errorf("start %s: %w; its log ends:\n%s", e.spec.Name, errors.Join(err, p.kill()), e.dir.logTail())
+		return fmt.Errorf("start %s: %w; its log ends:\n%s", e.spec.Name, errors.Join(err, p.kill(e.dir.thaw)), e.dir.logTail())
 	}
 	return nil
 }
@@ -230,30 +231,38 @@ func (e *Engine) ready(ctx context.Context, p *process) error {
 	}
 }
 
-// kill ends the process and returns when it and its namespace are gone.
-func (p *process) kill() error {
+// kill ends the process and returns when it and its namespace are gone. Until then it
+// calls thaw again and again, since a paused container keeps the namespace.
+func (p *process) kill(thaw func()) error {
 	if p.ended() {
 		return nil
 	}
 	if err := p.signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill process %d: %w", p.pid, err)
 	}
-	<-p.done // the kernel ends the whole namespace before this
-	return nil
+	for tick := time.NewTicker(thawEvery); ; {
+		select {
+		case <-p.done: // the kernel ends the whole namespace before this
+			tick.Stop()
+			return nil
+		case <-tick.C:
+			thaw()
+		}
+	}
 }
 
 // terminate asks the process to end and kills it after limit or when ctx is
 // done.
-func (p *process) terminate(ctx context.Context, limit time.Duration) error {
+func (p *process) terminate(ctx context.Context, limit time.Duration, thaw func()) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := p.signal(syscall.SIGTERM); err != nil {
-		return p.kill()
+		return p.kill(thaw)
 	}
 	select {
 	case <-p.done:
 		return nil
 	case <-ctx.Done():
-		return p.kill()
+		return p.kill(thaw)
 	}
 }

@@ -227,7 +227,7 @@ func TestDataLimitOnDisk(t *testing.T) {
 	}
 }
 
-// TestContainersEndWithTheEngine runs a container, and ends the engine.
+// TestContainersEndWithTheEngine runs a container, pauses it, and ends the engine.
 func TestContainersEndWithTheEngine(t *testing.T) {
 	each(t, func(t *testing.T, spec throwaway.Spec) {
 		e := throwawaytest.Start(t, spec)
@@ -251,6 +251,9 @@ func TestContainersEndWithTheEngine(t *testing.T) {
 		}
 		if !info.State.Running {
 			t.Fatalf("the container does not run: %+v", info.State)
+		}
+		if err := c.ContainerPause(t.Context(), made.ID); err != nil {
+			t.Fatal(err)
 		}
 		dir := folderOf(e)
 		if err := e.Stop(); err != nil {

@@ -77,11 +77,31 @@ func makeMutable(path string) {
 }
 
 // removeCgroups removes the cgroups, empty now, of the engine's containers.
+func (f *folder) removeCgroups() {
+	for _, top := range f.cgroups() {
+		removeCgroup(top)
+	}
+}
+
+// thaw lets the engine's paused containers run. With cgroups of version 1 the kernel
+// ends a paused process only then.
+func (f *folder) thaw() {
+	for _, top := range f.cgroups() {
+		for _, depth := range []string{"", "*/"} {
+			files, _ := filepath.Glob(top + "/" + depth + "freezer.state")
+			for _, file := range files {
+				_ = os.WriteFile(file, []byte("THAWED"), 0) // fails if the container has just ended
+			}
+		}
+	}
+}
+
+// cgroups returns the cgroups of the engine's containers, in each hierarchy.
 // Docker has them below one of the folder's name (--cgroup-parent). Podman has
 // no such flag: its containers are told by the IDs in its store, which has to
 // be there still, which it is not after an owner with data in memory was killed. The
 // folder they are in, libpod_parent, belongs to all Podmans of the machine and stays.
-func (f *folder) removeCgroups() {
+func (f *folder) cgroups() (tops []string) {
 	names := []string{f.name()}
 	var containers []os.DirEntry
 	onOwnThread(func() {
@@ -96,12 +116,11 @@ func (f *folder) removeCgroups() {
 	}
 	for _, name := range names {
 		for _, hierarchy := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
-			tops, _ := filepath.Glob(hierarchy + name)
-			for _, top := range tops {
-				removeCgroup(top)
-			}
+			found, _ := filepath.Glob(hierarchy + name)
+			tops = append(tops, found...)
 		}
 	}
+	return tops
 }
 
 // removeCgroup removes a cgroup and those below it. The kernel refuses where a
