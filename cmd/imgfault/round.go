@@ -38,20 +38,11 @@ func (t *trial) play(ctx context.Context, p plan) (*round, error) {
 	if r.first, err = t.transferOnce(ctx, p, from, to, p.fault); err != nil {
 		return r, err
 	}
-	if !p.fault.allows(r.first.outcome) {
-		r.foundf("imgsend ended with %s and imgrecv with %s, which %s does not allow", r.first.send, r.first.recv, p.fault.name)
-	}
 	if err := t.checkAfterFault(ctx, r, from, to); err != nil {
 		return r, err
 	}
 	if r.next, err = t.transferOnce(ctx, p, from, to, nil); err != nil {
 		return r, err
-	}
-	if r.next.outcome != success {
-		r.foundf("the next try: imgsend ended with %s and imgrecv with %s", r.next.send, r.next.recv)
-	}
-	if limit := wireLimit(r.missing); r.next.wire > limit {
-		r.foundf("the next try sent %s where %s were missing", cli.Bytes(r.next.wire), cli.Bytes(r.missing))
 	}
 	if err := t.checkAfterNext(ctx, r, from, to); err != nil {
 		return r, err
@@ -79,6 +70,9 @@ const inFlight = 34 << 20
 
 // checkAfterFault examines both hosts after the transfer with the fault.
 func (t *trial) checkAfterFault(ctx context.Context, r *round, from, to *throwaway.Engine) error {
+	if !r.fault.allows(r.first.outcome) {
+		r.foundf("imgsend ended with %s and imgrecv with %s, which %s does not allow", r.first.send, r.first.recv, r.fault.name)
+	}
 	there, err := t.checkHost(ctx, r, receivingHost, to, r.fault.leaves)
 	if err != nil {
 		return err
@@ -109,6 +103,12 @@ func (t *trial) checkAfterFault(ctx context.Context, r *round, from, to *throwaw
 
 // checkAfterNext examines both hosts after the next try.
 func (t *trial) checkAfterNext(ctx context.Context, r *round, from, to *throwaway.Engine) error {
+	if r.next.outcome != success {
+		r.foundf("the next try: imgsend ended with %s and imgrecv with %s", r.next.send, r.next.recv)
+	}
+	if limit := wireLimit(r.missing); r.next.wire > limit {
+		r.foundf("the next try sent %s where %s were missing", cli.Bytes(r.next.wire), cli.Bytes(r.missing))
+	}
 	there, err := t.checkHost(ctx, r, receivingHost, to, false)
 	if err != nil {
 		return err
