@@ -18,7 +18,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/throwaway"
-	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -55,7 +54,7 @@ func (p *pair) image(ts *testscript.TestScript, args []string) {
 // with two layers and the command /sleep, starts it, and puts the file /new of
 // 100 kB into it.
 func (p *pair) container(ts *testscript.TestScript, args []string) {
-	sleeper, err := throwawaytest.Sleeper()
+	sleeper, err := throwaway.Sleeper()
 	ts.Check(err)
 	name := args[0]
 	h := fnv.New64a()

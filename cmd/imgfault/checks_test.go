@@ -99,7 +99,7 @@ func testFinds(t *testing.T, e *throwaway.Engine) {
 
 // checkPaused expects a paused container to be found.
 func checkPaused(t *testing.T, e *throwaway.Engine, c *client.Client, p plan) {
-	sleeper, err := throwawaytest.Sleeper()
+	sleeper, err := throwaway.Sleeper()
 	if err != nil {
 		t.Skip(err)
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/throwaway"
-	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -52,7 +51,7 @@ func newBox(t *testing.T, e *throwaway.Engine, edit func(*container.Config, *con
 // newBoxUntidy is newBox without the removal.
 func newBoxUntidy(t *testing.T, e *throwaway.Engine, edit func(*container.Config, *container.HostConfig)) *box {
 	t.Helper()
-	sleeper, err := throwawaytest.Sleeper()
+	sleeper, err := throwaway.Sleeper()
 	if err != nil {
 		t.Skip(err)
 	}

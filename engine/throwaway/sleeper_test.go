@@ -1,4 +1,4 @@
-package throwawaytest_test
+package throwaway_test
 
 import (
 	"os"
@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
+	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
 func TestSleeper(t *testing.T) {
-	l, err := throwawaytest.Sleeper()
+	l, err := throwaway.Sleeper()
 	if err != nil || runtime.GOOS != "linux" {
 		t.Skip("it does not run here: ", err)
 	}

@@ -1,22 +1,20 @@
-package throwawaytest
+package throwaway
 
 import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"runtime"
-
-	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
 // Sleeper returns a layer with one file, /sleep: a program that needs nothing
 // else and sleeps until it is killed. It is there for amd64 and arm64.
-func Sleeper() (throwaway.Layer, error) {
+func Sleeper() (Layer, error) {
 	code := sleepCode[runtime.GOARCH]
 	if code.text == nil {
-		return throwaway.Layer{}, fmt.Errorf("no program that sleeps for %s", runtime.GOARCH)
+		return Layer{}, fmt.Errorf("no program that sleeps for %s", runtime.GOARCH)
 	}
-	return throwaway.Layer{File: throwaway.File{Path: "sleep", Content: elf(code.machine, code.text), Mode: 0o755}}, nil
+	return Layer{File: File{Path: "sleep", Content: elf(code.machine, code.text), Mode: 0o755}}, nil
 }
 
 var sleepCode = map[string]struct {
