@@ -39,9 +39,10 @@ func testFinds(t *testing.T, e *throwaway.Engine) {
 		t.Fatal(err)
 	}
 	p := planRound(o, 1)
+	p.image, p.container = makeImage(o, 1), false
 	load := func(ref string, layers ...throwaway.Layer) func() {
 		return func() {
-			if err := throwaway.Load(ctx, e, throwaway.Image{Ref: ref, Layers: layers}); err != nil {
+			if err := throwaway.Load(ctx, e, throwaway.Image{Ref: ref, Layers: layers, Cmd: p.image.Cmd}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -6,7 +6,7 @@
 //
 // The two hosts are network namespaces that a veth pair joins. Each has an engine of
 // every chosen kind. A round makes a new image in one engine of the sending host,
-// sends it to one engine of the receiving host, strikes with one fault on the way,
+// sends it, or a container of it, to one engine of the receiving host, strikes with one fault on the way,
 // and then sends it again without a fault. All choices of a round come from the seed
 // and the number of the round, so that a round can be repeated alone. The moment of
 // a fault is a share of the bytes on the link, or a time after nearly all of them: what
@@ -21,7 +21,8 @@
 //   - a program that said 0 has named the image, one that said otherwise has not;
 //   - no temporary name is left, unless a program or an engine was killed: then none
 //     is left after the next transfer;
-//   - no container is paused;
+//   - no container is paused, unless imgsend or Podman was killed while Podman
+//     committed it;
 //   - the next try succeeds and sends no more than the layers that were missing;
 //   - after it the receiving engine has the image and nothing else.
 //

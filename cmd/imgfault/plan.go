@@ -16,6 +16,8 @@ type plan struct {
 	fault    *fault
 	from, to string // engines
 	image    throwaway.Image
+	// container says that a container of the image is sent.
+	container bool
 
 	// when is the moment of the fault: a share of the image's bytes on the link.
 	when float64
@@ -38,6 +40,8 @@ const (
 	nearlyAll = 0.97
 	// loadRate is how fast an engine loads, about, in bytes a second.
 	loadRate = 100e6
+	// commitTime is how long imgsend takes, about, until it has committed a container.
+	commitTime = 500 * time.Millisecond
 )
 
 // planRound plans a round. Each fault comes once before any comes again.
@@ -50,7 +54,6 @@ func planRound(o options, number int) plan {
 	r := random(uint64(number))
 	p := plan{number: number, fault: findFault(faults[place])}
 	p.from, p.to = o.engines[r.IntN(len(o.engines))], o.engines[r.IntN(len(o.engines))]
-	p.image = makeImage(o, number)
 	switch x := r.Float64(); {
 	case p.fault.early, x < 0.1 && !p.fault.onLink:
 		p.when = 0
@@ -72,6 +75,14 @@ func planRound(o options, number int) plan {
 		p.lasts = between(0, longestDown)
 	}
 	p.room = int64(r.Float64() * float64(o.size))
+	p.image = makeImage(o, number)
+	if sleeper, err := throwaway.Sleeper(); err == nil && r.IntN(4) == 0 {
+		p.container = true
+		p.image.Layers = append(p.image.Layers, sleeper)
+		if r.IntN(2) == 0 && !p.fault.onLink {
+			p.when, p.after = 0, time.Duration(r.Float64()*float64(commitTime))
+		}
+	}
 	return p
 }
 
@@ -79,7 +90,7 @@ func planRound(o options, number int) plan {
 // so that their bytes on the link are known. The two large layers of the default size
 // are loaded in a stage each.
 func makeImage(o options, round int) throwaway.Image {
-	img := throwaway.Image{Ref: fmt.Sprintf("fault:%d", round)}
+	img := throwaway.Image{Ref: fmt.Sprintf("fault:%d", round), Cmd: []string{"/sleep"}}
 	for i, percent := range []int64{45, 45, 10} {
 		size := o.size * percent / 100
 		img.Layers = append(img.Layers, throwaway.Layer{Seed: o.seed<<32 + uint64(round*8+i), Size: size, Files: int(1 + size/100_000)})

@@ -58,7 +58,7 @@ func (r *report) markdown() string {
 
 // row returns the cells of a round.
 func (x *round) row() []string {
-	cells := []string{fmt.Sprint(x.number), x.from + " → " + x.to, x.fault.name, "–", "–", "–", "–", "–", "–", "none"}
+	cells := []string{fmt.Sprint(x.number), x.what() + x.from + " → " + x.to, x.fault.name, "–", "–", "–", "–", "–", "–", "none"}
 	if x.first != nil {
 		cells[3] = "too late"
 		if x.first.struck {
@@ -77,6 +77,14 @@ func (x *round) row() []string {
 		cells[9] = fmt.Sprintf("**%d**", len(x.found))
 	}
 	return cells
+}
+
+// what says that a container is sent.
+func (p plan) what() string {
+	if p.container {
+		return "container, "
+	}
+	return ""
 }
 
 // moment says when the fault came, and how long it lasted.

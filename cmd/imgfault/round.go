@@ -35,6 +35,11 @@ func (t *trial) play(ctx context.Context, p plan) (*round, error) {
 	if err := throwaway.Load(ctx, from, p.image); err != nil {
 		return r, err
 	}
+	if p.container {
+		if err := startContainer(ctx, from, p); err != nil {
+			return r, err
+		}
+	}
 	if r.first, err = t.transferOnce(ctx, p, from, to, p.fault); err != nil {
 		return r, err
 	}
@@ -46,6 +51,11 @@ func (t *trial) play(ctx context.Context, p plan) (*round, error) {
 	}
 	if err := t.checkAfterNext(ctx, r, from, to); err != nil {
 		return r, err
+	}
+	if p.container {
+		if err := removeContainer(ctx, from, p); err != nil {
+			return r, err
+		}
 	}
 	for _, e := range []*throwaway.Engine{from, to} {
 		if err := lab.Remove(ctx, e, p.image.Ref); err != nil {
@@ -90,10 +100,21 @@ func (t *trial) checkAfterFault(ctx context.Context, r *round, from, to *throwaw
 	if named {
 		t.checkImage(ctx, r, to)
 	}
-	diffIDs := r.image.DiffIDs()
-	r.kept = there.present(diffIDs)
+	if r.container && named {
+		// The next commit is another image, which would leave this one without a name.
+		if err := lab.Remove(ctx, to, r.image.Ref); err != nil {
+			return err
+		}
+		if there, err = examine(ctx, to); err != nil {
+			return err
+		}
+	}
+	r.kept = there.present(r.image.DiffIDs())
 	for _, l := range r.image.Layers[r.kept:] {
 		r.missing += l.TarSize()
+	}
+	if r.container {
+		r.missing += ownSize // another commit may be another layer
 	}
 	if limit := wireLimit(r.image.Size()) + inFlight; r.first.wire > limit {
 		r.foundf("%s crossed the link for an image of %s", cli.Bytes(r.first.wire), cli.Bytes(r.image.Size()))
@@ -113,8 +134,12 @@ func (t *trial) checkAfterNext(ctx context.Context, r *round, from, to *throwawa
 	if err != nil {
 		return err
 	}
-	if _, err := t.checkHost(ctx, r, sendingHost, from, false); err != nil {
+	here, err := t.checkHost(ctx, r, sendingHost, from, false)
+	if err != nil {
 		return err
+	}
+	if len(here.unnamed) > 0 {
+		r.foundf("after the next try the sending engine has images without a name: %q", here.unnamed)
 	}
 	if r.next.outcome != success {
 		return nil
@@ -144,7 +169,14 @@ func (t *trial) checkHost(ctx context.Context, r *round, h host, e *throwaway.En
 	if h == sendingHost && !slices.Contains(s.names, r.image.Ref) {
 		r.foundf("the sending engine has lost %s", r.image.Ref)
 	}
-	if len(s.paused) > 0 {
+	switch {
+	case len(s.paused) == 0:
+	case e.Spec().Kind == throwaway.Podman && r.fault.leaves && temporary:
+		// Podman commits in two steps, and nobody was left to take the second one.
+		if err := unpause(ctx, e, s.paused); err != nil {
+			return nil, err
+		}
+	default:
 		r.foundf("the %s engine has paused containers: %q", h, s.paused)
 	}
 	if left := leftProcesses(ctx, t.folder); len(left) > 0 {
@@ -155,11 +187,13 @@ func (t *trial) checkHost(ctx context.Context, r *round, h host, e *throwaway.En
 
 // checkImage notes it if an image with a name is not what was sent.
 func (t *trial) checkImage(ctx context.Context, r *round, e *throwaway.Engine) {
-	if err := lab.Verify(ctx, e, r.image); err != nil {
-		r.foundf("%v", err)
-		return
+	var err error
+	if r.container {
+		err = checkCommitted(ctx, e, r.plan)
+	} else if err = lab.Verify(ctx, e, r.image); err == nil {
+		err = checkExport(ctx, e, r.image.Ref, r.image.DiffIDs())
 	}
-	if err := checkExport(ctx, e, r.image); err != nil {
+	if err != nil {
 		r.foundf("%v", err)
 	}
 }

@@ -63,7 +63,8 @@ func (t *trial) transferOnce(ctx context.Context, p plan, from, to *throwaway.En
 		return nil, err
 	}
 	began := time.Now()
-	if x.send, err = t.runner.Send(ctx, from, addr, nil, "--retry-for", retry.String(), p.image.Ref); err != nil {
+	args := append([]string{"--retry-for", retry.String()}, p.source()...)
+	if x.send, err = t.runner.Send(ctx, from, addr, nil, args...); err != nil {
 		return nil, err
 	}
 	res := &result{}
