@@ -30,7 +30,8 @@ func (p plan) source() []string {
 	return []string{p.image.Ref}
 }
 
-// startContainer starts the container of a round, which has a file of its own.
+// startContainer starts the container of a round, which has a file of its own. The file
+// is there before the start: Podman 5.8 does not commit one that is put in after it.
 func startContainer(ctx context.Context, e *throwaway.Engine, p plan) error {
 	c, err := e.Client()
 	if err != nil {
@@ -40,9 +41,6 @@ func startContainer(ctx context.Context, e *throwaway.Engine, p plan) error {
 	made, err := c.ContainerCreate(ctx, &container.Config{Image: p.image.Ref}, &container.HostConfig{NetworkMode: "none"}, nil, nil, p.containerName())
 	if err != nil {
 		return fmt.Errorf("make a container: %w", err)
-	}
-	if err := c.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
-		return fmt.Errorf("start a container: %w", err)
 	}
 	var file bytes.Buffer
 	w := tar.NewWriter(&file)
@@ -57,6 +55,9 @@ func startContainer(ctx context.Context, e *throwaway.Engine, p plan) error {
 	}
 	if err := c.CopyToContainer(ctx, made.ID, "/", &file, container.CopyToContainerOptions{}); err != nil {
 		return fmt.Errorf("put a file into a container: %w", err)
+	}
+	if err := c.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		return fmt.Errorf("start a container: %w", err)
 	}
 	return nil
 }
