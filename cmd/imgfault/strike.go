@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"syscall"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
-	"golang.org/x/sys/unix"
 )
 
 // A strike breaks something, and mends it when the fault has lasted or both programs
@@ -89,11 +87,11 @@ func restart(of end) strike {
 func pause(of end) strike {
 	return func(ctx context.Context, x *transfer) error {
 		pid := of(x).PID()
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		if err := stop(pid); err != nil {
 			return fmt.Errorf("pause process %d: %w", pid, err)
 		}
 		x.last(ctx)
-		return syscall.Kill(pid, syscall.SIGCONT)
+		return goOn(pid)
 	}
 }
 
@@ -115,20 +113,6 @@ func fill(of end) strike {
 		}
 		return resize(context.WithoutCancel(ctx), e, e.Spec().DiskLimit)
 	}
-}
-
-// usedBytes returns how many bytes an engine's data in memory takes.
-func usedBytes(e *throwaway.Engine) (int64, error) {
-	pid := e.PID()
-	if pid == 0 {
-		return 0, errors.New("the engine does not run")
-	}
-	var st unix.Statfs_t
-	path := fmt.Sprintf("/proc/%d/root%s", pid, e.DataRoot())
-	if err := unix.Statfs(path, &st); err != nil {
-		return 0, fmt.Errorf("statfs %s: %w", path, err)
-	}
-	return int64(st.Blocks-st.Bfree) * int64(st.Bsize), nil //nolint:unconvert // has 32 bits on some systems
 }
 
 // resize changes how many bytes an engine's data in memory may take.
