@@ -99,6 +99,11 @@ func TestEndToEnd(t *testing.T) {
 			}
 		}
 	}
+	for _, floor := range []string{"(the line alone, for imgsend's bytes)", "(load of a local file)"} {
+		if n := strings.Count(r.markdown(), floor); n != len(o.scenarios) {
+			t.Errorf("%d rows for %s", n, floor)
+		}
+	}
 	if n := wire[nothing.title(base, next)]; n > 64_000 {
 		t.Errorf("nothing new, and %d bytes on the wire", n)
 	}

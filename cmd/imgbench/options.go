@@ -36,6 +36,9 @@ prints a Markdown table of medians.
   -registry PROGRAM one more rival: push through ssh into a registry at the
                     receiver, and pull there. PROGRAM is that of the CNCF
                     distribution registry, such as docker-registry
+  -floors=false     leave out what nobody can beat: the line alone, with as many
+                    bytes as imgsend has sent, and the receiving engine's own
+                    load of a local file
   -v                print every sample too
   -h                print this
 
@@ -60,6 +63,7 @@ type options struct {
 	scenarios []scenario
 	rivals    []string
 	registry  string // path of the program for one more rival, or ""
+	floors    bool
 	verbose   bool
 
 	engines string // folder of engines of other versions, or ""
@@ -82,6 +86,7 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&scenarios, "scenarios", strings.Join(names(allScenarios), ","), "")
 	f.StringVar(&rivals, "rivals", strings.Join(allRivals, ","), "")
 	f.StringVar(&o.registry, "registry", "", "")
+	f.BoolVar(&o.floors, "floors", true, "")
 	f.BoolVar(&o.verbose, "v", false, "")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -112,11 +112,11 @@ func newRivals(ctx context.Context, names []string, registry string, l *lab.Link
 		}
 		names = append(slices.Clone(names), registryRival)
 	}
-	if len(names) == 0 {
-		return r, nil
-	}
 	if r.tool, err = findTool(ctx); err != nil {
 		return nil, err
+	}
+	if len(names) == 0 {
+		return r, nil
 	}
 	r.notes = append(r.notes, "The rivals save and load, or push and pull, with "+r.tool.name+"; containerd by itself exports and imports with ctr.")
 	for _, name := range names {
