@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/containerd/errdefs"
+	"github.com/containerd/platforms"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
@@ -101,7 +102,11 @@ func sameLayers(l *local, m *transfer.Image) bool {
 // findWhole returns the ID of the image here that is m, or "".
 func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest, error) {
 	if s.content != nil {
-		return s.content.find(ctx, m), ctx.Err()
+		id := s.content.find(ctx, m)
+		if id != "" && !s.e.unpacked(ctx, id) {
+			id = "" // another load unpacks it
+		}
+		return id, ctx.Err()
 	}
 	want := m.Config
 	if s.e.keepsBlobs {
@@ -122,8 +127,25 @@ func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest,
 	return "", nil
 }
 
+// unpacked reports whether a containerd store has unpacked what an image has for its
+// own platform, as far as the engine tells. An engine that was interrupted while it loaded
+// an image keeps it without. It has not compared the layers with their DiffIDs then.
+func (e *Engine) unpacked(ctx context.Context, id digest.Digest) bool {
+	if versions.LessThan(e.version, manifestsAPI) {
+		return true
+	}
+	in, err := e.api.ImageInspect(ctx, id.String(), client.ImageInspectWithManifests(true))
+	if err != nil {
+		return true // whether there is such an image is for others to find
+	}
+	own := platforms.OnlyStrict(e.platform)
+	return !slices.ContainsFunc(in.Manifests, func(m image.ManifestSummary) bool {
+		return m.ImageData != nil && m.Available && own.Match(m.ImageData.Platform) && m.ImageData.Size.Unpacked == 0
+	})
+}
+
 // manifestsAPI is the first API version whose inspect tells which manifests of
-// an image are complete.
+// an image are complete and unpacked.
 const manifestsAPI = "1.48"
 
 // complete reports whether an image in a containerd store that does not serve its
