@@ -72,9 +72,9 @@ var faults = []*fault{
 	{name: "full-to", retry: shortRetry, strike: fill(target), allowed: []outcome{{"6", "5"}, {"4", "4"}}},
 }
 
-// ownEngine are the outcomes when the engine of imgsend fails. It may fail before there
-// is an offer, or when imgsend removes the image that it committed, which has arrived then.
-var ownEngine = []outcome{{"5", "6"}, {"5", waiting}, {"5", "0"}}
+// ownEngine are the outcomes when the engine of imgsend fails, which may be before there
+// is an offer.
+var ownEngine = []outcome{{"5", "6"}, {"5", waiting}}
 
 func faultNames() []string {
 	var names []string

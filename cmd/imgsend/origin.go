@@ -51,6 +51,17 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 	return o, nil
 }
 
+// end closes o after a transfer that ended with err. What arrived has arrived: that
+// something could not be tidied up here is a warning then.
+func (o *origin) end(ctx context.Context, v *cli.Voice, err error) error {
+	left := o.close(ctx)
+	if err == nil && left != nil && ctx.Err() == nil {
+		v.Warnf("warning: %v", left)
+		return nil
+	}
+	return errors.Join(err, left)
+}
+
 // open makes the image of a container.
 func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *containerJob) error {
 	eng, ok := from.(containers)

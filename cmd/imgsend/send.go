@@ -54,7 +54,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, from.close(ctx)) }()
+	defer func() { err = from.end(ctx, v, err) }()
 	stream, err := r.reach(ctx, target)
 	if err != nil {
 		return err

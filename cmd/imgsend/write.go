@@ -52,7 +52,7 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, from.close(ctx)) }()
+	defer func() { err = from.end(ctx, v, err) }()
 	var file *archive.File
 	where := j.output
 	if j.output == stdout {
