@@ -110,7 +110,7 @@ func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, req
 		v.Event(cli.ExportEvent{Event: "export", Image: cli.Title(m), Exporter: exporter, Why: why})
 	}})
 	if err != nil {
-		return err
+		return mistaken(ctx, from, reqs, err)
 	}
 	for _, note := range src.Notes() {
 		v.Sayf("note: %s", note)

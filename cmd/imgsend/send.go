@@ -26,6 +26,11 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	if j.output != "" {
 		return j.write(ctx, v)
 	}
+	if o.to == "" && os.Getenv(codeVariable) == "" {
+		if err := peerAmong(book, images); err != nil {
+			return err
+		}
+	}
 	to, err := destination(ctx, v, o.to)
 	if err != nil {
 		return err

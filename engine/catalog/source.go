@@ -122,7 +122,7 @@ func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, st
 	} else if nameErr != nil {
 		return ocispec.Descriptor{}, "", &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%q is not an image name", image)}
 	}
-	err := &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("no image %s in %s", image, f.where)}
+	err := &transfer.Error{Kind: transfer.KindEngine, Err: &store.MissingError{Image: image, Where: f.where}}
 	switch near := store.Nearest(image, names); {
 	case len(near) > 0:
 		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"

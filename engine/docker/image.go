@@ -172,7 +172,7 @@ func names(list []image.Summary) []string {
 // unknown is the error for an image that is not there. It names the near
 // misses.
 func (e *Engine) unknown(ctx context.Context, name string) error {
-	err := &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("no image %s in %s", name, e)}
+	err := &transfer.Error{Kind: transfer.KindEngine, Err: &store.MissingError{Image: name, Where: e.String()}}
 	list, lerr := e.api.ImageList(ctx, image.ListOptions{})
 	if lerr != nil {
 		return err

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/transfer"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// mistaken returns err, which the requests ended with. If one of them names a container,
+// a file or a folder instead of an image, the hint says how to send that.
+func mistaken(ctx context.Context, from store.Store, reqs []store.Request, err error) error {
+	var te *transfer.Error
+	if !errors.As(err, &te) {
+		return err
+	}
+	for _, r := range reqs {
+		if !notImage(te, r.Image) {
+			continue
+		}
+		if hint := otherThing(ctx, from, r.Image); hint != "" {
+			return &transfer.Error{Kind: te.Kind, Err: err, Hint: hint}
+		}
+	}
+	return err
+}
+
+// notImage reports whether err is about this name: the store has no such image, or no
+// image can be called so.
+func notImage(err error, name string) bool {
+	var missing *store.MissingError
+	if errors.As(err, &missing) {
+		return missing.Image == name
+	}
+	_, bad := store.ParseName(name)
+	return transfer.KindOf(err) == transfer.KindUsage && bad != nil && !strings.Contains(name, "@")
+}
+
+// otherThing says how to send what a name that is no image's stands for, or nothing.
+func otherThing(ctx context.Context, from store.Store, name string) string {
+	if eng, ok := from.(containers); ok {
+		if names, err := eng.ContainerNames(ctx); err == nil && slices.Contains(names, name) {
+			return fmt.Sprintf("%s is a container, which is sent with --container %[1]s", name)
+		}
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return ""
+	case info.Mode().IsRegular():
+		return fmt.Sprintf("%s is a file: if it is an archive of images, take it to the other host and load it there with imgrecv -i", name)
+	case info.IsDir():
+		if _, err := os.Stat(filepath.Join(name, "oci-layout")); err == nil {
+			return fmt.Sprintf("%s is an OCI layout folder: --store %[1]s sends images out of it", name)
+		}
+	}
+	return ""
+}
+
+// peerAmong returns an error if one of the images is a peer: a code, an address or the
+// name of a saved one.
+func peerAmong(book *peer.Book, images []string) error {
+	for _, arg := range images {
+		arg = strings.Clone(arg)
+		t, err := peer.ParseTarget(arg)
+		if err != nil {
+			continue
+		}
+		image := ""
+		switch t.Kind {
+		case peer.TargetCode:
+			hideArgument(arg)
+			return peerGiven("a code is given as an image", "did you mean --to CODE? --to - asks for it, so that nobody reads it in the list of processes")
+		case peer.TargetName:
+			if _, saved, err := book.ByName(t.Name); err != nil || !saved {
+				continue
+			}
+			if t.Addr == nil {
+				image = fmt.Sprintf(" An image of that name is %s:latest", arg)
+			}
+		case peer.TargetAddr:
+			if ip, err := manet.ToIP(t.Addr); err != nil || ip == nil {
+				continue
+			}
+		}
+		return peerGiven(arg+" is a peer, and there is no --to", "did you mean --to "+arg+"?"+image)
+	}
+	return nil
+}
+
+func peerGiven(message, hint string) error {
+	return &transfer.Error{Kind: transfer.KindUsage, Err: errors.New(message), Hint: hint}
+}
