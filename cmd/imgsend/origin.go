@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
@@ -76,6 +75,9 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *co
 	for _, m := range c.Mounts {
 		v.Warnf("note: %s is not part of the image", m)
 	}
+	if j.as == "" {
+		v.Warnf("note: the image arrives without a name: --as NAME gives it one")
+	}
 	if j.flatten != "" {
 		v.Sayf("reading the file system of %s", c.Name)
 		o.Source, err = c.Flatten(ctx, docker.FlattenOptions{As: j.as, Bare: j.flatten == flattenBare,
@@ -113,12 +115,7 @@ func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, req
 		return mistaken(ctx, from, reqs, err)
 	}
 	for _, note := range src.Notes() {
-		v.Sayf("note: %s", note)
-	}
-	for _, r := range reqs {
-		if strings.Contains(r.Image, "@") && r.As == "" {
-			v.Sayf("note: %s is asked for by its digest, and arrives without a name unless --as gives it one", r.Image)
-		}
+		v.Warnf("note: %s", note)
 	}
 	o.Source = src
 	return nil

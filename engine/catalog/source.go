@@ -31,6 +31,7 @@ func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where stri
 		}
 	}
 	s := layout.NewSource(blobs, f.items, nil)
+	s.Note(f.nameless()...)
 	if err := store.CheckLimits(s.Images()); err != nil {
 		return nil, err
 	}
@@ -43,8 +44,27 @@ type finder struct {
 	list   []Entry
 	reader *layout.Reader
 	items  []layout.Item
+	asked  []string // for each item, as it was asked for
 	at     map[digest.Digest]int
 	owner  map[string]digest.Digest
+}
+
+// nameless says which images arrive without a name.
+func (f *finder) nameless() []string {
+	var out []string
+	for i := range f.items {
+		if len(f.items[i].Refs) > 0 {
+			continue
+		}
+		var here []string
+		for _, e := range f.list {
+			if at, ok := f.at[e.Root.Digest]; ok && at == i && e.Name != "" {
+				here = append(here, e.Name)
+			}
+		}
+		out = append(out, store.Nameless(f.asked[i], here))
+	}
+	return out
 }
 
 // take adds the image that a request is for.
@@ -73,6 +93,7 @@ func (f *finder) take(ctx context.Context, r store.Request) error {
 		i = len(f.items)
 		f.at[root.Digest] = i
 		f.items = append(f.items, items[0])
+		f.asked = append(f.asked, r.Image)
 	}
 	if name == "" {
 		return nil

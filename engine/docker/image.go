@@ -160,10 +160,17 @@ func (e *Engine) Names(ctx context.Context) ([]string, error) {
 func names(list []image.Summary) []string {
 	var out []string
 	for _, s := range list {
-		for _, t := range s.RepoTags {
-			if n, err := store.ParseName(t); err == nil {
-				out = append(out, reference.FamiliarString(n))
-			}
+		out = append(out, shortNames(s.RepoTags)...)
+	}
+	return out
+}
+
+// shortNames returns the short forms of an image's tags.
+func shortNames(tags []string) []string {
+	var out []string
+	for _, t := range tags {
+		if n, err := store.ParseName(t); err == nil {
+			out = append(out, reference.FamiliarString(n))
 		}
 	}
 	return out

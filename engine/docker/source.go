@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
@@ -47,7 +48,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{OnExport: o.OnExport, e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}, putLayers: map[digest.Digest]ocispec.Descriptor{}}
+	s := &Source{OnExport: o.OnExport, notes: nameless(found, names), e: e, idleTime: pushIdle, pushFloor: pushFloor, found: map[digest.Digest]*local{}, putLayers: map[digest.Digest]ocispec.Descriptor{}}
 	if e.keepsBlobs {
 		roots := make([]digest.Digest, len(found))
 		for i, l := range found {
@@ -110,14 +111,30 @@ func (s *Source) read(ctx context.Context, content *imageContent, found []*local
 	return store.CheckLimits(s.stored.Images())
 }
 
-// Notes says which platforms the images list that are not there, and what of a
-// Podman manifest list is not sent, one line an image.
+// Notes says which platforms the images list that are not there, what of a Podman
+// manifest list is not sent, and which images arrive without a name, one line an image.
 func (s *Source) Notes() []string {
 	if s.stored != nil {
-		return s.stored.Notes()
+		return append(s.stored.Notes(), s.notes...)
 	}
 	return s.notes
 }
+
+// nameless says which images arrive without a name, but for those that have one for a
+// moment only.
+func nameless(found []*local, names [][]string) []string {
+	var out []string
+	for i, l := range found {
+		here := shortNames(l.inspect.RepoTags)
+		if len(names[i]) > 0 || slices.ContainsFunc(here, isTemporary) {
+			continue
+		}
+		out = append(out, store.Nameless(l.asked, here))
+	}
+	return out
+}
+
+func isTemporary(name string) bool { return strings.HasPrefix(name, commitRepo+":") }
 
 // describe says what is known of an image before it is saved. Classic stores and
 // Podman save layers uncompressed, so that the DiffID is the blob's digest. A

@@ -32,6 +32,15 @@ func ParseName(s string) (reference.NamedTagged, error) {
 	return tagged, nil
 }
 
+// Nameless says that an image that was asked for by its ID or its digest arrives
+// without a name. here are its names in the store, if it has some.
+func Nameless(asked string, here []string) string {
+	if len(here) == 0 {
+		return asked + " arrives without a name, unless --as NAME gives it one"
+	}
+	return fmt.Sprintf("%s is %s here, and arrives without a name: send it by its name, or with --as %s", asked, strings.Join(here, ", "), here[0])
+}
+
 // Clobbers is the error for a name that must not move from another image.
 func Clobbers(ref, id string) error {
 	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id),
