@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
@@ -18,6 +20,9 @@ type origin struct {
 	transfer.Source
 	name     string // "Docker 28.5.2, containerd store", for the other side
 	platform ocispec.Platform
+	// runLine returns the command that starts the container that was sent, with a program
+	// such as "docker"; nil if none was sent.
+	runLine func(program string) string
 	// sent is called when everything has arrived; nil if nothing is to be done.
 	sent func(context.Context) error
 	// close removes what was made for this run, also when ctx is done. Copy closes
@@ -74,6 +79,12 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *co
 	}
 	for _, m := range c.Mounts {
 		v.Warnf("note: %s is not part of the image", m)
+	}
+	if lost := c.Lost(); len(lost) > 0 {
+		v.Warnf("note: the image does not keep: %s", strings.Join(lost, ", "))
+	}
+	o.runLine = func(program string) string {
+		return c.RunLine(program, cmp.Or(j.as, "IMAGE"), j.flatten == flattenBare)
 	}
 	if j.as == "" {
 		v.Warnf("note: the image arrives without a name: --as NAME gives it one")

@@ -84,7 +84,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 		there.Host = "the other side"
 	}
 	v.Sayf("to %s (%s)", there.Host, there.Engine)
-	s := &sending{phase: snd.PeerPhase, host: there.Host, verb: "sent", doing: "sending",
+	s := &sending{phase: snd.PeerPhase, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
 		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Host: there.Host, Platform: there.Platform}}
 	return s.run(ctx, j, from, snd)
 }
@@ -97,6 +97,7 @@ type sending struct {
 	cli.Transfer
 	phase       func() string // what the other side does; nil for an archive
 	host        string        // the other host, or the name of an archive
+	engine      string        // what loads the images, as it calls itself
 	verb, doing string        // "sent", "sending"
 }
 
@@ -116,10 +117,24 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 		return nil
 	}
 	s.Voice.Sayf("%s", line)
+	if from.runLine != nil {
+		s.Voice.Sayf("to start it there in the same way: %s", from.runLine(runProgram(s.engine)))
+	}
 	if from.sent != nil {
 		return from.sent(ctx)
 	}
 	return nil
+}
+
+// runProgram returns the command that runs containers of an engine that calls itself so.
+func runProgram(engine string) string {
+	switch {
+	case strings.HasPrefix(engine, "Podman"):
+		return "podman"
+	case strings.HasPrefix(engine, "containerd"):
+		return "nerdctl"
+	}
+	return "docker"
 }
 
 // queued reports whether the other side lets this one wait for its turn.

@@ -64,7 +64,7 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &sending{host: where, verb: "written to " + where, doing: "writing",
+	s := &sending{host: where, engine: from.name, verb: "written to " + where, doing: "writing",
 		Transfer: cli.Transfer{Voice: v, Progress: &transfer.Progress{}, Side: "there", Act: "write", Start: start, Host: where}}
 	return repeated(s.run(ctx, j, from, file))
 }
