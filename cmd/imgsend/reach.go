@@ -67,6 +67,9 @@ func (r *reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, err
 // dial connects to a peer whose ID and address are known.
 func (r *reacher) dial(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	stream, err := peer.Dial(ctx, r.key, t, dialConfig())
+	if errors.Is(err, peer.ErrRefused) && t.ID == r.self() {
+		return nil, fmt.Errorf("%w, and it lets in neither itself nor strangers: %w", peer.ErrSelf, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +87,11 @@ func (r *reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error
 		return nil, err
 	}
 	if !ok {
-		return nil, r.unknown(ctx, t.Name)
+		near, waits := nearby(ctx, t.Name)
+		if waits && t.Addr == nil && near.ID == r.self() {
+			return r.search(ctx, peer.Peer{ID: near.ID, Name: near.Name, Addrs: near.Addrs})
+		}
+		return nil, r.unknown(t.Name, waits)
 	}
 	if t.Addr != nil {
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: p.ID, Addr: t.Addr})
@@ -106,6 +113,10 @@ func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 	} else {
 		met, err = r.pairNearby(ctx, t.Code)
 	}
+	if errors.Is(err, peer.ErrSelf) {
+		r.v.Sayf("the code is that of this host itself, which needs none")
+		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
+	}
 	if ctx.Err() != nil && errors.Is(err, peer.ErrCodeUsed) { // all else that is said of an interrupt is that it was one
 		r.v.Warnf("the code is used up: the other host was given a proof of it; do not use it again")
 	}
@@ -122,8 +133,14 @@ func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 	return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
 }
 
+// pair pairs with the host at the target's address. With [peer.ErrSelf] it returns who
+// and where that is.
 func (r *reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) {
-	return peer.Pair(ctx, r.key, t, peer.PairConfig{Code: t.Code, Name: r.me})
+	met, err := peer.Pair(ctx, r.key, t, peer.PairConfig{Code: t.Code, Name: r.me})
+	if errors.Is(err, peer.ErrSelf) {
+		met.ID, met.Addr = r.self(), t.Addr
+	}
+	return met, err
 }
 
 // pairNearby pairs with a host on the local network that announces the code's
@@ -152,8 +169,8 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 					maxTried, code.Number(), last))
 			}
 			met, err := r.pair(ctx, peer.Target{Kind: peer.TargetCode, ID: f.ID, Addr: withoutID(a), Code: code})
-			if err == nil {
-				return met, nil
+			if err == nil || errors.Is(err, peer.ErrSelf) && isHere(a) {
+				return met, err
 			}
 			if errors.Is(err, peer.ErrCodeUsed) {
 				return peer.Paired{}, fmt.Errorf("the first host that answered with code %d, %s (peer %s), did not prove to know it: %w",
@@ -177,7 +194,7 @@ func (r *reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream,
 	}
 	if _, ok, err := r.book.ByID(id); err != nil {
 		return nil, err
-	} else if ok {
+	} else if ok || id == r.self() {
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: id, Addr: t.Addr})
 	}
 	text, err := ask(ctx, r.v, "a new host; its code:")

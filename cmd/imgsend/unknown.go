@@ -15,8 +15,9 @@ import (
 // nearbyTime is how long a host that is not saved is listened for, to say where it is.
 const nearbyTime = time.Second
 
-// unknown is the error of a name that no saved peer has.
-func (r *reacher) unknown(ctx context.Context, name string) error {
+// unknown is the error of a name that no saved peer has. waits says that a host of that
+// name waits nearby.
+func (r *reacher) unknown(name string, waits bool) error {
 	saved, err := r.book.List()
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (r *reacher) unknown(ctx context.Context, name string) error {
 	missing := &cli.NotFoundError{Err: fmt.Errorf("no saved peer is called %s", name)}
 	near := store.Nearest(name, names)
 	switch {
-	case isNearby(ctx, name):
+	case waits:
 		missing.Hint = fmt.Sprintf("a host that calls itself %s is waiting on the local network: meet it by the code that imgrecv shows there (imgrecv --code)", name)
 	case len(near) > 0:
 		missing.Hint = fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))
@@ -39,17 +40,17 @@ func (r *reacher) unknown(ctx context.Context, name string) error {
 	return missing
 }
 
-// isNearby reports whether a host announces that name.
-func isNearby(ctx context.Context, name string) bool {
+// nearby returns a host that announces that name, and whether there is one.
+func nearby(ctx context.Context, name string) (lan.Found, bool) {
 	b, err := lan.Browse()
 	if err != nil {
-		return false
+		return lan.Found{}, false
 	}
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(ctx, nearbyTime)
 	defer cancel()
-	for range b.Find(ctx, func(f lan.Found) bool { return f.Name == name }) {
-		return true
+	for f := range b.Find(ctx, func(f lan.Found) bool { return f.Name == name }) {
+		return f, true
 	}
-	return false
+	return lan.Found{}, false
 }

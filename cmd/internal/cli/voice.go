@@ -177,7 +177,7 @@ func Hint(err error) string {
 	case errors.Is(err, peer.ErrBadCode):
 		return "imgrecv shows the code: a number and two words, such as " + peer.CodeForm
 	case errors.Is(err, peer.ErrSelf):
-		return "two programs of one user on one host have one identity: give one of them another IMGSEND_HOME, or use the address"
+		return "two programs of one user on one host have one identity: start imgrecv on a terminal, which asks, or with --yes, or give it another IMGSEND_HOME"
 	case errors.Is(err, peer.ErrBadTarget):
 		return "imgrecv shows a code and its address: " + peer.TargetForm
 	case errors.Is(err, peer.ErrCodeUsed):
