@@ -93,7 +93,11 @@ func serve(ctx context.Context, r *receiver, host *peer.Host) error {
 		defer stop()
 		return r.wait(ctx, host)
 	})
-	return g.Wait()
+	err = g.Wait()
+	if err != nil && r.o.keep && cli.Terminated(ctx) {
+		return nil // a service that was stopped
+	}
+	return err
 }
 
 // listening is what JSON says of where this host waits.

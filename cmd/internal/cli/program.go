@@ -134,15 +134,33 @@ func (p *Program) Execute(ctx context.Context, args []string) error {
 	return p.command.ExecuteContext(ctx)
 }
 
+// errTerminated is the cause of a context that SIGTERM has ended.
+var errTerminated = errors.New("terminated")
+
+// Terminated reports whether SIGTERM has ended ctx, as a service manager does, and not
+// somebody at a keyboard.
+func Terminated(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errTerminated) }
+
 // runUntilInterrupted runs body. An interrupt ends its context, and a second one the process.
 func runUntilInterrupted(ctx context.Context, args []string, body func(ctx context.Context, args []string) error) error {
-	// As a plugin of the Docker CLI it may lose ctx, too, before the first interrupt.
-	signals, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(signals, stop)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	context.AfterFunc(signals, cancel)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	defer close(ended)
+	go func() {
+		// As a plugin of the Docker CLI it may lose ctx, too, before the first interrupt.
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			if s == syscall.SIGTERM {
+				cancel(errTerminated)
+			}
+			cancel(context.Canceled)
+		case <-ended:
+		}
+	}()
 	err := body(ctx, args)
 	var standing *StandingError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &standing) {
