@@ -91,6 +91,7 @@ func TestScripts(t *testing.T) {
 			"engine":    func(ts *testscript.TestScript, _ bool, args []string) { pair.own(ts, args) },
 			"archive":   cmdArchive,
 			"stalled":   func(ts *testscript.TestScript, _ bool, args []string) { cmdStalled(t, ts, args) },
+			"closed":    cmdClosed,
 			"proven":    cmdProven,
 			"decoys":    func(ts *testscript.TestScript, _ bool, args []string) { cmdDecoys(t, ts, args) },
 			"guessed":   cmdGuessed,

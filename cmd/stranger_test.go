@@ -17,6 +17,7 @@ import (
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/libp2p/go-libp2p/core/crypto"
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -58,6 +59,21 @@ func cmdDecoys(t *testing.T, ts *testscript.TestScript, args []string) {
 		pairings := ts.Value(decoysKey{}).(*[]*peer.Pairing)
 		*pairings = append(*pairings, p)
 	}
+}
+
+// closed NAME NUMBER announces a host of that name with a code of this number, whose port
+// answers nobody. $CLOSED is its ID.
+func cmdClosed(ts *testscript.TestScript, _ bool, args []string) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	ts.Check(err)
+	id, err := lpeer.IDFromPrivateKey(key)
+	ts.Check(err)
+	addr, err := ma.NewMultiaddr("/ip4/10.77.0.2/tcp/9")
+	ts.Check(err)
+	announcer, err := lan.Announce(id, lan.Announcement{Name: args[0], Nameplate: args[1], Addrs: func() []ma.Multiaddr { return []ma.Multiaddr{addr} }})
+	ts.Check(err)
+	ts.Defer(func() { announcer.Close() })
+	ts.Setenv("CLOSED", id.String())
 }
 
 // guessed COUNT checks how many of the decoys could test a guess.

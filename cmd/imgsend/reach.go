@@ -177,6 +177,9 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 					code.Number(), f.Name, f.ID, err)
 			}
 			last = err
+			if errors.Is(err, peer.ErrUnreachable) {
+				last = unanswered(fmt.Errorf("%s announces code %d, and does not answer: %w", f.Name, code.Number(), err), []ma.Multiaddr{a})
+			}
 			if !errors.Is(err, peer.ErrUnreachable) {
 				break // the next host; this one has answered
 			}

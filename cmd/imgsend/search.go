@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/peer/lan"
 	"github.com/imgsend/imgsend/transfer"
@@ -42,7 +43,8 @@ type search struct {
 	queue   []ma.Multiaddr // to be dialed when fewer than maxDialing are
 	dialing []string
 	failed  []attempt
-	quiet   bool // the user does not hear what is tried
+	heard   []ma.Multiaddr // where the peer announces itself, up to maxTried
+	quiet   bool           // the user does not hear what is tried
 }
 
 // An attempt is one address that was dialed.
@@ -115,6 +117,8 @@ func (s *search) run(ctx context.Context) (*peer.Stream, error) {
 	for {
 		select {
 		case f := <-heard:
+			s.heard = append(s.heard, f.Addrs...)
+			s.heard = s.heard[:min(len(s.heard), maxTried)]
 			s.add(ctx, f.Addrs)
 		case got := <-s.results:
 			s.dialing = slices.DeleteFunc(s.dialing, func(a string) bool { return a == got.addr.String() })
@@ -232,12 +236,29 @@ func (s *search) failure(ctx context.Context) error {
 			why = append(why, a.addr.String()+": "+de.Reason)
 		}
 	}
+	if len(s.heard) > 0 {
+		if len(why) == 0 {
+			why = append(why, "no answer")
+		}
+		return unanswered(fmt.Errorf("%s announces itself, and does not answer (%s)", s.peer.Name, few(why, "; ")), s.heard)
+	}
 	var parts []string
 	if len(why) > 0 {
 		parts = append(parts, few(why, "; "))
 	}
 	parts = append(parts, s.words())
 	return notFound(fmt.Errorf("%s was not found (%s)", s.peer.Name, strings.Join(parts, "; ")))
+}
+
+// unanswered is the error for a host that announces these addresses and does not answer
+// there: a firewall lets multicast through and not its port.
+func unanswered(err error, addrs []ma.Multiaddr) error {
+	for _, a := range addrs {
+		if hint := cli.OpenPort(a); hint != "" {
+			return &cli.NotFoundError{Err: err, Hint: hint}
+		}
+	}
+	return notFound(err)
 }
 
 func withoutID(a ma.Multiaddr) ma.Multiaddr {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
+	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/term"
 )
 
@@ -162,6 +163,19 @@ func (v *Voice) Fail(err error) int {
 	return code
 }
 
+// OpenPort says how to let a firewall pass what goes to the TCP port of an address, or
+// nothing if it has none.
+func OpenPort(a ma.Multiaddr) string {
+	if a == nil {
+		return ""
+	}
+	port, err := a.ValueForProtocol(ma.P_TCP)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("open TCP port %s there, as with: ufw allow %[1]s/tcp", port)
+}
+
 // Hint returns the way out of an error, or "".
 func Hint(err error) string {
 	var te *transfer.Error
@@ -187,6 +201,8 @@ func Hint(err error) string {
 		return "imgrecv shows another code by now; one code is good for one try"
 	case errors.As(err, &unresolved):
 		return "give its IP address, or the code alone, which finds a host on the local network"
+	case errors.As(err, &de) && de.Kind == peer.ErrUnreachable && OpenPort(de.Target.Addr) != "":
+		return "is imgrecv running there, at that address? If it is, " + OpenPort(de.Target.Addr)
 	case errors.Is(err, peer.ErrUnreachable):
 		return "is imgrecv running there, at that address, and does a firewall let its port through?"
 	case errors.Is(err, peer.ErrWrongKey):
