@@ -63,6 +63,15 @@ func (d *door) knowsAnybody() bool {
 	return err != nil || len(list) > 0
 }
 
+// takesStrangers reports whether a host may send that neither is saved nor has a code:
+// anybody, one on the allow list, or nobody else.
+func (d *door) takesStrangers() bool {
+	d.mu.Lock()
+	listed := d.yes || len(d.allowed) > 0
+	d.mu.Unlock()
+	return listed || !d.codes && !d.knowsAnybody()
+}
+
 // admit lets a peer in for as long as this program runs.
 func (d *door) admit(id peer.ID) {
 	d.mu.Lock()

@@ -43,7 +43,7 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 		return err
 	}
 	defer into.Close()
-	v.Sayf("into %s", into.Where())
+	cli.SayStore(v, "into", into)
 	src, err := archive.Open(ctx, f, opts)
 	if err != nil {
 		return unusable(err)

@@ -20,6 +20,7 @@ type inviter struct {
 	announce *lan.Announcer // nil if it is not announced
 	remember bool
 	forever  bool // after one was met, another may be
+	shown    bool // a code was
 }
 
 // run shows codes until ctx ends, one was used rightly, or too many were tried
@@ -56,6 +57,10 @@ func (i *inviter) show(c peer.Code) {
 		say = i.v.Warnf // nobody could come without it
 	}
 	say("from a new host:   imgsend IMAGE... --to %s", c.Reveal())
+	if !i.shown {
+		i.sayAddresses(i.host)
+	}
+	i.shown = true
 }
 
 func (i *inviter) withdrawn(_ peer.Code, err error) {

@@ -55,7 +55,7 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 		return err
 	}
 	defer into.Close()
-	v.Sayf("into %s", into.Where())
+	cli.SayStore(v, "into", into)
 	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: door.policy(o.keep)})
 	if err != nil {
 		return err
@@ -109,19 +109,15 @@ func listening(name string, host *peer.Host, code string) cli.ListeningEvent {
 	return e
 }
 
-// greeting says where this host can be reached.
+// greeting says where this host can be reached; where it shows a code, that comes first.
 func (r *receiver) greeting(host *peer.Host) {
 	e := listening(r.o.name, host, "")
 	if !r.door.codes { // else it comes with the code
 		r.v.Event(e)
 	}
-	r.v.Sayf("waiting as %s (%s)", r.o.name, r.into)
-	for i, a := range e.Addrs {
-		if i == 0 {
-			r.v.Sayf("by its address:    imgsend IMAGE... --to %s", a)
-			continue
-		}
-		r.v.Sayf("  or --to %s", a)
+	r.v.Sayf("waiting as %s", r.o.name)
+	if !r.door.codes {
+		r.sayAddresses(host)
 	}
 	switch {
 	case r.o.yes:

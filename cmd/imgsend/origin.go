@@ -42,7 +42,7 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Sayf("from %s", from.Where())
+	cli.SayStore(v, "from", from)
 	o := &origin{name: from.String(), platform: from.Platform(), close: func(context.Context) error { return from.Close() }}
 	if j.container != nil {
 		err = o.open(ctx, v, from, j.container)

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/imgsend/imgsend/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// sayAddresses says where this host waits: HOST:PORT, with which imgsend knows a saved peer
+// or asks for the code. Where neither does, the address has this host's key in it.
+func (r *receiver) sayAddresses(host *peer.Host) {
+	var texts []string
+	long := r.door.takesStrangers()
+	addrs := beyondLoopback(host.Addrs())
+	if !long {
+		for _, a := range addrs {
+			place, _ := ma.SplitLast(a)
+			texts = append(texts, peer.Target{Kind: peer.TargetAddr, Addr: place}.String())
+		}
+	}
+	if long || r.v.Verbose {
+		for _, a := range addrs {
+			texts = append(texts, a.String())
+		}
+	}
+	for i, t := range texts {
+		if i == 0 {
+			r.v.Sayf("by its address:    imgsend IMAGE... --to %s", t)
+			continue
+		}
+		r.v.Sayf("  or --to %s", t)
+	}
+}
+
+// beyondLoopback leaves out the addresses that only this host can reach, unless there are
+// no others.
+func beyondLoopback(addrs []ma.Multiaddr) []ma.Multiaddr {
+	var out []ma.Multiaddr
+	for _, a := range addrs {
+		if !manet.IsIPLoopback(a) {
+			out = append(out, a)
+		}
+	}
+	if len(out) == 0 {
+		return addrs
+	}
+	return out
+}

@@ -1,0 +1,23 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/imgsend/imgsend/engine/store"
+)
+
+// lineWidth is what a line takes that no terminal breaks.
+const lineWidth = 80
+
+// SayStore says which store is used, in two lines if one would be too long. how is "from"
+// or "into".
+func SayStore(v *Voice, how string, s store.Store) {
+	where := s.Where()
+	at, found := strings.CutPrefix(where, s.String()+" at ")
+	if !found || len(v.Program)+len(": ")+len(how)+len(" ")+len(where) <= lineWidth {
+		v.Sayf("%s %s", how, where)
+		return
+	}
+	v.Sayf("%s %s", how, s)
+	v.Sayf("  at %s", at)
+}
