@@ -29,6 +29,7 @@ type reacher struct {
 	book     *peer.Book
 	me       string // what this host calls itself
 	remember bool
+	typing   time.Duration // what the user took to type a code
 }
 
 func dialConfig() peer.DialConfig {
@@ -200,7 +201,9 @@ func (r *reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream,
 	} else if ok || id == r.self() {
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: id, Addr: t.Addr})
 	}
+	asked := time.Now()
 	text, err := ask(ctx, r.v, "a new host; its code:")
+	r.typing += time.Since(asked)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	}
 	v.Sayf("to %s (%s)", there.Host, there.Engine)
 	s := &sending{phase: snd.PeerPhase, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
-		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Host: there.Host, Platform: there.Platform}}
+		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.typing, Host: there.Host, Platform: there.Platform}}
 	return s.run(ctx, j, from, snd)
 }
 
@@ -104,12 +104,15 @@ type sending struct {
 func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink) error {
 	s.Words = s.words
 	s.StartMeter()
-	turn := s.watchTurn(ctx)
-	defer turn()
+	waited := s.watchWaiting(ctx)
+	defer waited()
 	// A pipe's reader may take its time.
 	rep, err := s.Copy(ctx, from.Source, to, transfer.Options{DryRun: j.dryRun, PatientSink: s.phase == nil, Patience: j.patience})
 	if err != nil {
 		return err
+	}
+	if waited() {
+		s.Idle += s.Accepting()
 	}
 	line := s.Done(rep, s.verb)
 	if rep.DryRun {
@@ -139,36 +142,6 @@ func runProgram(engine string) string {
 
 // queued reports whether the other side lets this one wait for its turn.
 func (s *sending) queued() bool { return s.phase != nil && s.phase() == transfer.Queued.String() }
-
-// watchTurn says so when the other side lets this one wait for its turn. The
-// returned function ends the watch.
-func (s *sending) watchTurn(ctx context.Context) func() {
-	if s.phase == nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(turnEvery)
-		defer tick.Stop()
-		for !s.queued() {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		s.Voice.Sayf("%s is busy with another transfer; waiting for our turn", s.host)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
-}
-
-// turnEvery is how often watchTurn looks.
-const turnEvery = 200 * time.Millisecond
 
 // words says what a phase of the transfer does.
 func (s *sending) words(p transfer.Phase) string {

@@ -18,6 +18,7 @@ type Transfer struct {
 	Side     string                      // where images arrive: "here" or "there"
 	Act      string                      // what is done with a missing layer: "send", "load"
 	Start    time.Time                   // from when on it is timed
+	Idle     time.Duration               // how much of that time people took, which does not count
 	Silent   bool                        // show nothing before images arrive
 
 	// Host and Platform say for which platform images should be, in notes. No
@@ -27,11 +28,18 @@ type Transfer struct {
 	title  string
 	titles atomic.Pointer[[]string] // of the images of the offer
 	meter  *Meter
+
+	began    time.Time // when Copy was called
+	accepted time.Time // when the first plan came
 }
+
+// Accepting returns how long the sink took to accept the offer. Call it after Copy.
+func (t *Transfer) Accepting() time.Duration { return t.accepted.Sub(t.began) }
 
 // Copy copies src to dst. It sets the callbacks of o but for Accept.
 func (t *Transfer) Copy(ctx context.Context, src transfer.Source, dst transfer.Sink, o transfer.Options) (*transfer.Report, error) {
 	defer t.stopMeter()
+	t.began = time.Now()
 	o.Progress = t.Progress
 	o.OnPlan = t.planned
 	o.OnRetry = func(reason string) { t.Voice.Warnf("once more with every layer: %s", reason) }
@@ -73,6 +81,7 @@ func (t *Transfer) stopMeter() {
 // planned shows what is about to be copied; in a dry run that is all.
 func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 	if t.title == "" {
+		t.accepted = time.Now()
 		t.title = Titles(o)
 		titles := make([]string, len(o.Images))
 		for i := range o.Images {
@@ -129,7 +138,7 @@ func (t *Transfer) printPlan(o *transfer.Offer, p *transfer.Plan) {
 // Done reports that the copy has ended well and returns the line that says so, in
 // which verb is what was done: "sent".
 func (t *Transfer) Done(rep *transfer.Report, verb string) string {
-	done := Done(rep, t.Progress.Wire.Load(), time.Since(t.Start))
+	done := Done(rep, t.Progress.Wire.Load(), max(0, time.Since(t.Start)-t.Idle))
 	t.Voice.Event(done)
 	return Closing(t.title, verb, t.Side, done)
 }
