@@ -212,7 +212,7 @@ func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
 
 // show says who wants to send what.
 func (s *serving) show(o *transfer.Offer) {
-	s.v.Sayf("%s (peer %s) offers:", s.there.Host, s.vis.stream.Peer())
+	s.v.Sayf("%s (peer %s) offers:", s.there.Host, cli.ShortID(s.vis.stream.Peer()))
 	for i := range o.Images {
 		m := &o.Images[i]
 		s.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), layout.PlatformText(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))

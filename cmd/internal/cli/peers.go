@@ -142,13 +142,20 @@ func forgetPeer(v *Voice, book *peer.Book, name string) error {
 	return nil
 }
 
+// ShortID is the end of a peer's ID, for a line that has to fit a terminal: IDs begin
+// alike. --peers lists them whole.
+func ShortID(id peer.ID) string {
+	s := id.String()
+	return "..." + s[max(0, len(s)-8):]
+}
+
 // SayMet says who was met by a code and under what name it is saved.
 func SayMet(v *Voice, p peer.Paired, name string) {
 	if name == p.Name {
-		v.Sayf("met %s (peer %s); from now on --to %s is enough", name, p.ID, name)
+		v.Sayf("met %s (peer %s); from now on --to %s is enough", name, ShortID(p.ID), name)
 		return
 	}
-	v.Sayf("met %s (peer %s), saved as %s: another peer has that name already", p.Name, p.ID, name)
+	v.Sayf("met %s (peer %s), saved as %s: another peer has that name already", p.Name, ShortID(p.ID), name)
 }
 
 // A NotFoundError says that a peer cannot be found.
