@@ -32,7 +32,7 @@ const (
 
 // Code is what lets two hosts meet for the first time. Its number says which
 // host is meant and is public: that host announces it. Its two words, chosen
-// from 1296 each, are a secret of 20.7 bits that is good for one guess. The
+// from 1024 each, are a secret of 20 bits that is good for one guess. The
 // zero Code is none.
 //
 // Whatever prints a Code by the usual ways (fmt, log/slog, encoding/json) gets
@@ -90,7 +90,7 @@ func ParseCode(text string) (Code, error) {
 	if err != nil || number == 0 || number > maxCodeNumber || strings.HasPrefix(parts[0], "+") {
 		return fail("it does not start with a number from 1 to %d; expected a form such as %s", maxCodeNumber, CodeForm)
 	}
-	typed := joinHyphenated(parts[1:])
+	typed := parts[1:]
 	if len(typed) != 2 {
 		return fail("it has %d words after its number and not 2; expected a form such as %s", len(typed), CodeForm)
 	}
@@ -112,22 +112,6 @@ func ParseCode(text string) (Code, error) {
 
 func isCodeSpace(r rune) bool {
 	return r == '-' || r == '_' || r == ' ' || r == '\t' || r == '\r' || r == '\n'
-}
-
-// joinHyphenated puts words of the list that have a hyphen together again.
-func joinHyphenated(parts []string) []string {
-	var out []string
-	for i := 0; i < len(parts); i++ {
-		word := parts[i]
-		if i+1 < len(parts) {
-			if words.Contains(word + "-" + parts[i+1]) {
-				word += "-" + parts[i+1]
-				i++
-			}
-		}
-		out = append(out, word)
-	}
-	return out
 }
 
 // looksLikeCode reports whether text was meant as a code: it starts with

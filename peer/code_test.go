@@ -40,11 +40,6 @@ func TestParseCode(t *testing.T) {
 			t.Errorf("%q became %s", text, got.Reveal())
 		}
 	}
-	for _, text := range []string{"12-yo-yo-tulip", "12-tulip-yo-yo", "12-yo-yo-yo-yo"} {
-		if got := parseCode(t, text); got.Reveal() != text {
-			t.Errorf("%q became %s", text, got.Reveal())
-		}
-	}
 }
 
 func TestParseCodeBad(t *testing.T) {
@@ -122,7 +117,7 @@ func TestCodeIsNotPrinted(t *testing.T) {
 }
 
 func FuzzParseCode(f *testing.F) {
-	for _, text := range []string{"7-crystal-tulip", "7 YO-YO yo-yo", "7-cry-tul", "7-tulp-x", "", "-", "999_a_b", "7-\x1b[2J-\xff"} {
+	for _, text := range []string{"7-crystal-tulip", "7 TULIP tulip", "7-cry-tul", "7-tulp-x", "", "-", "999_a_b", "7-\x1b[2J-\xff"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

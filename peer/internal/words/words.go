@@ -38,12 +38,6 @@ func Find(typed string) (string, bool) {
 	return "", false
 }
 
-// Contains reports whether typed is a word.
-func Contains(typed string) bool {
-	_, exact := slices.BinarySearch(All(), typed)
-	return exact
-}
-
 // Nearest returns the word with the smallest distance from typed, or "" if that is
 // more than three letters.
 func Nearest(typed string) string {
