@@ -89,6 +89,9 @@ func TestReadUnserved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if notes := src.Notes(); len(notes) != 1 || !strings.HasPrefix(notes[0], "the engine exports whole images, which is slow") {
+			t.Errorf("notes: %q", notes)
+		}
 		var why string
 		src.OnExport = func(_ *transfer.Image, exporter, w string) { why = exporter + ": " + w }
 		if _, err := transfer.Copy(t.Context(), src, docker.NewSink(open(t, to)), transfer.Options{}); err != nil {

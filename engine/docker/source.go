@@ -67,6 +67,7 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 				Hint: "without --platform everything that is there is sent"}
 		}
 		s.unread = err
+		s.notes = append(s.notes, fmt.Sprintf("the engine exports whole images, which is slow, since its layers cannot be read one by one: %v", err))
 	}
 	e.sweep(ctx)
 	images := make([]transfer.Image, len(found))
