@@ -51,7 +51,7 @@ func (c *console) accepts(ctx context.Context, from peer.ID, host string) (bool,
 			case line == mark:
 				return true, nil
 			case yes && c.withdrawn:
-				c.v.Warnf("that may have been meant for another host")
+				c.v.Warn(cli.WarnUnclear, "that may have been meant for another host")
 				continue
 			}
 			return yes, nil

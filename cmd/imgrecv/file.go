@@ -55,7 +55,7 @@ func loadFile(ctx context.Context, v *cli.Voice, o options) error {
 	}
 	src.Select(images)
 	for _, note := range src.Notes() {
-		v.Sayf("note: %s", note)
+		v.Note(cli.NoteImage, "%s", note)
 	}
 	sink, err := into.Sink(ctx, o.sinkOptions())
 	if err != nil {

@@ -67,7 +67,7 @@ func (i *inviter) withdrawn(_ peer.Code, err error) {
 	i.nameplate("")
 	switch {
 	case errors.Is(err, peer.ErrWrongCode):
-		i.v.Warnf("somebody tried a wrong code: that code is void, another one comes")
+		i.v.Warn(cli.WarnWrongCode, "somebody tried a wrong code: that code is void, another one comes")
 	case errors.Is(err, peer.ErrCodeExpired):
 		i.v.Sayf("the code has expired")
 	default:

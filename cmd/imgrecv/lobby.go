@@ -100,6 +100,7 @@ func (l *lobby) greet(ctx context.Context, stream *peer.Stream) *visitor {
 	switch {
 	case err == nil:
 		vis.Receiver = rcv
+		l.v.Event(cli.Connected(stream.Peer(), stream.RemoteAddr(), rcv.Peer()))
 		return vis
 	case ctx.Err() == nil && !errors.Is(err, wire.ErrResumed):
 		l.v.Sayf("%s: %v; still waiting", stream.Peer(), err)

@@ -68,7 +68,7 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 func serve(ctx context.Context, r *receiver, host *peer.Host) error {
 	announcer, err := lan.Announce(host.ID(), lan.Announcement{Name: r.o.name, Addrs: host.Addrs})
 	if err != nil {
-		r.v.Sayf("this host cannot be found without its address: %v", err)
+		r.v.Warn(cli.WarnNoMulticast, "this host cannot be found without its address: %v", err)
 	} else {
 		defer announcer.Close()
 	}
@@ -85,7 +85,7 @@ func serve(ctx context.Context, r *receiver, host *peer.Host) error {
 			if !r.door.letsSomebodyIn(r.o.keep) {
 				return err
 			}
-			r.v.Warnf("no more codes are shown: %v; those who are known can still send. To meet a new host, start imgrecv again", err)
+			r.v.Warn(cli.WarnNoCodes, "no more codes are shown: %v; those who are known can still send. To meet a new host, start imgrecv again", err)
 			return nil
 		})
 	}
@@ -121,8 +121,8 @@ func (r *receiver) greeting(host *peer.Host) {
 	}
 	switch {
 	case r.o.yes:
-		r.v.Warnf("warning: --yes accepts images from anybody who reaches this port")
+		r.v.Warn(cli.WarnAnybody, "--yes accepts images from anybody who reaches this port")
 	case r.o.keep && !r.door.codes && !r.door.knowsAnybody():
-		r.v.Warnf("warning: no peer is saved, so nobody can send anything; meet one with --code first")
+		r.v.Warn(cli.WarnNobody, "no peer is saved, so nobody can send anything; meet one with --code first")
 	}
 }

@@ -59,11 +59,11 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 				r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
 			case !counts:
 			case r.o.keep && err != nil:
-				r.v.Warnf("from %s: %v", r.called(vis), err)
+				r.failed(vis, err)
 			case r.o.keep:
 			case last != nil && last.known && vis.stream.Peer() != last.from && ctx.Err() == nil:
 				if err != nil {
-					r.v.Warnf("from %s: %v", r.called(vis), err)
+					r.failed(vis, err)
 				}
 				r.v.Sayf("still waiting for the sender of what has broken")
 			case r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
@@ -71,7 +71,7 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 				tooLate = time.After(r.o.retryFor)
 				r.v.Warnf("from %s: %v", r.called(vis), err)
 				r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
-				r.v.Event(cli.RetryEvent{Event: "retry", Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
+				r.v.Event(cli.RetryEvent{Event: "retry", Kind: cli.RetryWait, Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
 			default: // also if it arrived just before an interrupt
 				return err
 			}
@@ -89,7 +89,7 @@ func (r *receiver) serveAnew(ctx context.Context, l *lobby, vis *visitor) (last 
 		if next == nil {
 			break
 		}
-		r.v.Warnf("from %s: %v", r.called(vis), err)
+		r.failed(vis, err)
 		again, nextErr := r.serve(ctx, next)
 		if again {
 			vis, err = next, nextErr
@@ -119,6 +119,12 @@ func (r *receiver) called(vis *visitor) string {
 	return vis.stream.Peer().String()
 }
 
+// failed says that a transfer has failed and that it is not the end.
+func (r *receiver) failed(vis *visitor, err error) {
+	r.v.Warnf("from %s: %v", r.called(vis), err)
+	r.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: fmt.Sprintf("from %s: %v", r.called(vis), err)})
+}
+
 // serve runs one transfer. counts says whether it was one.
 func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err error) {
 	s := &serving{receiver: r, vis: vis, there: vis.Peer()}
@@ -139,7 +145,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		return s.counts, err
 	}
 	if err := r.book.Seen(vis.stream.Peer(), nil, time.Now()); err != nil {
-		r.v.Warnf("warning: %v", err)
+		r.v.Warn(cli.WarnNotSaved, "%v", err)
 	}
 	if rep.DryRun {
 		r.v.Sayf("%s made a dry run: nothing was sent, still waiting", s.there.Host)
@@ -218,7 +224,7 @@ func (s *serving) show(o *transfer.Offer) {
 		s.v.Sayf("  %s, %s, %s, about %s", cli.Title(m), layout.PlatformText(m.Platform), cli.Count(len(m.Layers), "layer"), cli.Bytes(m.Size()))
 	}
 	for _, note := range cli.ForeignPlatforms(o, "this engine", layout.PlatformText(s.into.Platform())) {
-		s.v.Sayf("%s", note)
+		s.v.Note(cli.NotePlatform, "%s", note)
 	}
 }
 

@@ -60,7 +60,7 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 func (o *origin) end(ctx context.Context, v *cli.Voice, err error) error {
 	left := o.close(ctx)
 	if err == nil && left != nil && ctx.Err() == nil {
-		v.Warnf("warning: %v", left)
+		v.Warn(cli.WarnLeftover, "%v", left)
 		return nil
 	}
 	return errors.Join(err, left)
@@ -78,16 +78,16 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *co
 		return err
 	}
 	for _, m := range c.Mounts {
-		v.Warnf("note: %s is not part of the image", m)
+		v.Note(cli.NoteMount, "%s is not part of the image", m)
 	}
 	if lost := c.Lost(); len(lost) > 0 {
-		v.Warnf("note: the image does not keep: %s", strings.Join(lost, ", "))
+		v.Note(cli.NoteNotKept, "the image does not keep: %s", strings.Join(lost, ", "))
 	}
 	o.runLine = func(program string) string {
 		return c.RunLine(program, cmp.Or(j.as, "IMAGE"), j.flatten == flattenBare)
 	}
 	if j.as == "" {
-		v.Warnf("note: the image arrives without a name: --as NAME gives it one")
+		v.Note(cli.NoteNameless, "the image arrives without a name: --as NAME gives it one")
 	}
 	if j.flatten != "" {
 		v.Sayf("reading the file system of %s", c.Name)
@@ -126,7 +126,7 @@ func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, req
 		return mistaken(ctx, from, reqs, err)
 	}
 	for _, note := range src.Notes() {
-		v.Warnf("note: %s", note)
+		v.Note(cli.NoteImage, "%s", note)
 	}
 	o.Source = src
 	return nil

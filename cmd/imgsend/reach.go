@@ -30,6 +30,21 @@ type reacher struct {
 	me       string // what this host calls itself
 	remember bool
 	typing   time.Duration // what the user took to type a code
+	quiet    bool // the user does not hear what is tried
+}
+
+// tellDialed tells scripts of an address that is dialed.
+func (r *reacher) tellDialed(to string, addr ma.Multiaddr) {
+	if !r.quiet {
+		r.v.Event(cli.ConnectingEvent{Event: "connecting", To: to, Addr: addr.String()})
+	}
+}
+
+// tellAsked tells scripts of local networks that are asked for a host.
+func (r *reacher) tellAsked(to string, b *lan.Browser) {
+	if on := b.Interfaces(); !r.quiet && len(on) > 0 {
+		r.v.Event(cli.ConnectingEvent{Event: "connecting", To: to, On: on})
+	}
 }
 
 func dialConfig() peer.DialConfig {
@@ -67,6 +82,7 @@ func (r *reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, err
 
 // dial connects to a peer whose ID and address are known.
 func (r *reacher) dial(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+	r.tellDialed(t.Name, t.Addr)
 	stream, err := peer.Dial(ctx, r.key, t, dialConfig())
 	if errors.Is(err, peer.ErrRefused) && t.ID == r.self() {
 		return nil, fmt.Errorf("%w, and it lets in neither itself nor strangers: %w", peer.ErrSelf, err)
@@ -75,7 +91,7 @@ func (r *reacher) dial(ctx context.Context, t peer.Target) (*peer.Stream, error)
 		return nil, err
 	}
 	if err := r.book.Seen(t.ID, t.Addr, time.Now()); err != nil {
-		r.v.Warnf("warning: %v", err)
+		r.v.Warn(cli.WarnNotSaved, "%v", err)
 	}
 	return stream, nil
 }
@@ -95,7 +111,7 @@ func (r *reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error
 		return nil, r.unknown(t.Name, waits)
 	}
 	if t.Addr != nil {
-		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: p.ID, Addr: t.Addr})
+		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, Name: p.Name, ID: p.ID, Addr: t.Addr})
 	}
 	return r.search(ctx, p)
 }
@@ -119,7 +135,7 @@ func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
 	}
 	if ctx.Err() != nil && errors.Is(err, peer.ErrCodeUsed) { // all else that is said of an interrupt is that it was one
-		r.v.Warnf("the code is used up: the other host was given a proof of it; do not use it again")
+		r.v.Warn(cli.WarnCodeUsed, "the code is used up: the other host was given a proof of it; do not use it again")
 	}
 	if err != nil {
 		return nil, err
@@ -137,6 +153,7 @@ func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 // pair pairs with the host at the target's address. With [peer.ErrSelf] it returns who
 // and where that is.
 func (r *reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) {
+	r.tellDialed(strconv.Itoa(t.Code.Number()), t.Addr)
 	met, err := peer.Pair(ctx, r.key, t, peer.PairConfig{Code: t.Code, Name: r.me})
 	if errors.Is(err, peer.ErrSelf) {
 		met.ID, met.Addr = r.self(), t.Addr
@@ -156,6 +173,7 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 		return peer.Paired{}, notFound(err)
 	}
 	defer b.Close()
+	r.tellAsked(strconv.Itoa(code.Number()), b)
 	asked := strings.Join(b.Interfaces(), ", ")
 	say := time.AfterFunc(sayAfter, func() {
 		r.v.Sayf("looking for the host with code %d: asking on %s", code.Number(), asked)
@@ -192,6 +210,7 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 // dialAddress connects to the host at an address: a saved peer, or a new one, for
 // whose code it asks the user.
 func (r *reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+	r.tellDialed("", t.Addr)
 	id, err := peer.Identify(ctx, t)
 	if err != nil {
 		return nil, err

@@ -44,7 +44,6 @@ type search struct {
 	dialing []string
 	failed  []attempt
 	heard   []ma.Multiaddr // where the peer announces itself, up to maxTried
-	quiet   bool           // the user does not hear what is tried
 }
 
 // An attempt is one address that was dialed.
@@ -70,8 +69,8 @@ func (r *reacher) redial(ctx context.Context, broken *peer.Stream) (*peer.Stream
 	p.Name = cmp.Or(p.Name, "the other host")
 	p.ID, p.Addrs = broken.Peer(), append([]ma.Multiaddr{broken.RemoteAddr()}, p.Addrs...)
 	same := *r
-	same.key = broken.Key()
-	s := &search{reacher: &same, peer: p, results: make(chan attempt), quiet: true}
+	same.key, same.quiet = broken.Key(), true
+	s := &search{reacher: &same, peer: p, results: make(chan attempt)}
 	stream, err := s.run(ctx)
 	switch {
 	case err == nil:
@@ -163,7 +162,7 @@ func (s *search) dialNext(ctx context.Context) {
 		s.queue = s.queue[1:]
 		s.dialing = append(s.dialing, a.String())
 		go func() {
-			stream, err := s.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: s.peer.ID, Addr: a})
+			stream, err := s.dial(ctx, peer.Target{Kind: peer.TargetPeer, Name: s.peer.Name, ID: s.peer.ID, Addr: a})
 			s.results <- attempt{a, stream, err}
 		}()
 	}
@@ -185,6 +184,7 @@ func (s *search) browse(ctx context.Context) <-chan lan.Found {
 		return nil
 	}
 	s.browser = b
+	s.tellAsked(s.peer.Name, b)
 	heard := make(chan lan.Found)
 	go func() {
 		for f := range b.Find(ctx, lan.ByID(s.peer.ID)) {

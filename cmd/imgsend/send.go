@@ -80,6 +80,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 		return err
 	}
 	there := snd.Peer()
+	v.Event(cli.Connected(stream.Peer(), stream.RemoteAddr(), there))
 	if there.Host == "" {
 		there.Host = "the other side"
 	}

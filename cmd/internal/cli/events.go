@@ -2,6 +2,7 @@ package cli
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -11,16 +12,20 @@ var events = []struct {
 	object any
 	means  string
 }{
+	{"start", StartEvent{}, "the first one; version is that of the events"},
 	{"listening", ListeningEvent{}, "imgrecv waits; once more with each new code"},
+	{"connecting", ConnectingEvent{}, "imgsend dials an address, or asks the networks of interfaces"},
+	{"connected", ConnectedEvent{}, "the other side has proved its peer ID; the rest is what it says of itself"},
 	{"offer", OfferEvent{}, "another host offers images"},
 	{"plan", PlanEvent{}, "what will be sent"},
 	{"export", ExportEvent{}, "how an image leaves the engine"},
 	{"progress", ProgressEvent{}, "about once a second"},
 	{"line", LineEvent{}, "the line to the other side is lost, or there is another one"},
-	{"retry", RetryEvent{}, "a transfer has broken, and imgrecv waits for it to start over"},
+	{"retry", RetryEvent{}, "a transfer begins anew; kind is full (with every layer) or wait (imgrecv waits for the sender)"},
+	{"warning", WarningEvent{}, "what the user should know; code is a word for it, of those below"},
 	{"image", ImageEvent{}, "an image has arrived and has its name"},
 	{"done", DoneEvent{}, "the last one of a good transfer"},
-	{"error", ErrorEvent{}, "the last one of a failed run; code is the exit status"},
+	{"error", ErrorEvent{}, "the last one of a failed run; code is the exit status, kind the same in a word"},
 	{"peer", PeerEvent{}, "one peer of --peers"},
 }
 
@@ -62,7 +67,18 @@ func kind(t reflect.Type) string {
 		case "LayerPlan":
 			return "layer"
 		}
-		return "object"
+		return strings.ToLower(t.Name())
 	}
 	return "number"
+}
+
+// errorKinds returns the kinds of error events, each once.
+func errorKinds() []string {
+	var out []string
+	for _, e := range exits {
+		if e.kind != "" && !slices.Contains(out, e.kind) {
+			out = append(out, e.kind)
+		}
+	}
+	return out
 }

@@ -27,20 +27,32 @@ const ExitTable = `Exit status:
   7 transfer broken, safe to repeat             130 interrupted
 `
 
-// exits are the statuses as the manual page has them.
+// exits are the statuses as the manual page has them, with the words that error events
+// have for them.
 var exits = []struct {
 	code  int
+	kind  string
 	means string
 }{
-	{ExitOK, "arrived and verified"},
-	{ExitOther, "other"},
-	{ExitUsage, "wrong flags or arguments, or a file that is not what it should be"},
-	{ExitUnreachable, "peer not found or unreachable"},
-	{ExitRefused, "refused or not authorised"},
-	{ExitEngineHere, "the engine on this host failed, or lacks the image"},
-	{ExitEngineThere, "the engine on the other host failed"},
-	{ExitBroken, "transfer broken or corrupt; safe to repeat"},
-	{ExitInterrupted, "interrupted"},
+	{ExitOK, "", "arrived and verified"},
+	{ExitOther, "other", "other"},
+	{ExitUsage, "usage", "wrong flags or arguments, or a file that is not what it should be"},
+	{ExitUnreachable, "unreachable", "peer not found or unreachable"},
+	{ExitRefused, "refused", "refused or not authorised"},
+	{ExitEngineHere, "engine", "the engine on this host failed, or lacks the image"},
+	{ExitEngineThere, "engine", "the engine on the other host failed"},
+	{ExitBroken, "broken", "transfer broken or corrupt; safe to repeat"},
+	{ExitInterrupted, "interrupted", "interrupted"},
+}
+
+// exitKind returns the word for an exit status.
+func exitKind(code int) string {
+	for _, e := range exits {
+		if e.code == code {
+			return e.kind
+		}
+	}
+	return ""
 }
 
 // A UsageError is a mistake in the command line.

@@ -4,11 +4,25 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
+	ma "github.com/multiformats/go-multiaddr"
 )
+
+// EventVersion is the version of the objects that --json prints. Events and members are
+// added within a version. It changes when one is removed or means something else.
+const EventVersion = 1
 
 // The JSON objects that --json prints, one a line. Sizes are bytes.
 type (
+	// StartEvent is the first one of each run that prints any.
+	StartEvent struct {
+		Event   string `json:"event"` // "start"
+		Version int    `json:"version"`
+		Program string `json:"program"`
+		Release string `json:"release"`
+	}
 	// ListeningEvent says where imgrecv waits; once more with each new code.
 	ListeningEvent struct {
 		Event string   `json:"event"` // "listening"
@@ -16,6 +30,26 @@ type (
 		ID    string   `json:"id"`
 		Name  string   `json:"name"`
 		Code  string   `json:"code,omitempty"` // for a host that is not known here
+	}
+	// ConnectingEvent says what imgsend tries to find and reach the other host: an address
+	// that it dials, or interfaces whose networks it asks.
+	ConnectingEvent struct {
+		Event string   `json:"event"`          // "connecting"
+		To    string   `json:"to,omitempty"`   // the name of a saved peer, or the number of a code
+		Addr  string   `json:"addr,omitempty"` // a multiaddr
+		On    []string `json:"on,omitempty"`   // network interfaces
+	}
+	// ConnectedEvent says who the other side is. Its peer ID is proved, and all else is what
+	// it says of itself.
+	ConnectedEvent struct {
+		Event    string   `json:"event"` // "connected"
+		Peer     string   `json:"peer"`  // peer ID
+		Addr     string   `json:"addr"`  // a multiaddr
+		Host     string   `json:"host,omitempty"`
+		Program  string   `json:"program"`
+		Engine   string   `json:"engine,omitempty"`
+		Platform string   `json:"platform,omitempty"` // of the engine's host
+		Features []string `json:"features"`
 	}
 	// OfferEvent says who offers what.
 	OfferEvent struct {
@@ -94,21 +128,35 @@ type (
 		Message string  `json:"message,omitempty"` // why it is lost
 		Seconds float64 `json:"seconds"`           // for how long another one is tried at most, or was
 	}
-	// RetryEvent says that a transfer has broken and is waited for again.
+	// RetryEvent says that a transfer begins anew.
 	RetryEvent struct {
 		Event   string  `json:"event"` // "retry"
+		Kind    string  `json:"kind"`  // RetryFull or RetryWait
 		Message string  `json:"message"`
-		Seconds float64 `json:"seconds"` // for how long at most
+		Seconds float64 `json:"seconds,omitempty"` // for how long the sender is waited for at most
+	}
+	// WarningEvent says what the user should know, and what does not end the run.
+	WarningEvent struct {
+		Event   string `json:"event"` // "warning"
+		Code    string `json:"code"`
+		Message string `json:"message"`
 	}
 	// ErrorEvent is the last one of a failed run.
 	ErrorEvent struct {
 		Event   string `json:"event"` // "error"
 		Code    int    `json:"code"`  // the exit status
+		Kind    string `json:"kind"`  // the same in a word
 		Message string `json:"message"`
 		Hint    string `json:"hint,omitempty"`
 		// Kept is what the receiving engine keeps for the next try.
 		Kept *transfer.Kept `json:"kept,omitempty"`
 	}
+)
+
+// The kinds of retry.
+const (
+	RetryFull = "full" // with every layer, as the receiver lacks one that it seemed to have
+	RetryWait = "wait" // imgrecv waits for the sender to begin anew
 )
 
 // Plans describes offered images, with what the plan says of them if p is not
@@ -145,4 +193,10 @@ func Done(r *transfer.Report, wire int64, took time.Duration) DoneEvent {
 		done.Untold = r.Untold.Error()
 	}
 	return done
+}
+
+// Connected describes the other side of a connection.
+func Connected(id peer.ID, at ma.Multiaddr, h wire.Hello) ConnectedEvent {
+	return ConnectedEvent{Event: "connected", Peer: id.String(), Addr: at.String(), Host: h.Host, Program: h.Program,
+		Engine: h.Engine, Platform: h.Platform, Features: append([]string{}, h.Features...)}
 }

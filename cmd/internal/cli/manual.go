@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cpuguy83/go-md2man/v2/md2man"
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/spf13/pflag"
 )
 
@@ -42,12 +43,21 @@ func (p *Program) manual() string {
 		entry(&b, fmt.Sprintf("**%d**", e.code), e.means)
 	}
 	b.WriteString("# JSON EVENTS\nWith **--json** each line on stdout is an object. Its member event says which, and what else it has. " +
-		"Sizes are bytes. Members that are marked with ? may be absent. More events and members may come in later versions.\n\n")
+		"Sizes are bytes. Members that are marked with ? may be absent.\n\n" +
+		"The first object, start, has the version of the events. Later releases add events and members within a version, so a reader skips those that it does not know. " +
+		"The version changes when a member is removed or means something else. " +
+		"The sources have a JSON Schema of all events: cmd/internal/cli/events.schema.json.\n\n")
 	for _, e := range events {
 		entry(&b, "**"+e.name+"**", e.means+": "+strings.Join(members(e.object), ", "))
 	}
 	b.WriteString("Of these an image has: " + plain(strings.Join(members(ImagePlan{}), ", ")) +
-		". A layer has: " + plain(strings.Join(members(LayerPlan{}), ", ")) + ".\n\n# ENVIRONMENT\n")
+		". A layer has: " + plain(strings.Join(members(LayerPlan{}), ", ")) + ". " + "A loaded has: " + plain(strings.Join(members(transfer.Loaded{}), ", ")) +
+		", and says how far the receiving engine is. A kept has: " + plain(strings.Join(members(transfer.Kept{}), ", ")) + ", and says what that engine keeps for the next try.\n\n")
+	b.WriteString("The kinds of an error are: " + plain(strings.Join(errorKinds(), ", ")) + ". The codes of a warning are:\n\n")
+	for _, w := range warnings {
+		entry(&b, "**"+w.code+"**", w.means)
+	}
+	b.WriteString("# ENVIRONMENT\n")
 	for _, e := range environment {
 		if e.program == "" || e.program == name {
 			entry(&b, "**"+plain(e.name)+"**", e.means)

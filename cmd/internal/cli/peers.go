@@ -52,7 +52,7 @@ func openBook(v *Voice, home string) (*peer.Book, error) {
 		return nil, err
 	}
 	for _, d := range damage {
-		v.Warnf("warning: %s", d)
+		v.Warn(WarnPeersFile, "%s", d)
 	}
 	return book, nil
 }
@@ -65,7 +65,7 @@ func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
 	}
 	near, err := nearby(ctx, nearbyTime)
 	if err != nil {
-		v.Sayf("nobody nearby can be found: %v", err)
+		v.Warn(WarnNoMulticast, "nobody nearby can be found: %v", err)
 	}
 	for _, p := range saved {
 		e := PeerEvent{Event: "peer", Name: p.Name, ID: p.ID.String(), Saved: true, Addrs: []string{}}

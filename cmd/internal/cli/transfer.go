@@ -42,7 +42,10 @@ func (t *Transfer) Copy(ctx context.Context, src transfer.Source, dst transfer.S
 	t.began = time.Now()
 	o.Progress = t.Progress
 	o.OnPlan = t.planned
-	o.OnRetry = func(reason string) { t.Voice.Warnf("once more with every layer: %s", reason) }
+	o.OnRetry = func(reason string) {
+		t.Voice.Warnf("once more with every layer: %s", reason)
+		t.Voice.Event(RetryEvent{Event: "retry", Kind: RetryFull, Message: reason})
+	}
 	o.OnArrival = func(_ *transfer.Image, a transfer.Arrival, whole bool) { reportArrival(t.Voice, a, whole, t.Side) }
 	rep, err := transfer.Copy(ctx, src, dst, o)
 	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
@@ -95,7 +98,7 @@ func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 	}
 	if t.Host != "" {
 		for _, note := range ForeignPlatforms(o, t.Host, t.Platform) {
-			t.Voice.Sayf("%s", note)
+			t.Voice.Note(NotePlatform, "%s", note)
 		}
 	}
 	if o.DryRun && t.Side == "there" {

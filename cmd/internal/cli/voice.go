@@ -25,6 +25,7 @@ type Voice struct {
 	JSON    bool
 
 	mu       sync.Mutex
+	started  bool // the first event is out
 	out, err io.Writer
 	terminal bool // err is one that takes a carriage return
 	screen   screen
@@ -82,6 +83,21 @@ func (v *Voice) Warnf(format string, args ...any) {
 	v.line(fmt.Sprintf(format, args...))
 }
 
+// Warn tells people what they should know, even when quiet, and scripts with a word for it,
+// one of warnings.
+func (v *Voice) Warn(code, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	v.line("warning: " + message)
+	v.Event(WarningEvent{Event: "warning", Code: code, Message: message})
+}
+
+// Note is Warn for what nothing is wrong with: what the images are.
+func (v *Voice) Note(code, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	v.line("note: " + message)
+	v.Event(WarningEvent{Event: "warning", Code: code, Message: message})
+}
+
 func (v *Voice) line(s string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -129,17 +145,26 @@ func (v *Voice) Print(format string, args ...any) {
 	fmt.Fprintf(v.out, format, args...)
 }
 
-// Event prints one JSON object, if JSON is asked for.
+// Event prints one JSON object, if JSON is asked for. A StartEvent comes before the first.
 func (v *Voice) Event(e any) {
 	if !v.JSON {
 		return
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.started {
+		v.started = true
+		v.object(StartEvent{Event: "start", Version: EventVersion, Program: v.Program, Release: Version()})
+	}
+	v.object(e)
+}
+
+// object prints one JSON object. The caller holds mu.
+func (v *Voice) object(e any) {
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic("cli: internal error: " + err.Error()) // plain structs
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	fmt.Fprintf(v.out, "%s\n", b)
 }
 
@@ -155,7 +180,7 @@ func (v *Voice) Fail(err error) int {
 	if hint != "" {
 		v.line("hint: " + hint)
 	}
-	e := ErrorEvent{Event: "error", Code: code, Message: msg, Hint: hint}
+	e := ErrorEvent{Event: "error", Code: code, Kind: exitKind(code), Message: msg, Hint: hint}
 	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
 		e.Kept = &k.Kept
 	}

@@ -126,7 +126,7 @@ func ForeignPlatforms(o *transfer.Offer, host, platform string) []string {
 		if len(want) < 2 || layout.PlatformText(m.Platform) == "" || layout.Matches(m.Platform, ocispec.Platform{OS: want[0], Architecture: want[1]}) {
 			continue
 		}
-		out = append(out, fmt.Sprintf("note: %s is for %s, %s runs %s", Title(m), layout.PlatformText(m.Platform), host, platform))
+		out = append(out, fmt.Sprintf("%s is for %s, %s runs %s", Title(m), layout.PlatformText(m.Platform), host, platform))
 	}
 	return out
 }

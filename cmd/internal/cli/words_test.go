@@ -33,8 +33,8 @@ func TestForeignPlatforms(t *testing.T) {
 		{"Linux", "amd64", ""},
 		{"linux", "x86_64", ""},
 		{"", "amd64", ""},
-		{"linux", "arm64", "note: app:1 is for linux/arm64, alpha runs linux/amd64"},
-		{"windows", "amd64", "note: app:1 is for windows/amd64, alpha runs linux/amd64"},
+		{"linux", "arm64", "app:1 is for linux/arm64, alpha runs linux/amd64"},
+		{"windows", "amd64", "app:1 is for windows/amd64, alpha runs linux/amd64"},
 	} {
 		o := &transfer.Offer{Images: []transfer.Image{{Refs: []string{"app:1"}, Platform: ocispec.Platform{OS: test.os, Architecture: test.arch}}}}
 		if got := strings.Join(cli.ForeignPlatforms(o, "alpha", "linux/amd64"), "\n"); got != test.want {

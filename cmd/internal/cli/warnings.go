@@ -1,0 +1,41 @@
+package cli
+
+// The codes of warnings.
+const (
+	WarnPeersFile   = "peers-file"
+	WarnNotSaved    = "not-saved"
+	WarnCodeUsed    = "code-used"
+	WarnWrongCode   = "wrong-code"
+	WarnNoCodes     = "no-codes"
+	WarnAnybody     = "anybody"
+	WarnNobody      = "nobody"
+	WarnUnclear     = "unclear-answer"
+	WarnFailed      = "transfer-failed"
+	NoteMount       = "mount"
+	WarnNoMulticast = "no-multicast"
+	WarnLeftover    = "leftover"
+	NoteNotKept     = "not-kept"
+	NotePlatform    = "platform"
+	NoteImage       = "image"
+	NoteNameless    = "nameless"
+)
+
+// warnings are the codes as the manual page has them.
+var warnings = []struct{ code, means string }{
+	{WarnPeersFile, "a line of the file with the saved peers is of no use"},
+	{WarnNotSaved, "the time and place of this meeting could not be saved"},
+	{WarnCodeUsed, "the other host has had a proof of the code: do not use it again"},
+	{WarnWrongCode, "somebody tried a wrong code; imgrecv shows another one"},
+	{WarnNoCodes, "imgrecv shows no more codes"},
+	{WarnAnybody, "imgrecv lets everybody in who reaches its port"},
+	{WarnNobody, "imgrecv waits, and lets nobody in"},
+	{WarnUnclear, "an answer may have been meant for another question"},
+	{WarnFailed, "a transfer to imgrecv has failed, and imgrecv goes on"},
+	{NoteMount, "a mount of the container is not part of its image"},
+	{NoteNotKept, "a setting of the container is not part of its image"},
+	{WarnLeftover, "something could not be tidied up after the transfer"},
+	{WarnNoMulticast, "this host cannot find others on the local network, or they cannot find it"},
+	{NotePlatform, "an image is for another platform than the receiving engine runs"},
+	{NoteImage, "what the engine or the archive says about an image"},
+	{NoteNameless, "an image arrives without a name"},
+}
