@@ -30,7 +30,7 @@ type reacher struct {
 	me       string // what this host calls itself
 	remember bool
 	typing   time.Duration // what the user took to type a code
-	quiet    bool // the user does not hear what is tried
+	quiet    bool          // the user does not hear what is tried
 }
 
 // tellDialed tells scripts of an address that is dialed.
