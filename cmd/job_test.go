@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/imgsend/imgsend/cmd/internal/cli/clitest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -175,8 +177,14 @@ func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(find(ts, args[0]).cmd.Process.Signal(sig))
 }
 
+// openEvents opens the schema of what --json prints.
+var openEvents = sync.OnceValues(func() (*clitest.Events, error) {
+	return clitest.OpenEvents("internal/cli/events.schema.json")
+})
+
 // finish NAME STATUS waits for the end of a program, checks its exit status (-1:
-// killed), and leaves what it wrote in NAME.out and NAME.err.
+// killed) and, with --json, what it printed, and leaves what it wrote in NAME.out and
+// NAME.err.
 func cmdFinish(ts *testscript.TestScript, _ bool, args []string) {
 	j := find(ts, args[0])
 	select {
@@ -188,6 +196,11 @@ func cmdFinish(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), j.out.bytes(), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), j.err.bytes(), 0o600))
 	ts.Logf("[%s]\n%s%s", args[0], j.out.bytes(), j.err.bytes())
+	if slices.Contains(j.cmd.Args, "--json") && j.terminal == nil {
+		events, err := openEvents()
+		ts.Check(err)
+		ts.Check(events.Check(j.out.bytes()))
+	}
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	var exit *exec.ExitError

@@ -10,7 +10,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// EventVersion is the version of the objects that --json prints. Events and members are
+// EventVersion is the version of the objects that --json prints. Events, members and words are
 // added within a version. It changes when one is removed or means something else.
 const EventVersion = 1
 

@@ -44,7 +44,7 @@ func (p *Program) manual() string {
 	}
 	b.WriteString("# JSON EVENTS\nWith **--json** each line on stdout is an object. Its member event says which, and what else it has. " +
 		"Sizes are bytes. Members that are marked with ? may be absent.\n\n" +
-		"The first object, start, has the version of the events. Later releases add events and members within a version, so a reader skips those that it does not know. " +
+		"The first object, start, has the version of the events. Later releases add events, members and words within a version, so a reader skips those that it does not know. " +
 		"The version changes when a member is removed or means something else. " +
 		"The sources have a JSON Schema of all events: cmd/internal/cli/events.schema.json.\n\n")
 	for _, e := range events {
