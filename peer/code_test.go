@@ -63,7 +63,9 @@ func TestParseCodeBad(t *testing.T) {
 // host name, which a resolver would be asked for.
 func TestErrorsKeepTheOtherWord(t *testing.T) {
 	for _, text := range []string{"7-crystal-tulp", "7-crystal-qqqqqqqqqqq", "7-crystal", "7-crystal-tulip-x", "7-crystal-tulip@no where", "8-crystal-tulip.", "8-crystal-tulip:7420", "8.crystal.tulip",
-		"buildbox@8-crystal-tulip", "/dns/8-crystal-tulip/tcp/1/p2p/" + someID, "7-crystal-tulp@10.0.0.1"} {
+		"buildbox@8-crystal-tulip", "/dns/8-crystal-tulip/tcp/1/p2p/" + someID,
+		"8-crystal-tulip.local", "8.crystl.tulip", "8-crystal-tulip 192.168.1.20", "8-crystal-tulip,192.168.1.20", "8-crystal-tulip/192.168.1.20",
+		"buildbox@8-crystal-tulip:99999", "8-crystal-tulip:99999", "7-crystal-tulp@10.0.0.1"} {
 		_, err := peer.ParseTarget(text)
 		if !errors.Is(err, peer.ErrBadTarget) {
 			t.Fatalf("%q: error %v", text, err)

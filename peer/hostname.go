@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/imgsend/imgsend/peer/internal/words"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -85,6 +86,9 @@ func lookUp(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
 	}
 	var out []ma.Multiaddr
 	for _, ip := range ips {
+		if ip.IsLinkLocalUnicast() && ip.Is6() {
+			continue // says nothing without an interface
+		}
 		if addr := tcpAddr(ip.Unmap().WithZone(""), number); !slices.ContainsFunc(out, addr.Equal) {
 			out = append(out, addr)
 		}
@@ -118,28 +122,26 @@ func dnsName(addr ma.Multiaddr) (string, bool) {
 
 // parsePlace reads HOST, HOST:PORT or :PORT. HOST is an IP address, in brackets if
 // it is an IPv6 one with a port, or a host name, which is not looked up here;
-// without HOST it is this host, and without PORT the port is [DefaultPort].
+// without HOST it is this host, and without PORT the port is [DefaultPort]. Errors do
+// not quote text.
 func parsePlace(text string) (ma.Multiaddr, error) {
 	host, port := text, DefaultPort
 	if at := strings.LastIndexByte(text, ':'); at >= 0 && !isIP(unbracket(text)) {
 		n, err := strconv.ParseUint(text[at+1:], 10, 16)
 		if err != nil {
-			return nil, fmt.Errorf("%q: the port must be a number from 0 to 65535", text)
+			return nil, errors.New("the port must be a number from 0 to 65535")
 		}
 		host, port = cmp.Or(text[:at], thisHost), int(n)
 	}
 	ip, err := netip.ParseAddr(unbracket(host))
 	switch {
 	case err == nil && ip.Zone() != "":
-		return nil, fmt.Errorf("%q: addresses with a zone (fe80::1%%eth0) are not supported", text)
+		return nil, errors.New("addresses with a zone (fe80::1%eth0) are not supported")
 	case err == nil:
 		return tcpAddr(ip.Unmap(), port), nil
 	}
 	if err := checkHostName(host); err != nil {
-		if mayBeCode(host) { // its words are not to be printed
-			return nil, err
-		}
-		return nil, fmt.Errorf("%q is neither an IP address nor a host name: %w", text, err)
+		return nil, fmt.Errorf("it is neither an IP address nor a host name: %w", err)
 	}
 	return ma.NewMultiaddr(fmt.Sprintf("/dns/%s/tcp/%d", strings.ToLower(host), port))
 }
@@ -187,14 +189,19 @@ func checkHostName(text string) error {
 	return nil
 }
 
-// mayBeCode reports whether text, which may end in a dot or a port, was meant as a
-// code: it has the form of one, or is one with dots between its parts.
+// mayBeCode reports whether text was meant as a code, whatever follows it: it begins
+// with a number and two words of codes, one of them perhaps mistyped, or is nothing but
+// a number and something behind a separator.
 func mayBeCode(text string) bool {
-	text, _, _ = strings.Cut(text, ":")
-	text = strings.TrimSuffix(text, ".")
-	if !strings.Contains(text, ".") {
-		return looksLikeCode(text)
+	text = strings.ToLower(strings.TrimSpace(text))
+	if looksLikeCode(text) && !strings.ContainsAny(text, ".:") {
+		return true
 	}
-	_, err := ParseCode(strings.ReplaceAll(text, ".", "-"))
-	return err == nil
+	parts := strings.FieldsFunc(text, func(r rune) bool { return r >= 0x80 || !isAlnum(byte(r)) })
+	if len(parts) < 3 || strings.Trim(parts[0], "0123456789") != "" || strings.ContainsAny(parts[1]+parts[2], "0123456789") {
+		return false
+	}
+	_, first := words.Find(parts[1])
+	_, second := words.Find(parts[2])
+	return first && (second || words.Nearest(parts[2]) != "") || second && words.Nearest(parts[1]) != ""
 }

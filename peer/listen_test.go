@@ -38,7 +38,7 @@ func TestListenForms(t *testing.T) {
 
 func TestListenBadAddr(t *testing.T) {
 	for _, addr := range []string{
-		":", ":-1", ":65536", "65536", ":http", "nobody.invalid:0", "local host:0", "[fe80::1%lo]:0", "fe80::1%lo",
+		":", ":-1", ":65536", "65536", ":http", "local host:0", "[fe80::1%lo]:0", "fe80::1%lo",
 		"/ip4/127.0.0.1", "/dnsaddr/localhost/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0/p2p/" + someID, "/nonsense",
 	} {
 		host, err := peer.Listen(peertest.Context(t), peertest.NewKey(t), peer.ListenConfig{Addr: addr})
@@ -70,6 +70,13 @@ func TestListenName(t *testing.T) {
 		if id, err := peer.Identify(peertest.Context(t), at); err != nil || id != host.ID() {
 			t.Errorf("at %s is %s, %v", at, id, err)
 		}
+	}
+}
+
+func TestListenUnknownName(t *testing.T) {
+	_, err := peer.Listen(peertest.Context(t), peertest.NewKey(t), peer.ListenConfig{Addr: "nobody.invalid:0"})
+	if err == nil || errors.Is(err, peer.ErrBadAddr) || !strings.Contains(err.Error(), "nobody.invalid has no address") {
+		t.Errorf("error %v, want that the name has no address, which may change", err)
 	}
 }
 

@@ -40,8 +40,11 @@ func parseListen(ctx context.Context, text string) ([]ma.Multiaddr, error) {
 		return []ma.Multiaddr{addr}, nil
 	}
 	addrs, err := lookUp(ctx, addr)
+	if err == nil && len(addrs) == 0 {
+		err = errNoAddress
+	}
 	if err != nil && ctx.Err() == nil {
-		err = badAddr(text, errors.New(noAddress(name, err)))
+		err = fmt.Errorf("listen at %s: %s", text, noAddress(name, err))
 	}
 	return addrs, err
 }

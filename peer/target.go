@@ -114,6 +114,9 @@ func ParseTarget(text string) (Target, error) {
 		return parseAddress(text)
 	}
 	who, where, found := strings.Cut(text, "@")
+	if mayBeCode(where) {
+		return badTarget("%w: a code stands before the @, and an address behind it", ErrBadCode)
+	}
 	if !found {
 		if !mayBeCode(text) && strings.ContainsAny(text, ".:") || strings.EqualFold(text, thisHost) {
 			addr, err := parseHost(text)
@@ -129,7 +132,7 @@ func ParseTarget(text string) (Target, error) {
 }
 
 func badTarget(format string, args ...any) (Target, error) {
-	return Target{}, fmt.Errorf("%w: %s; expected a form such as %s", ErrBadTarget, fmt.Sprintf(format, args...), TargetForm)
+	return Target{}, fmt.Errorf("%w: %w; expected a form such as %s", ErrBadTarget, fmt.Errorf(format, args...), TargetForm)
 }
 
 // checked returns t, or the error that says why it cannot be.
@@ -142,7 +145,10 @@ func (t Target) checked(err error) (Target, error) {
 
 // parseWho reads a code or the name of a peer.
 func parseWho(text string, addr ma.Multiaddr) (Target, error) {
-	if looksLikeCode(strings.TrimSpace(text)) || mayBeCode(text) {
+	if mayBeCode(text) {
+		if strings.ContainsAny(text, ".:,/") {
+			return badTarget("%w: there is more in it than a number and two words; expected a form such as %s", ErrBadCode, CodeForm)
+		}
 		code, err := ParseCode(text)
 		if err != nil {
 			return Target{}, fmt.Errorf("%w: %w", ErrBadTarget, err)
@@ -159,10 +165,10 @@ func parseWho(text string, addr ma.Multiaddr) (Target, error) {
 // parseHost reads where a peer is to be dialed.
 func parseHost(text string) (ma.Multiaddr, error) {
 	addr, err := parsePlace(text)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkPlace(addr)
 	}
-	if err := checkPlace(addr); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%q: %w", text, err)
 	}
 	return addr, nil

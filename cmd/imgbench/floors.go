@@ -11,8 +11,9 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway"
 )
 
-// A lineFloor is the time that the link alone takes for as many bytes as imgsend has sent
-// in the run before it. No image arrives.
+// A lineFloor is the time that the link alone takes for about as many bytes as imgsend has
+// sent in the run before it: those that crossed the link, headers and all. No image
+// arrives.
 type lineFloor struct {
 	link *lab.Link
 	wire *int64 // bytes that imgsend has sent

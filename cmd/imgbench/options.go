@@ -36,9 +36,9 @@ prints a Markdown table of medians.
   -registry PROGRAM one more rival: push through ssh into a registry at the
                     receiver, and pull there. PROGRAM is that of the CNCF
                     distribution registry, such as docker-registry
-  -floors=false     leave out what nobody can beat: the line alone, with as many
-                    bytes as imgsend has sent, and the receiving engine's own
-                    load of a local file
+  -floors=false     leave out what to compare with: the line alone, with about
+                    as many bytes as imgsend has sent, and the receiving
+                    engine's own load of a local file
   -v                print every sample too
   -h                print this
 

@@ -122,7 +122,7 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 	}
 	s.Voice.Sayf("%s", line)
 	if from.runLine != nil {
-		s.Voice.Sayf("to start it there in the same way: %s", from.runLine(runProgram(s.engine)))
+		s.Voice.Sayf("to start it there with its settings: %s", from.runLine(runProgram(s.engine)))
 	}
 	if from.sent != nil {
 		return from.sent(ctx)

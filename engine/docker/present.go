@@ -103,7 +103,7 @@ func sameLayers(l *local, m *transfer.Image) bool {
 func (s *Sink) findWhole(ctx context.Context, m *transfer.Image) (digest.Digest, error) {
 	if s.content != nil {
 		id := s.content.find(ctx, m)
-		if id != "" && !s.e.unpacked(ctx, id) {
+		if id != "" && len(m.Layers) > 0 && !s.e.unpacked(ctx, id) {
 			id = "" // another load unpacks it
 		}
 		return id, ctx.Err()

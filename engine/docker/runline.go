@@ -13,15 +13,18 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
+	"github.com/imgsend/imgsend/transfer"
 )
 
 // RunLine returns the command line, quoted for a shell, that starts a container like
 // this one from an image of it: with the same name, ports, mounts, networks and limits.
 // program is "docker" or another that takes the same options, image the name of the
 // image. bare says that the image has the container's files alone: then the line sets
-// its command and environment too.
+// its command and the names of its environment variables too.
 //
-// The line has what users set; it leaves out what engines set by themselves.
+// The line has most of what users set, and leaves out what engines set by themselves.
+// Environment variables have no values in it, which may be secret: docker run takes
+// them from its own environment. What could upset a terminal is replaced.
 func (c *Container) RunLine(program, image string, bare bool) string {
 	words := append([]string{program, "run"}, runOptions(c.inspect, bare)...)
 	words = append(words, image)
@@ -29,7 +32,7 @@ func (c *Container) RunLine(program, image string, bare bool) string {
 		words = append(words, runCommand(c.inspect.Config)...)
 	}
 	for i, w := range words {
-		words[i] = quoted(w)
+		words[i] = quoted(transfer.Printable(w))
 	}
 	return strings.Join(words, " ")
 }
@@ -105,9 +108,14 @@ func runOptions(in container.InspectResponse, bare bool) []string {
 		{"--cpus", cpus(h.NanoCPUs)},
 		{"--cpu-shares", number(h.CPUShares)},
 		{"--cpuset-cpus", one(h.CpusetCpus)},
+		{"--shm-size", number(unless(h.ShmSize, usualShm))},
+		{"--pids-limit", pids(h.PidsLimit)},
+		{"--ulimit", ulimits(h)},
+		{"--userns", one(unlessPrivate(string(h.UsernsMode)))},
+		{"--runtime", one(unlessUsual(h.Runtime))},
 	}
 	if bare {
-		options = append(options, option{"-e", c.Env}, option{"-u", one(c.User)}, option{"-w", one(c.WorkingDir)})
+		options = append(options, option{"-e", envNames(c.Env)}, option{"-u", one(c.User)}, option{"-w", one(c.WorkingDir)})
 		if len(c.Entrypoint) > 0 {
 			options = append(options, option{"--entrypoint", one(c.Entrypoint[0])})
 		}
@@ -154,6 +162,53 @@ func number(n int64) []string {
 		return nil
 	}
 	return []string{strconv.FormatInt(n, 10)}
+}
+
+// usualShm is the size of /dev/shm that engines give, in bytes.
+const usualShm = 64 << 20
+
+// unless returns n, or 0 if it is the usual value.
+func unless(n, usual int64) int64 {
+	if n == usual {
+		return 0
+	}
+	return n
+}
+
+func pids(limit *int64) []string {
+	if limit == nil || *limit == 2048 { // Podman's own
+		return nil
+	}
+	return number(*limit)
+}
+
+// unlessUsual returns a runtime that is not one of those that engines take by themselves.
+func unlessUsual(runtime string) string {
+	switch runtime {
+	case "runc", "crun", "oci", "io.containerd.runc.v2":
+		return ""
+	}
+	return runtime
+}
+
+func ulimits(h *container.HostConfig) []string {
+	var out []string
+	for _, u := range h.Ulimits {
+		if u != nil && !strings.HasPrefix(u.Name, "RLIMIT_") { // which is how Podman lists its own
+			out = append(out, u.String())
+		}
+	}
+	return out
+}
+
+// envNames returns the names of environment variables.
+func envNames(env []string) []string {
+	var out []string
+	for _, v := range env {
+		name, _, _ := strings.Cut(v, "=")
+		out = append(out, name)
+	}
+	return out
 }
 
 func cpus(nano int64) []string {
@@ -292,7 +347,7 @@ func gpus(h *container.HostConfig) []string {
 }
 
 // plainWord is what no shell changes.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$`)
 
 // quoted returns a word as a shell reads it.
 func quoted(word string) string {

@@ -36,11 +36,12 @@ func TestRunLine(t *testing.T) {
 			line: `docker run -d --name web -v data:/data -v '/srv/my files:/srv:ro' --mount type=volume,source=pg,target=/pg,readonly` +
 				` --mount 'type=bind,"source=/a,b",target=/ab' --mount type=tmpfs,target=/t,tmpfs-size=1024 --tmpfs /run --tmpfs /tmp:size=1m web:2`},
 		{name: "rights and limits", host: `{"Privileged":true,"CapAdd":["NET_ADMIN"],"Devices":[{"PathOnHost":"/dev/fuse","PathInContainer":"/dev/fuse","CgroupPermissions":"rwm"}],
-			"DeviceRequests":[{"Count":-1,"Capabilities":[["gpu"]]}],"PidMode":"host","Sysctls":{"net.core.somaxconn":"9"},"ReadonlyRootfs":true,"Init":true,"Memory":1000,"NanoCpus":1500000000}`,
-			line: "docker run -d --name web --privileged --cap-add NET_ADMIN --device /dev/fuse --gpus all --pid host --sysctl net.core.somaxconn=9 --read-only --init --memory 1000 --cpus 1.5 web:2"},
+			"DeviceRequests":[{"Count":-1,"Capabilities":[["gpu"]]}],"PidMode":"host","Sysctls":{"net.core.somaxconn":"9"},"ReadonlyRootfs":true,"Init":true,"Memory":1000,"NanoCpus":1500000000,
+			"ShmSize":1073741824,"PidsLimit":100,"Ulimits":[{"Name":"nofile","Soft":1024,"Hard":2048},{"Name":"RLIMIT_NPROC","Soft":1,"Hard":1}],"UsernsMode":"host","Runtime":"runsc"}`,
+			line: "docker run -d --name web --privileged --cap-add NET_ADMIN --device /dev/fuse --gpus all --pid host --sysctl net.core.somaxconn=9 --read-only --init --memory 1000 --cpus 1.5 --shm-size 1073741824 --pids-limit 100 --ulimit nofile=1024:2048 --userns host --runtime runsc web:2"},
 		{name: "the image has the settings", config: `{"Env":["A=b"],"Cmd":["serve"],"User":"www"}`, line: "docker run -d --name web web:2"},
-		{name: "the image has none", bare: true, config: `{"Hostname":"outer","Env":["A=it's $b"],"Entrypoint":["/bin/sh","-c"],"Cmd":["echo *"],"User":"www","WorkingDir":"/srv"}`,
-			line: `docker run -d --name web --hostname outer -e 'A=it'\''s $b' -u www -w /srv --entrypoint /bin/sh web:2 -c 'echo *'`},
+		{name: "the image has none", bare: true, config: `{"Hostname":"outer","Env":["PASSWORD=it's $b"],"Entrypoint":["/bin/sh","-c"],"Cmd":["echo *\u001b[2J"],"User":"www","WorkingDir":"/srv"}`,
+			line: `docker run -d --name web --hostname outer -e PASSWORD -u www -w /srv --entrypoint /bin/sh web:2 -c 'echo * [2J'`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,11 +7,14 @@ import (
 )
 
 const (
-	rateWindow  = 5 * time.Second // a rate is that of so long, or of the last few moves
-	rateMoves   = 4
-	rateLeast   = time.Second // and not known before
-	rateEvery   = 250 * time.Millisecond
-	stalledTime = 3 * time.Second // without a byte, or twice as long as there was none before
+	rateWindow = 5 * time.Second // a rate is taken over so long,
+	rateMoves  = 4               // or over so many samples if they are further apart
+	rateLeast  = time.Second     // the shortest time that gives a rate
+	rateEvery  = 250 * time.Millisecond
+
+	// A transfer stalls when no byte moves for stalledTime, or for twice the longest
+	// gap between two bytes so far, of which longestGap counts at most.
+	stalledTime = 3 * time.Second
 	longestGap  = 10 * time.Second
 )
 
@@ -36,7 +39,6 @@ type sample struct {
 // A reading is what there is to show of a transfer at one moment.
 type reading struct {
 	phase   transfer.Phase
-	changed bool          // the phase has begun, or the line was lost or is back
 	lost    bool          // the line is
 	lasts   time.Duration // how long that, or else the phase, has
 	done    int64         // bytes that have gone out, or come in
@@ -60,7 +62,7 @@ func (g *gauge) read(now time.Time) reading {
 	r.total = max(r.total, r.done) // which is an estimate
 	lost := g.p.Lost()
 	r.lost = !lost.IsZero()
-	if r.changed = r.phase != g.phase || r.lost != g.lost; r.changed {
+	if r.phase != g.phase || r.lost != g.lost {
 		*g = gauge{p: g.p, phase: r.phase, lost: r.lost, since: now, moved: now}
 		if r.lost {
 			g.since = lost

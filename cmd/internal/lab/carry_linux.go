@@ -14,7 +14,7 @@ import (
 )
 
 // Carry sends so many bytes over the link by TCP, and returns how long it took from the
-// dial to the arrival of the last one: no program is faster.
+// dial to the arrival of the last one.
 func (l *Link) Carry(ctx context.Context, bytes int64) (time.Duration, error) {
 	var listener net.Listener
 	err := inside(l.Receiver, func() (err error) {
