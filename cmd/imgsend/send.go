@@ -9,6 +9,7 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
@@ -104,6 +105,12 @@ type sending struct {
 
 func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink) error {
 	s.Words = s.words
+	if h, ok := from.Source.(store.Historian); ok && j.dryRun {
+		s.History = func(m *transfer.Image) []string {
+			made, _ := h.History(ctx, m.ID) // a dry run goes on without it
+			return made
+		}
+	}
 	s.StartMeter()
 	waited := s.watchWaiting(ctx)
 	defer waited()

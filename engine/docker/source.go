@@ -191,5 +191,31 @@ func (e *Engine) layerSizes(ctx context.Context, l *local) (sizes []int64, exact
 	return sizes, false, nil
 }
 
+// History returns what made each layer of an image, bottom first; nil if that is not known
+// of each.
+func (s *Source) History(ctx context.Context, id digest.Digest) ([]string, error) {
+	if s.stored != nil {
+		return s.stored.History(ctx, id)
+	}
+	l := s.found[id]
+	if l == nil {
+		return nil, nil
+	}
+	history, err := s.e.api.ImageHistory(ctx, l.id.String())
+	if err != nil {
+		return nil, failed("read the history of "+l.id.String(), err)
+	}
+	var made []string
+	for _, h := range slices.Backward(history) {
+		if h.Size > 0 {
+			made = append(made, h.CreatedBy)
+		}
+	}
+	if len(made) != len(l.diffIDs()) {
+		return nil, nil
+	}
+	return made, nil
+}
+
 // Close has nothing to end: an export ends when Export returns.
 func (s *Source) Close(error) error { return nil }

@@ -56,6 +56,13 @@ type Source interface {
 	Notes() []string
 }
 
+// A Historian is a [Source] that can tell how its images were made.
+type Historian interface {
+	// History returns what made each layer of an image, bottom first; nil if that is not
+	// known of each.
+	History(ctx context.Context, id digest.Digest) ([]string, error)
+}
+
 // SourceOptions say which parts of images to give.
 type SourceOptions struct {
 	// Platform picks one of an image with several; nil: all that are there.

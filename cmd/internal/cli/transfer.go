@@ -21,6 +21,10 @@ type Transfer struct {
 	Idle     time.Duration               // how much of that time people took, which does not count
 	Silent   bool                        // show nothing before images arrive
 
+	// History returns what made each layer of an image, bottom first, or nil; for a dry run.
+	// No History: that is not known.
+	History func(*transfer.Image) []string
+
 	// Host and Platform say for which platform images should be, in notes. No
 	// Host: no notes.
 	Host, Platform string
@@ -111,31 +115,6 @@ func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 	if !o.DryRun {
 		t.StartMeter()
 	}
-}
-
-// printPlan prints the answer of a dry run, layer by layer, bottom first.
-func (t *Transfer) printPlan(o *transfer.Offer, p *transfer.Plan) {
-	var bytes, have int64
-	seen := map[string]bool{}
-	for i, ip := range Plans(o, p) {
-		t.Voice.Print("%s %s %s\n", Title(&o.Images[i]), ip.ID, ip.Platform)
-		for _, l := range ip.Layers {
-			word := t.Act
-			if l.Have {
-				word = t.Side
-			}
-			t.Voice.Print("  %-5s %8s  %s\n", word, Bytes(l.Bytes), l.DiffID)
-			if seen[l.DiffID] {
-				continue
-			}
-			seen[l.DiffID] = true
-			bytes += l.Bytes
-			if l.Have {
-				have += l.Bytes
-			}
-		}
-	}
-	t.Voice.Print("would %s about %s of %s (%s already %s)\n", t.Act, Bytes(bytes-have), Bytes(bytes), Bytes(have), t.Side)
 }
 
 // Done reports that the copy has ended well and returns the line that says so, in
