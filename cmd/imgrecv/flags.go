@@ -60,7 +60,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	peers.BoolVar(&o.noRemember, "no-remember", false, "do not save who was met by a code")
 	peers.StringArrayVar(&o.allow, "allow", nil, "accept the sender `PEERID` without asking; may be repeated")
 	peers.BoolVarP(&o.yes, "yes", "y", false, "accept any sender (for closed networks)")
-	peers.BoolVar(&o.peers, "peers", false, "list saved peers and those that wait nearby")
+	peers.BoolVar(&o.peers, "peers", false, "list this host, saved peers and those that wait nearby")
 	peers.StringVar(&o.forget, "forget", "", "forget the saved peer `NAME`")
 
 	output := cli.NewGroup("Output")

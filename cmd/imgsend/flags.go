@@ -69,7 +69,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	o.waits.Define(line, "when the line breaks, try for `TIME` to go on where it broke: 90s, 1h, 0 for not at all (default 10m)")
 
 	peers := cli.NewGroup("Peers")
-	peers.BoolVar(&o.peers, "peers", false, "list saved peers and those that wait nearby")
+	peers.BoolVar(&o.peers, "peers", false, "list this host, saved peers and those that wait nearby")
 	peers.StringVar(&o.forget, "forget", "", "forget the saved peer `NAME`")
 	peers.BoolVar(&o.noRemember, "no-remember", false, "do not save who was met by a code")
 

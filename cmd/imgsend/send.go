@@ -16,7 +16,9 @@ import (
 )
 
 func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
-	home, book, done, err := cli.OpenState(ctx, v, o.peers, o.forget)
+	host, _ := os.Hostname()
+	me := peer.CleanName(host)
+	home, book, done, err := cli.OpenState(ctx, v, me, o.peers, o.forget)
 	if err != nil || done {
 		return err
 	}
@@ -48,8 +50,7 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	if err != nil {
 		return err
 	}
-	host, _ := os.Hostname()
-	r := &reacher{v: v, key: key, book: book, me: peer.CleanName(host), remember: !o.noRemember}
+	r := &reacher{v: v, key: key, book: book, me: me, remember: !o.noRemember}
 	return send(ctx, v, j, r, target)
 }
 

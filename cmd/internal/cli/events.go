@@ -26,7 +26,7 @@ var events = []struct {
 	{"image", ImageEvent{}, "an image has arrived and has its name"},
 	{"done", DoneEvent{}, "the last one of a good transfer"},
 	{"error", ErrorEvent{}, "the last one of a failed run; code is the exit status, kind the same in a word"},
-	{"peer", PeerEvent{}, "one peer of --peers"},
+	{"peer", PeerEvent{}, "one peer of --peers; this host is the first"},
 }
 
 // members lists the members of a JSON object but event, with their types; a ? marks those

@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/peer/lan"
+	lpeer "github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // nearbyTime is how long --peers listens for who is waiting on the local
@@ -20,6 +24,7 @@ type PeerEvent struct {
 	Event  string     `json:"event"` // "peer"
 	Name   string     `json:"name"`
 	ID     string     `json:"id"`
+	Self   bool       `json:"self"` // this host, as this user; the first one
 	Saved  bool       `json:"saved"`
 	Nearby bool       `json:"nearby"` // it is waiting now
 	Seen   *time.Time `json:"seen,omitempty"`
@@ -27,8 +32,9 @@ type PeerEvent struct {
 }
 
 // OpenState returns the folder with this user's identity and the book of saved
-// peers. done means that --peers or --forget was asked for, and is done.
-func OpenState(ctx context.Context, v *Voice, list bool, forget string) (home string, book *peer.Book, done bool, err error) {
+// peers. me is what this host calls itself. done means that --peers or --forget was asked
+// for, and is done.
+func OpenState(ctx context.Context, v *Voice, me string, list bool, forget string) (home string, book *peer.Book, done bool, err error) {
 	if home, err = peer.Home(); err != nil {
 		return "", nil, false, err
 	}
@@ -37,7 +43,7 @@ func OpenState(ctx context.Context, v *Voice, list bool, forget string) (home st
 	}
 	switch {
 	case list:
-		return home, book, true, listPeers(ctx, v, book)
+		return home, book, true, listPeers(ctx, v, home, book, me)
 	case forget != "":
 		return home, book, true, forgetPeer(v, book, forget)
 	}
@@ -57,8 +63,16 @@ func openBook(v *Voice, home string) (*peer.Book, error) {
 	return book, nil
 }
 
-// listPeers prints saved peers and those that wait nearby.
-func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
+// listPeers prints this host, the saved peers, and those that wait nearby.
+func listPeers(ctx context.Context, v *Voice, home string, book *peer.Book, me string) error {
+	key, err := peer.LoadIdentity(home)
+	if err != nil {
+		return err
+	}
+	self, err := lpeer.IDFromPrivateKey(key)
+	if err != nil {
+		return err
+	}
 	saved, err := book.List()
 	if err != nil {
 		return err
@@ -67,28 +81,111 @@ func listPeers(ctx context.Context, v *Voice, book *peer.Book) error {
 	if err != nil {
 		v.Warn(WarnNoMulticast, "nobody nearby can be found: %v", err)
 	}
-	for _, p := range saved {
-		e := PeerEvent{Event: "peer", Name: p.Name, ID: p.ID.String(), Saved: true, Addrs: []string{}}
-		if !p.Seen.IsZero() {
-			e.Seen = &p.Seen
-		}
-		for _, a := range p.Addrs {
-			e.Addrs = append(e.Addrs, a.String())
-		}
-		if i := slices.IndexFunc(near, func(f lan.Found) bool { return f.ID == p.ID }); i >= 0 {
-			e.Nearby = true
-			e.Addrs = addrs(near[i])
-			near = slices.Delete(near, i, i+1)
-		}
-		v.showPeer(e)
+	list := peerList(self, me, saved, near)
+	for _, e := range list {
+		v.Event(e)
 	}
-	for _, f := range near {
-		v.showPeer(PeerEvent{Event: "peer", Name: f.Name, ID: f.ID.String(), Nearby: true, Addrs: addrs(f)})
-	}
-	if len(saved) == 0 && len(near) == 0 {
+	v.Print("%s", peerTable(list))
+	if len(list) == 1 {
 		v.Sayf("no peer is saved, and none waits nearby; a code makes the first meeting")
 	}
 	return ctx.Err()
+}
+
+// peerList returns this host, which comes first, the saved peers and those that wait, each
+// ID once.
+func peerList(self peer.ID, me string, saved []peer.Peer, near []lan.Found) []PeerEvent {
+	list := []PeerEvent{{Event: "peer", Name: me, ID: self.String(), Self: true, Addrs: []string{}}}
+	find := func(id peer.ID, name string) *PeerEvent {
+		at := slices.IndexFunc(list, func(e PeerEvent) bool { return e.ID == id.String() })
+		if at < 0 {
+			at = len(list)
+			list = append(list, PeerEvent{Event: "peer", Name: name, ID: id.String(), Addrs: []string{}})
+		}
+		return &list[at]
+	}
+	for _, p := range saved {
+		e := find(p.ID, p.Name)
+		e.Saved = true
+		if !p.Seen.IsZero() {
+			e.Seen = &p.Seen
+		}
+		e.Addrs = addAddrs(e.Addrs, p.Addrs)
+	}
+	for _, f := range near {
+		e := find(f.ID, f.Name)
+		if !e.Nearby { // where it waits now counts, and not where it was
+			e.Nearby, e.Addrs = true, []string{}
+		}
+		e.Addrs = addAddrs(e.Addrs, f.Addrs)
+	}
+	return list
+}
+
+// addAddrs adds the addresses that are not in a list.
+func addAddrs(list []string, addrs []ma.Multiaddr) []string {
+	for _, a := range addrs {
+		if s := a.String(); !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// peerTable writes a list for people: this host with all of its ID, which others give to
+// --allow, and the peers with what --to takes, and the end of their IDs.
+func peerTable(list []PeerEvent) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for i, e := range list {
+		if i == 1 {
+			fmt.Fprintf(w, "\nNAME\tSTATE\tADDRESS\tID\n")
+		}
+		if e.Self {
+			fmt.Fprintf(&b, "this host: %s %s\n", e.Name, e.ID)
+			if e.Nearby {
+				fmt.Fprintf(&b, "waiting now at %s\n", place(e.Addrs))
+			}
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t...%s\n", e.Name, e.state(), place(e.Addrs), e.ID[len(e.ID)-shownID:])
+	}
+	_ = w.Flush() // into memory
+	return b.String()
+}
+
+// shownID is how many letters of a peer ID a table shows: they are its end, as all begin
+// alike.
+const shownID = 6
+
+func (e *PeerEvent) state() string {
+	switch {
+	case e.Nearby && e.Saved:
+		return "waiting now"
+	case e.Nearby:
+		return "waiting, not saved"
+	case e.Seen != nil:
+		return "seen " + e.Seen.Local().Format("2006-01-02 15:04")
+	}
+	return "never seen"
+}
+
+// place writes the first of some addresses in the short form that --to takes, and says how
+// many more there are.
+func place(addrs []string) string {
+	if len(addrs) == 0 {
+		return "-"
+	}
+	text := addrs[0]
+	if a, err := ma.NewMultiaddr(text); err == nil {
+		if _, host, err := manet.DialArgs(withoutID(a)); err == nil {
+			text = host
+		}
+	}
+	if more := len(addrs) - 1; more > 0 {
+		text += fmt.Sprintf(" +%d", more)
+	}
+	return text
 }
 
 // nearby returns who waits on the local networks now, of those who answer in time.
@@ -106,27 +203,11 @@ func nearby(ctx context.Context, wait time.Duration) ([]lan.Found, error) {
 	return b.Found(), nil
 }
 
-func addrs(f lan.Found) []string {
-	out := []string{}
-	for _, a := range f.Addrs {
-		out = append(out, a.String())
+func withoutID(a ma.Multiaddr) ma.Multiaddr {
+	if addr, last := ma.SplitLast(a); last != nil && last.Protocol().Code == ma.P_P2P {
+		return addr
 	}
-	return out
-}
-
-func (v *Voice) showPeer(e PeerEvent) {
-	v.Event(e)
-	where := strings.Join(e.Addrs, " ")
-	state := "never seen"
-	switch {
-	case e.Nearby && e.Saved:
-		state = "waiting now"
-	case e.Nearby:
-		state = "waiting now, not saved"
-	case e.Seen != nil:
-		state = "seen " + e.Seen.Local().Format("2006-01-02 15:04")
-	}
-	v.Print("%s %s  %s  %s\n", e.Name, e.ID, state, where)
+	return a
 }
 
 // forgetPeer removes a saved peer.
