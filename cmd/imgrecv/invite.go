@@ -45,7 +45,7 @@ func (i *inviter) nameplate(s string) {
 		return
 	}
 	if err := i.announce.Update(s); err != nil {
-		i.v.Sayf("this host cannot be announced: %v", err)
+		i.v.Warn(cli.WarnNoMulticast, "this host cannot be announced: %v", err)
 	}
 }
 
