@@ -157,7 +157,7 @@ func validDigest(what string, d digest.Digest) error {
 }
 
 // SeveralGoes is the way out of an offer that is too large.
-const SeveralGoes = "send the images in several goes"
+const SeveralGoes = "send the images in several transfers"
 
 // CheckLimits reports images that are more than one offer may have.
 func CheckLimits(images []Image) error {

@@ -26,7 +26,7 @@ type Patience struct {
 	Offer time.Duration
 	// Remote is what a [Remote] end gets on top of the above, so that the side
 	// whose engine does not answer says so before the other side gives it up.
-	// Default a fifth of Bytes, at least 1 s and at most 1 min.
+	// Default 1 min.
 	Remote time.Duration
 }
 
@@ -42,13 +42,10 @@ func (p Patience) withDefaults() Patience {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&p.Bytes, 5 * time.Minute}, {&p.Work, 10 * time.Minute}, {&p.Offer, time.Minute}} {
+	}{{&p.Bytes, 5 * time.Minute}, {&p.Work, 10 * time.Minute}, {&p.Offer, time.Minute}, {&p.Remote, time.Minute}} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
-	}
-	if p.Remote <= 0 {
-		p.Remote = min(max(p.Bytes/5, time.Second), time.Minute)
 	}
 	if p.PerSecond <= 0 {
 		p.PerSecond = 5e6

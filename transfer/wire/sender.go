@@ -157,7 +157,7 @@ func (s *Sender) takes(o *transfer.Offer) error {
 	}
 	if !few && !s.has(featureMany) {
 		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s takes at most %d images at once, and %d names for each", s.peer.Program, fewImages, fewRefs),
-			Hint: "update it, or send the images in several goes"}
+			Hint: "update it, or send the images in several transfers"}
 	}
 	err := transfer.CheckLimits(o.Images)
 	if err == nil {

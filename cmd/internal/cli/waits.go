@@ -19,7 +19,7 @@ func (w *Waits) Define(g *Group, retry string) {
 	g.StringVar(&w.retry, "retry-for", "10m", retry)
 	g.StringVar(&w.stall, "stall-timeout", "5m", "give a transfer up when nothing has moved for `TIME` though it could (default 5m)")
 	g.StringVar(&w.engine, "engine-timeout", "10m", "give it up when an engine has exported or loaded for `TIME`, and one second more for each 5 MB, "+
-		"without an end (default 10m). Each side has its own two; the shorter one counts")
+		"without an end (default 10m). Each side has its own two; of what the other side owes, it waits a minute longer")
 }
 
 // RetryGiven reports whether --retry-for was given.
