@@ -22,6 +22,7 @@ type Address struct {
 	Host      string // of an engine: unix://, tcp://, ssh://, containerd://; empty: see [Open]
 	Namespace string // of a containerd; empty: see [containerd.Open]
 	Folder    string // an OCI image layout; empty: an engine
+	Served    bool   // start nothing: open only what is served already
 }
 
 // containerdVar is the environment variable by which containerd's own clients
@@ -31,8 +32,8 @@ const containerdVar = "CONTAINERD_ADDRESS"
 // Open opens the store at an address: a folder; the engine at a.Host, or if that is
 // empty at DOCKER_HOST, the current docker context, or CONTAINERD_ADDRESS, or else at
 // the first of the usual sockets of Docker and Podman that answers, or, where there
-// is none of these, of containerd. Where there is none either, but a command podman, its
-// API is served by a process that ends with the store. A socket may be Docker's or containerd's. The
+// is none of these, of containerd. If that is missing too and there is a command podman,
+// a process that ends with the store serves its API. A socket may be Docker's or containerd's. The
 // caller must close the store.
 func Open(ctx context.Context, a Address) (store.Store, error) {
 	if a.Folder != "" {
@@ -62,7 +63,7 @@ func Open(ctx context.Context, a Address) (store.Store, error) {
 		return nil, err
 	}
 	if errors.Is(err, docker.ErrNone) {
-		return unserved(ctx, a.Namespace, err)
+		return unserved(ctx, a, err)
 	}
 	if socket, ok := containerd.SocketOf(chosen.Host); ok {
 		s, nerr := native(ctx, chosen.Host, chosen.From, a.Namespace)
@@ -85,9 +86,9 @@ func native(ctx context.Context, address, from, namespace string) (store.Store, 
 // unserved opens what there is where no socket of Docker or Podman is: containerd at
 // one of its usual sockets, or else a Podman, whose API runs for the time being. none
 // is the error if there is nothing.
-func unserved(ctx context.Context, namespace string, none error) (store.Store, error) {
-	s, err := usualContainerd(ctx, namespace, none)
-	if !errors.Is(err, docker.ErrNone) || namespace != "" {
+func unserved(ctx context.Context, a Address, none error) (store.Store, error) {
+	s, err := usualContainerd(ctx, a.Namespace, none)
+	if !errors.Is(err, docker.ErrNone) || a.Namespace != "" || a.Served {
 		return s, err
 	}
 	e, perr := docker.StartPodman(ctx)

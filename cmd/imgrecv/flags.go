@@ -65,7 +65,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 
 	output := cli.NewGroup("Output")
 	output.BoolVar(&v.JSON, "json", false, "one JSON object a line on stdout")
-	output.BoolVarP(&v.Quiet, "quiet", "q", false, "no progress, only errors and results")
+	output.BoolVarP(&v.Quiet, "quiet", "q", false, "no progress, only errors, warnings and results")
 	output.BoolVar(&v.Verbose, "verbose", false, "say too the addresses that have this host's key in them")
 	return []*cli.Group{what, where, archives, line, peers, output}
 }

@@ -60,7 +60,7 @@ func (o *options) look(ctx context.Context, at func(store.Store)) {
 			return
 		}
 	}
-	s, err := engine.Open(ctx, engine.Address{Host: o.host, Namespace: o.namespace, Folder: o.store})
+	s, err := engine.Open(ctx, engine.Address{Host: o.host, Namespace: o.namespace, Folder: o.store, Served: true})
 	if err != nil {
 		return
 	}

@@ -75,7 +75,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 
 	output := cli.NewGroup("Output")
 	output.BoolVar(&v.JSON, "json", false, "one JSON object a line on stdout")
-	output.BoolVarP(&v.Quiet, "quiet", "q", false, "no progress, only errors and results")
+	output.BoolVarP(&v.Quiet, "quiet", "q", false, "no progress, only errors, warnings and results")
 	output.BoolVar(&v.Verbose, "verbose", false, "say too how each image is exported, and why")
 	return []*cli.Group{what, where, containers, archives, line, peers, output}
 }

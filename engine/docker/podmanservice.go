@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type podmanService struct {
 
 const (
 	podmanCommand = "podman"
+	podmanFolder  = "imgsend-podman-" // begins the name of a socket's folder
+	podmanSocket  = "s"
 
 	// podmanStart bounds how long the service may take to listen.
 	podmanStart = 15 * time.Second
@@ -56,11 +59,13 @@ func StartPodman(ctx context.Context) (*Engine, error) {
 
 // startPodman runs the command, to which it adds the address to listen at.
 func startPodman(ctx context.Context, cmd *exec.Cmd) (*Engine, error) {
-	dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "imgsend-podman-")
+	base := cmp.Or(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir())
+	sweepPodman(base)
+	dir, err := os.MkdirTemp(base, podmanFolder)
 	if err != nil {
 		return nil, err
 	}
-	socket := filepath.Join(dir, "s")
+	socket := filepath.Join(dir, podmanSocket)
 	cmd.Args = append(cmd.Args, "unix://"+socket)
 	said := &lastLines{}
 	cmd.Stderr = said
@@ -79,6 +84,24 @@ func startPodman(ctx context.Context, cmd *exec.Cmd) (*Engine, error) {
 	}
 	e.own = p
 	return e, nil
+}
+
+// sweepPodman removes what killed programs have left of services in a folder: sockets
+// that nobody serves, but for those of services that may be about to.
+func sweepPodman(base string) {
+	left, _ := filepath.Glob(filepath.Join(base, podmanFolder+"*"))
+	for _, dir := range left {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < podmanStart {
+			continue
+		}
+		conn, err := net.Dial("unix", filepath.Join(dir, podmanSocket))
+		if err == nil {
+			_ = conn.Close()
+		} else if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
+			_ = os.RemoveAll(dir) // fails for another user's
+		}
+	}
 }
 
 // start runs the command, apart from the terminal's process group, so that an

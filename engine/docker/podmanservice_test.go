@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,6 +116,42 @@ func TestPodmanServiceKilled(t *testing.T) {
 	for end := time.Now().Add(20 * time.Second); running(pid); time.Sleep(podmanPoll) {
 		if time.Now().After(end) {
 			t.Fatal("the service runs on")
+		}
+	}
+}
+
+// TestSweepPodman removes the folder of a service that is gone, and no other.
+func TestSweepPodman(t *testing.T) {
+	base := t.TempDir()
+	old := time.Now().Add(-2 * podmanStart)
+	folder := func(name string) string {
+		dir := filepath.Join(base, name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	served, gone, starting, other := folder(podmanFolder+"1"), folder(podmanFolder+"2"), folder(podmanFolder+"3"), folder("mine")
+	ln, err := net.Listen("unix", filepath.Join(served, podmanSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(gone, podmanSocket), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	_ = dead.Close()
+	for _, dir := range []string{served, gone, other} {
+		if err := os.Chtimes(dir, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweepPodman(base)
+	for dir, want := range map[string]bool{served: true, gone: false, starting: true, other: true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestCompletionIsQuick(t *testing.T) {
 	if err := p.Execute(t.Context(), []string{"__complete", "web"}); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 10*time.Second { // 1.5 s, on a machine with nothing else to do
 		t.Errorf("the user waits %v", took)
 	}
 	if len(asked) != 1 || called != nil {
