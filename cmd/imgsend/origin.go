@@ -91,6 +91,7 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *co
 	}
 	if j.flatten != "" {
 		v.Sayf("reading the file system of %s", c.Name)
+		defer v.Working("reading")()
 		o.Source, err = c.Flatten(ctx, docker.FlattenOptions{As: j.as, Bare: j.flatten == flattenBare,
 			Message: j.commit.Message, Author: j.commit.Author, NoPause: j.commit.NoPause})
 		if err != nil {
@@ -104,7 +105,9 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *co
 		return nil
 	}
 	v.Sayf("committing %s", c.Name)
+	committed := v.Working("the engine commits")
 	image, err := c.Commit(ctx, j.commit)
+	committed()
 	if err != nil {
 		return err
 	}
@@ -118,6 +121,7 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *co
 
 // images opens images of the store.
 func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, reqs []store.Request, platform *ocispec.Platform) error {
+	defer v.Working("asking the engine about the images")()
 	src, err := from.Source(ctx, reqs, store.SourceOptions{Platform: platform, OnExport: func(m *transfer.Image, exporter, why string) {
 		v.Detailf("%s left the engine by %s: %s", cli.Title(m), exporter, why)
 		v.Event(cli.ExportEvent{Event: "export", Image: cli.Title(m), Exporter: exporter, Why: why})

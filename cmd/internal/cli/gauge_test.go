@@ -3,6 +3,7 @@ package cli
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -149,4 +150,22 @@ func TestScreen(t *testing.T) {
 	if want := "\rabcdefghij\rxyz       \r012…\r    \r"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
+}
+
+// TestWorking shows on a terminal what takes its time, and leaves nothing of it there.
+func TestWorking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		v := NewTerminal(&out, func() int { return 40 })
+		done := v.Working("the engine commits")
+		time.Sleep(2500 * time.Millisecond)
+		v.Sayf("a word")
+		time.Sleep(time.Second)
+		done()
+		done()
+		shown := out.String()
+		if !strings.Contains(shown, "\rimgsend: the engine commits, 2 s ") || !strings.Contains(shown, "\rimgsend: a word\n") || !strings.HasSuffix(shown, "\r"+strings.Repeat(" ", 34)+"\r") {
+			t.Errorf("%q", shown)
+		}
+	})
 }

@@ -50,6 +50,16 @@ func (v *Voice) startMeter(p *transfer.Progress, words func(transfer.Phase) stri
 	return m
 }
 
+// Working shows on a terminal that what is done takes its time, until the function that
+// it returns is called, which may be more than once.
+func (v *Voice) Working(what string) (done func()) {
+	if !v.terminal || v.JSON {
+		return func() {}
+	}
+	m := v.startMeter(&transfer.Progress{}, func(transfer.Phase) string { return what }, "", func() []string { return nil })
+	return m.Stop
+}
+
 // Stop ends the display; nothing of it is on the screen when it returns. It
 // may be called more than once.
 func (m *Meter) Stop() {
