@@ -47,7 +47,11 @@ func demo(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopFrom()) }()
+	return show(ctx, from, to)
+}
 
+// show sends both versions of the image.
+func show(ctx context.Context, from, to side) (err error) {
 	say("building imgsend and imgrecv")
 	p, err := build(ctx)
 	if err != nil {

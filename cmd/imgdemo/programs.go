@@ -84,7 +84,7 @@ func (p *programs) send(ctx context.Context, from, to side, ref string) error {
 // peerName is what the receiving host is called.
 const peerName = "demobox"
 
-// waiting is imgrecv's first JSON line.
+// waiting is the JSON event with which imgrecv says where it waits.
 type waiting struct {
 	Event string
 	Addrs []string
@@ -97,16 +97,20 @@ func (w *waiting) hostPort() string {
 	return parts[2] + ":" + parts[4]
 }
 
+// listening reads imgrecv's events up to that one.
 func listening(lines *bufio.Scanner) (*waiting, error) {
-	ev := &waiting{}
-	if !lines.Scan() {
-		return nil, errors.New("imgrecv ended before it listened")
+	for lines.Scan() {
+		ev := &waiting{}
+		if err := json.Unmarshal(lines.Bytes(), ev); err != nil {
+			return nil, fmt.Errorf("imgrecv: %w", err)
+		}
+		if ev.Event != "listening" {
+			continue
+		}
+		if len(ev.Addrs) == 0 || strings.Count(ev.Addrs[0], "/") < 4 {
+			return nil, fmt.Errorf("imgrecv said %s", lines.Text())
+		}
+		return ev, nil
 	}
-	if err := json.Unmarshal(lines.Bytes(), ev); err != nil {
-		return nil, fmt.Errorf("imgrecv: %w", err)
-	}
-	if ev.Event != "listening" || len(ev.Addrs) == 0 || strings.Count(ev.Addrs[0], "/") < 4 {
-		return nil, fmt.Errorf("imgrecv said %s", lines.Text())
-	}
-	return ev, nil
+	return nil, errors.New("imgrecv ended before it listened")
 }
