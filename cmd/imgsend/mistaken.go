@@ -38,7 +38,7 @@ func mistaken(ctx context.Context, from store.Store, reqs []store.Request, err e
 func notImage(err error, name string) bool {
 	var missing *store.MissingError
 	if errors.As(err, &missing) {
-		return missing.Image == name
+		return slices.Contains(missing.Images, name)
 	}
 	_, bad := store.ParseName(name)
 	return transfer.KindOf(err) == transfer.KindUsage && bad != nil && !strings.Contains(name, "@")

@@ -25,10 +25,14 @@ func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where stri
 	}
 	f := &finder{where: where, blobs: blobs, list: list, at: map[digest.Digest]int{}, owner: map[string]digest.Digest{}}
 	f.reader = &layout.Reader{Blobs: blobs, Platform: platform}
+	var search store.Search
 	for _, r := range reqs {
-		if err := f.take(ctx, r); err != nil {
+		if err := search.Note(f.take(ctx, r)); err != nil {
 			return nil, err
 		}
+	}
+	if err := search.Err(); err != nil {
+		return nil, err
 	}
 	s := layout.NewSource(blobs, f.items, nil)
 	s.Note(f.nameless()...)
@@ -143,11 +147,8 @@ func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, st
 	} else if nameErr != nil {
 		return ocispec.Descriptor{}, "", &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%q is not an image name", image)}
 	}
-	err := &transfer.Error{Kind: transfer.KindEngine, Err: &store.MissingError{Image: image, Where: f.where}}
-	switch near := store.Nearest(image, names); {
-	case len(near) > 0:
-		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
-	case len(f.list) == 0:
+	err := store.Missing(image, f.where, names)
+	if len(f.list) == 0 {
 		err.Hint = f.where + " has no images at all"
 	}
 	return ocispec.Descriptor{}, "", err

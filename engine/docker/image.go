@@ -179,8 +179,8 @@ func shortNames(tags []string) []string {
 // unknown is the error for an image that is not there. It names the near
 // misses.
 func (e *Engine) unknown(ctx context.Context, name string) error {
-	err := &transfer.Error{Kind: transfer.KindEngine, Err: &store.MissingError{Image: name, Where: e.String()}}
 	list, lerr := e.api.ImageList(ctx, image.ListOptions{})
+	err := store.Missing(name, e.String(), names(list))
 	if lerr != nil {
 		return err
 	}
@@ -190,11 +190,9 @@ func (e *Engine) unknown(ctx context.Context, name string) error {
 			starts++
 		}
 	}
-	switch near := store.Nearest(name, names(list)); {
+	switch {
 	case starts > 1:
 		return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is the start of %d images' IDs", name, starts), Hint: "give more digits"}
-	case len(near) > 0:
-		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
 	case len(list) == 0:
 		err.Hint = "that engine has no images at all; -H names another engine"
 	}
@@ -210,10 +208,14 @@ func (e *Engine) gather(ctx context.Context, reqs []store.Request, platform *oci
 	var names [][]string
 	index := map[digest.Digest]int{}
 	owner := map[string]digest.Digest{}
+	var search store.Search
 	for _, r := range reqs {
 		img, name, err := e.resolve(ctx, r, platform)
 		if err != nil {
-			return nil, nil, err
+			if err = search.Note(err); err != nil {
+				return nil, nil, err
+			}
+			continue
 		}
 		i, ok := index[img.id]
 		if !ok {
@@ -233,7 +235,7 @@ func (e *Engine) gather(ctx context.Context, reqs []store.Request, platform *oci
 			return nil, nil, &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("two different images cannot both arrive as %s", name)}
 		}
 	}
-	return images, names, nil
+	return images, names, search.Err()
 }
 
 // pick checks that img is for the platform that a request wants, or marks which

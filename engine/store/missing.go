@@ -1,11 +1,62 @@
 package store
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"strings"
 
-// A MissingError says that a store has no image of that name or ID.
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// A MissingError says that a store has no images of these names or IDs.
 type MissingError struct {
-	Image string // as it was asked for
-	Where string // the store
+	Images []string // as they were asked for
+	Where  string   // the store
 }
 
-func (e *MissingError) Error() string { return fmt.Sprintf("no image %s in %s", e.Image, e.Where) }
+func (e *MissingError) Error() string {
+	last := len(e.Images) - 1
+	if last == 0 {
+		return fmt.Sprintf("no image %s in %s", e.Images[0], e.Where)
+	}
+	return fmt.Sprintf("no images %s and %s in %s", strings.Join(e.Images[:last], ", "), e.Images[last], e.Where)
+}
+
+// Missing returns the error for one image that a store does not have. names are those of
+// the images that it has.
+func Missing(image, where string, names []string) *transfer.Error {
+	err := &transfer.Error{Kind: transfer.KindEngine, Err: &MissingError{Images: []string{image}, Where: where}, Hint: "it has to be pulled or built first"}
+	if near := Nearest(image, names); len(near) > 0 {
+		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return err
+}
+
+// A Search gathers what is missing of several images, so that it is said at once.
+type Search struct {
+	first   error
+	missing MissingError
+}
+
+// Note returns err, unless that is of a [MissingError]: then it notes the image, and the
+// search goes on.
+func (s *Search) Note(err error) error {
+	var one *MissingError
+	if !errors.As(err, &one) {
+		return err
+	}
+	if s.first == nil {
+		s.first = err
+	}
+	s.missing.Where = one.Where
+	s.missing.Images = append(s.missing.Images, one.Images...)
+	return nil
+}
+
+// Err returns the error for all that was noted, or nil.
+func (s *Search) Err() error {
+	if len(s.missing.Images) < 2 {
+		return s.first
+	}
+	return &transfer.Error{Kind: transfer.KindEngine, Err: &s.missing, Hint: "they have to be pulled or built first"}
+}
