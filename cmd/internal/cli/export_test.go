@@ -1,6 +1,13 @@
 package cli
 
-import "io"
+import (
+	"io"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// CheckNames is checkNames.
+func CheckNames(images []transfer.Image) error { return checkNames(images) }
 
 // LimitMemory is limitMemory.
 func LimitMemory() { limitMemory() }

@@ -1,4 +1,4 @@
-package main
+package cli_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // it should be, and does not say that it is safe to repeat.
 func TestUnusable(t *testing.T) {
 	for kind, want := range map[transfer.Kind]int{transfer.KindBroken: cli.ExitUsage, transfer.KindEngine: cli.ExitEngineHere, transfer.KindRefused: cli.ExitRefused} {
-		err := unusable(&transfer.Error{Kind: kind, Err: errors.New("it ends early")})
+		err := cli.UnusableArchive(&transfer.Error{Kind: kind, Err: errors.New("it ends early")})
 		if code := cli.ExitCode(err); code != want || cli.Hint(err) != "" {
 			t.Errorf("%s: status %d, hint %q", kind, code, cli.Hint(err))
 		}
@@ -22,7 +22,7 @@ func TestUnusable(t *testing.T) {
 // TestCheckNames refuses what cannot be a name, and says how to give another.
 func TestCheckNames(t *testing.T) {
 	for ref, want := range map[string]int{"webapp:1.0": cli.ExitOK, "bazel/MyImage:tag": cli.ExitUsage, "a b": cli.ExitUsage} {
-		err := checkNames([]transfer.Image{{}, {Refs: []string{"good:1", ref}}})
+		err := cli.CheckNames([]transfer.Image{{}, {Refs: []string{"good:1", ref}}})
 		if code := cli.ExitCode(err); code != want || want == cli.ExitUsage && cli.Hint(err) != "give the image another name with --as" {
 			t.Errorf("%s: status %d, hint %q", ref, code, cli.Hint(err))
 		}
