@@ -11,6 +11,7 @@ var words = cli.Words{
 		"[options] IMAGE... --to PEER",
 		"[options] IMAGE... -o FILE",
 		"[options] --container NAME --to PEER | -o FILE",
+		"[options] -i FILE [IMAGE...] --to PEER",
 	},
 	About: `Sends container images of this host's engine to the host where imgrecv waits:
 only the layers that are missing there, verified before they have a name. Or
@@ -61,6 +62,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	archives := cli.NewGroup("Archives")
 	archives.StringVarP(&o.output, "output", "o", "", "write an archive to `FILE`; - is stdout. A name that ends in .zst, or --compress "+
 		"fast or best, compresses it with zstd")
+	archives.StringVarP(&o.input, "input", "i", "", "send the images of the archive `FILE`, or those that are named, without an engine; - is stdin")
 	archives.StringVar(&o.have, "have", "", "with -o: leave out what imgrecv --have listed in `FILE` on the host that the archive is for")
 
 	line := cli.NewGroup("Line")

@@ -9,7 +9,7 @@ import (
 
 func TestRepeatedFlags(t *testing.T) {
 	clitest.RepeatedFlags(t, func() []*cli.Group { return flags(cli.NewVoice("test"), &options{}) },
-		[]string{"author", "completion", "compress", "container", "engine-timeout", "flatten", "forget", "have", "host", "limit", "message", "namespace", "output", "platform", "retry-for", "stall-timeout", "store", "to"},
+		[]string{"author", "completion", "compress", "container", "engine-timeout", "flatten", "forget", "have", "host", "input", "limit", "message", "namespace", "output", "platform", "retry-for", "stall-timeout", "store", "to"},
 		[]string{"as", "change"})
 }
 

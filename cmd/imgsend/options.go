@@ -17,7 +17,8 @@ import (
 
 // options are the flags as they were given.
 type options struct {
-	to, output, compress, limit, host, forget     string
+	to, output, input, compress, limit            string
+	host, forget                                  string
 	container, message, author, flatten           string
 	store, platform, have, namespace              string
 	as, changes                                   []string
@@ -36,6 +37,8 @@ type job struct {
 	requests    []store.Request
 	container   *containerJob // nil: images
 	store       string        // an OCI layout folder; empty: an engine
+	input       string        // an archive; empty: a store
+	names       *cli.Naming   // for what is in the archive, where no image of it is named
 	platform    *ocispec.Platform
 	output      string // an archive; empty: a peer
 	compressed  bool   // the archive
@@ -66,7 +69,7 @@ func (o options) job(images []string) (*job, error) {
 	if err := o.conflicts(images); err != nil {
 		return nil, usageError(err)
 	}
-	j := &job{host: o.host, namespace: o.namespace, dryRun: o.dryRun, store: o.store, output: o.output, have: o.have}
+	j := &job{host: o.host, namespace: o.namespace, dryRun: o.dryRun, store: o.store, input: o.input, output: o.output, have: o.have}
 	var err error
 	if j.compression, err = wire.ParseCompression(o.compress); err != nil {
 		return nil, usageError(fmt.Errorf("--compress: %w", err))
@@ -92,8 +95,12 @@ func (o options) job(images []string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.container != "" {
+	switch {
+	case o.container != "":
 		return j, j.setContainer(o, names)
+	case len(images) == 0: // of an archive
+		j.names = names
+		return j, nil
 	}
 	for _, image := range images {
 		as, err := names.Of(image, len(images) > 1)
@@ -111,7 +118,9 @@ func (o options) conflicts(images []string) error {
 	switch {
 	case o.container != "" && len(images) > 0:
 		return errors.New("either images or --container, not both")
-	case o.container == "" && len(images) == 0:
+	case o.input != "" && (o.container != "" || o.store != "" || o.host != "" || o.namespace != "" || o.output != ""):
+		return errors.New("--input sends out of an archive: --container, --store, --host, --namespace and --output do not go with it")
+	case o.container == "" && o.input == "" && len(images) == 0:
 		return errors.New("name an image to send (imgsend -h shows how)")
 	case o.container == "" && commits:
 		return errors.New("--message, --author, --change, --no-pause, --flatten and --keep-image go with --container")

@@ -38,6 +38,9 @@ type containers interface {
 
 // origin opens the source. The caller must call its close.
 func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
+	if j.input != "" {
+		return j.archive(ctx, v)
+	}
 	from, err := engine.Open(ctx, engine.Address{Host: j.host, Namespace: j.namespace, Folder: j.store})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// archive opens the archive of --input as the origin. The caller must call its close.
+func (j *job) archive(ctx context.Context, v *cli.Voice) (*origin, error) {
+	f, where, err := cli.OpenArchive(ctx, j.input)
+	if err != nil {
+		return nil, err
+	}
+	v.Sayf("from %s", where)
+	reading := v.Working("reading the archive")
+	src, err := cli.ReadArchive(ctx, v, f, j.platform, func(images []transfer.Image) ([]transfer.Image, error) {
+		if j.names != nil {
+			return images, errors.Join(j.names.Apply(images), j.names.Unused())
+		}
+		return chosen(images, j.requests, where)
+	})
+	reading()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &origin{Source: src, name: "an archive", close: func(context.Context) error { return errors.Join(src.Close(nil), f.Close()) }}, nil
+}
+
+// chosen returns the images of an archive that are requested, with the names that they
+// are to have.
+func chosen(images []transfer.Image, reqs []store.Request, where string) ([]transfer.Image, error) {
+	var have []string
+	for _, m := range images {
+		have = append(have, m.Refs...)
+	}
+	named := make([][]string, len(images))
+	taken := make([]bool, len(images))
+	var search store.Search
+	for _, r := range reqs {
+		i, name := find(images, r.Image)
+		if i < 0 {
+			_ = search.Note(store.Missing(r.Image, where, have)) // is one
+			continue
+		}
+		if r.As != "" {
+			name = r.As
+		}
+		taken[i] = true
+		if name != "" && !slices.Contains(named[i], name) {
+			named[i] = append(named[i], name)
+		}
+	}
+	if err := search.Err(); err != nil {
+		return nil, err
+	}
+	var out []transfer.Image
+	for i, m := range images {
+		if taken[i] {
+			m.Refs = named[i]
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// find returns the image that a name, or at least four digits of an ID, stands for, and
+// its name; -1 if there is none.
+func find(images []transfer.Image, image string) (int, string) {
+	if name, err := layout.ShortName(image); err == nil {
+		for i, m := range images {
+			if slices.Contains(m.Refs, name) {
+				return i, name
+			}
+		}
+	}
+	id := strings.TrimPrefix(image, "sha256:")
+	if len(id) < 4 {
+		return -1, ""
+	}
+	return slices.IndexFunc(images, func(m transfer.Image) bool {
+		return strings.HasPrefix(m.ID.Encoded(), id) || m.Config != "" && strings.HasPrefix(m.Config.Encoded(), id)
+	}), ""
+}
