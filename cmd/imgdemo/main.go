@@ -23,7 +23,21 @@ import (
 
 func main() { os.Exit(run()) }
 
+const usage = `Usage: imgdemo
+
+Sends a small image from this machine's engine, or a throwaway one where there is
+none, to a throwaway engine, changes a layer, and sends it again. Whatever it
+makes is removed at the end. It takes no arguments.
+`
+
 func run() int {
+	if len(os.Args) > 1 {
+		fmt.Fprint(os.Stderr, usage)
+		if os.Args[1] == "-h" || os.Args[1] == "--help" {
+			return 0
+		}
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := demo(ctx)

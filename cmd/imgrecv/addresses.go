@@ -46,3 +46,13 @@ func beyondLoopback(addrs []ma.Multiaddr) []ma.Multiaddr {
 	}
 	return out
 }
+
+// onlyHere returns "@HOST:PORT" for a host that only this one can reach, and that
+// nobody finds by its announcements: those do not go out on loopback.
+func onlyHere(addrs []ma.Multiaddr) string {
+	if len(addrs) == 0 || !manet.IsIPLoopback(beyondLoopback(addrs)[0]) {
+		return ""
+	}
+	place, _ := ma.SplitLast(addrs[0])
+	return "@" + peer.Target{Kind: peer.TargetAddr, Addr: place}.String()
+}

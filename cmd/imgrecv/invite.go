@@ -56,7 +56,7 @@ func (i *inviter) show(c peer.Code) {
 	if i.v.Quiet {
 		say = i.v.Warnf // nobody could come without it
 	}
-	say("from a new host:   imgsend IMAGE... --to %s", c.Reveal())
+	say("from a new host:   imgsend IMAGE... --to %s%s", c.Reveal(), onlyHere(i.host.Addrs()))
 	if !i.shown {
 		i.sayAddresses(i.host)
 	}

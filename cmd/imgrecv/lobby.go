@@ -103,7 +103,7 @@ func (l *lobby) greet(ctx context.Context, stream *peer.Stream) *visitor {
 		l.v.Event(cli.Connected(stream.Peer(), stream.RemoteAddr(), rcv.Peer()))
 		return vis
 	case ctx.Err() == nil && !errors.Is(err, wire.ErrResumed):
-		l.v.Sayf("%s: %v; still waiting", stream.Peer(), err)
+		l.v.Sayf("peer %s: %v; still waiting", cli.ShortID(stream.Peer()), err)
 	}
 	return nil
 }

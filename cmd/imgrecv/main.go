@@ -124,5 +124,7 @@ func (r *receiver) greeting(host *peer.Host) {
 		r.v.Warn(cli.WarnAnybody, "--yes accepts images from anybody who reaches this port")
 	case r.o.keep && !r.door.codes && !r.door.knowsAnybody():
 		r.v.Warn(cli.WarnNobody, "no peer is saved, so nobody can send anything; meet one with --code first")
+	case r.o.keep && !r.door.codes:
+		r.v.Sayf("from saved peers only; --code lets a new host in, or --allow PEERID")
 	}
 }

@@ -37,6 +37,9 @@ type options struct {
 // check reads the command line.
 func (o *options) check(args []string) error {
 	if len(args) > 0 {
+		if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
+			return &cli.UsageError{Err: fmt.Errorf("imgrecv takes no arguments; did you mean -i %s?", args[0])}
+		}
 		return &cli.UsageError{Err: fmt.Errorf("imgrecv takes no arguments, not %q (imgrecv -h shows its options)", args[0])}
 	}
 	for _, p := range o.allowNames {

@@ -54,6 +54,9 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 			vis, counts, err := r.serveAnew(ctx, l, vis)
 			switch {
 			case ctx.Err() != nil && (!counts || r.o.keep):
+				if counts && err != nil {
+					r.failed(vis, errors.New("interrupted"))
+				}
 				continue // the lobby closes
 			case !counts && err != nil:
 				r.v.Sayf("%s: %v; still waiting", r.called(vis), err)

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/peer"
 	"golang.org/x/term"
 )
 
@@ -26,11 +28,26 @@ func destination(ctx context.Context, v *cli.Voice, to string) (string, error) {
 	return ask(ctx, v, "code or name of the other host:")
 }
 
+// codeOf returns the code for a new host at an address: IMGSEND_CODE, or what the user
+// types.
+func (r *reacher) codeOf(ctx context.Context, t peer.Target) (string, error) {
+	if code := os.Getenv(codeVariable); code != "" {
+		return code, nil
+	}
+	text, err := ask(ctx, r.v, "a new host; its code:")
+	if errors.Is(err, errNoTerminal) {
+		err = &cli.UsageError{Err: fmt.Errorf("the host at %s is new here: give the code that imgrecv shows there, as --to CODE@%[1]s or in %s, or its address with /p2p/",
+			t, codeVariable)}
+	}
+	return text, err
+}
+
+var errNoTerminal = errors.New("say where to send it with --to PEER, or a code in " + codeVariable + "; imgrecv on the other host shows both")
+
 // ask asks for a line on the terminal.
 func ask(ctx context.Context, v *cli.Voice, question string) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
-		return "", &cli.UsageError{Err: errors.New("say where to send it with --to PEER, or a code in " + codeVariable +
-			"; imgrecv on the other host shows both")}
+		return "", &cli.UsageError{Err: errNoTerminal}
 	}
 	v.Ask(question)
 	typed := make(chan string, 1)

@@ -118,7 +118,7 @@ func (r *reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error
 
 func notFound(err error) error {
 	return &cli.NotFoundError{Err: err,
-		Hint: "is imgrecv running there? Without multicast on the network, name its address: NAME@192.168.1.20 or " + peer.TargetForm}
+		Hint: "is imgrecv running there? Without multicast on the network, name its address: CODE@192.168.1.20, NAME@192.168.1.20 or " + peer.TargetForm}
 }
 
 // meet pairs with the host that has the code out, and connects to it.
@@ -221,7 +221,7 @@ func (r *reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream,
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: id, Addr: t.Addr})
 	}
 	asked := time.Now()
-	text, err := ask(ctx, r.v, "a new host; its code:")
+	text, err := r.codeOf(ctx, t)
 	r.typing += time.Since(asked)
 	if err != nil {
 		return nil, err

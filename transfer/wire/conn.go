@@ -52,7 +52,7 @@ const (
 )
 
 // errClosed ends what is still under way when an end of a stream is closed.
-var errClosed = errors.New("stream closed")
+var errClosed error = &transfer.Error{Kind: transfer.KindBroken, Err: errors.New("the connection has ended")}
 
 func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 

@@ -126,7 +126,7 @@ func TestLine(t *testing.T) {
 			}
 		}
 	}
-	if got := m.line(moving, 120); !strings.HasPrefix(got, "imgsend: sending 2 of 2, registry.example/shop/nginx:1.22: 41.0 MB of 100 MB, 10.0 MB/s (4.0 MB/s on the wire), 6 s left") {
+	if got := m.line(moving, 140); !strings.HasPrefix(got, "imgsend: sending image 2 of 2: 41.0 MB of 100 MB in all, 10.0 MB/s (4.0 MB/s on the wire), 6 s left, registry.example/shop/nginx:1.22") {
 		t.Errorf("it says %q", got)
 	}
 	moving.image = 0

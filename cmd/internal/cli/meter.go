@@ -134,11 +134,15 @@ func (m *Meter) parts(r reading) []string {
 	case !r.moving():
 		return []string{m.words(r.phase)}
 	}
-	what := m.words(r.phase)
+	what, title := m.words(r.phase), ""
 	if titles := m.titles(); len(titles) > 1 && r.image > 0 && r.image <= len(titles) {
-		what += fmt.Sprintf(" %d of %d, %s", r.image, len(titles), titles[r.image-1])
+		what += fmt.Sprintf(" image %d of %d", r.image, len(titles))
+		title = titles[r.image-1]
 	}
-	parts := []string{what + ": " + Bytes(r.done) + " of " + Bytes(r.total)}
+	parts := []string{what + ": " + Bytes(r.done) + " of " + Bytes(r.total) + " in all"}
+	if title == "" {
+		parts[0] = what + ": " + Bytes(r.done) + " of " + Bytes(r.total)
+	}
 	switch {
 	case r.stalled > 0:
 		parts = append(parts, "stalled for "+wholeSeconds(r.stalled))
@@ -147,6 +151,9 @@ func (m *Meter) parts(r reading) []string {
 	}
 	if r.left > 0 {
 		parts = append(parts, wholeSeconds(max(r.left, time.Second))+" left")
+	}
+	if title != "" { // last, as it may be long
+		parts = append(parts, title)
 	}
 	return parts
 }

@@ -236,7 +236,7 @@ func SayMet(v *Voice, p peer.Paired, name string) {
 		v.Sayf("met %s (peer %s); from now on --to %s is enough", name, ShortID(p.ID), name)
 		return
 	}
-	v.Sayf("met %s (peer %s), saved as %s: another peer has that name already", p.Name, ShortID(p.ID), name)
+	v.Sayf("met %s (peer %s); it is saved here as %s", p.Name, ShortID(p.ID), name)
 }
 
 // A NotFoundError says that a peer cannot be found.

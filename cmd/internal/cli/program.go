@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -94,6 +95,8 @@ func (p *Program) Flags() *pflag.FlagSet { return p.command.Flags() }
 func (p *Program) Main() {
 	limitMemory()
 	if err := p.main(os.Args[0], os.Args[1:]); err != nil {
+		// A mistake in the flags may come before --json is read.
+		p.voice.JSON = p.voice.JSON || slices.Contains(os.Args[1:], "--json")
 		os.Exit(p.voice.Fail(err))
 	}
 }

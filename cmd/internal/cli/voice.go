@@ -222,7 +222,9 @@ func Hint(err error) string {
 	case errors.Is(err, peer.ErrCodeUsed):
 		return "imgrecv shows another code by now. If it still shows this one, another host answered in its place: " +
 			"do not use this code again, end imgrecv and start it again, and give its address with the new code"
-	case errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired):
+	case errors.Is(err, peer.ErrNoCode):
+		return "imgrecv there shows no code, or one with another number: read it once more, or start imgrecv there with --code"
+	case errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrCodeExpired):
 		return "imgrecv shows another code by now; one code is good for one try"
 	case errors.As(err, &unresolved):
 		return "give its IP address, or the code alone, which finds a host on the local network"
