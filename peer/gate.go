@@ -22,6 +22,10 @@ type Policy struct {
 	// connection is closed. It may come back before that: then its first
 	// connection is closed.
 	Strangers func() bool
+
+	// Refused, if not nil, is told whom Allow does not know, and where from it came,
+	// when it is turned away. It must not wait.
+	Refused func(id ID, from ma.Multiaddr)
 }
 
 // gate is the connection gater of a listening host.
@@ -55,6 +59,9 @@ func (g *gate) enter(conn network.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !open && g.pairing == nil {
+		if g.policy.Refused != nil {
+			g.policy.Refused(conn.RemotePeer(), conn.RemoteMultiaddr())
+		}
 		return false
 	}
 	if old := g.stranger; old != nil && !old.IsClosed() {

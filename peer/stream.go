@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -56,12 +57,45 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		s.sawEOF.Store(true)
 	}
-	return n, err
+	return n, broken(err)
 }
 
 // Write returns when p is queued, which is not yet delivered. It waits while
 // the peer does not read.
-func (s *Stream) Write(p []byte) (int, error) { return s.stream.Write(p) }
+func (s *Stream) Write(p []byte) (int, error) {
+	n, err := s.stream.Write(p)
+	return n, broken(err)
+}
+
+// A brokenError says in one clause that a stream has broken; libp2p says it once for
+// each of its layers.
+type brokenError struct {
+	error
+	remote bool
+}
+
+func (e *brokenError) Error() string {
+	if e.remote {
+		return "the other side reset it"
+	}
+	return "it was reset"
+}
+
+func (e *brokenError) Unwrap() error { return e.error }
+
+// broken returns the error of a stream that was reset in fewer words, and any other as
+// it is.
+func broken(err error) error {
+	var stream *network.StreamError
+	var conn *network.ConnError
+	switch {
+	case errors.As(err, &stream):
+		return &brokenError{err, stream.Remote}
+	case errors.As(err, &conn):
+		return &brokenError{err, conn.Remote}
+	}
+	return err
+}
 
 // CloseWrite tells the peer that nothing more will come: its Read returns
 // io.EOF after what was written. Reading goes on.

@@ -92,6 +92,7 @@ func (d *door) policy(keep bool) peer.Policy {
 	return peer.Policy{
 		Allow:     d.knows,
 		Strangers: func() bool { return d.terminal && !keep || nobody },
+		Refused:   (&refusals{v: d.v}).note,
 	}
 }
 

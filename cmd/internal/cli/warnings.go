@@ -7,6 +7,7 @@ const (
 	WarnCodeUsed    = "code-used"
 	WarnWrongCode   = "wrong-code"
 	WarnNoCodes     = "no-codes"
+	WarnRefused     = "refused"
 	WarnAnybody     = "anybody"
 	WarnNobody      = "nobody"
 	WarnUnclear     = "unclear-answer"
@@ -27,6 +28,7 @@ var warnings = []struct{ code, means string }{
 	{WarnCodeUsed, "the other host has had a proof of the code: do not use it again"},
 	{WarnWrongCode, "somebody tried a wrong code; imgrecv shows another one"},
 	{WarnNoCodes, "imgrecv shows no more codes"},
+	{WarnRefused, "a host that is not saved was turned away, and perhaps others since the last such warning"},
 	{WarnAnybody, "imgrecv lets everybody in who reaches its port"},
 	{WarnNobody, "imgrecv waits, and lets nobody in"},
 	{WarnUnclear, "an answer may have been meant for another question"},
