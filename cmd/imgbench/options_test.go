@@ -13,7 +13,7 @@ import (
 
 func TestParseOptions(t *testing.T) {
 	t.Setenv("IMGSEND_ENGINES", "/srv/engines")
-	defaults := options{rounds: 3, data: throwaway.OnDisk, size: 600_000_000, scenarios: allScenarios, rivals: allRivals, engines: "/srv/engines"}
+	defaults := options{rounds: 3, data: throwaway.OnDisk, size: 600_000_000, scenarios: allScenarios, rivals: allRivals, floors: true, engines: "/srv/engines"}
 	with := func(change func(*options)) options {
 		o := defaults
 		change(&o)
@@ -29,7 +29,7 @@ func TestParseOptions(t *testing.T) {
 	}{
 		{"-rivals none -registry " + program, with(func(o *options) { o.rivals, o.registry = nil, program })},
 		{"", defaults},
-		{"-v -pulled", with(func(o *options) { o.verbose, o.pulled = true, true })},
+		{"-v -pulled -floors=false", with(func(o *options) { o.verbose, o.pulled, o.floors = true, true, false })},
 		{"-from a -to b --rounds 5", with(func(o *options) { o.from, o.to, o.rounds = "a", "b", 5 })},
 		{"-rate 1gbit -size 6GB", with(func(o *options) { o.rate, o.size = 1e9, 6e9 })},
 		{"-rate 2.5Mbit", with(func(o *options) { o.rate = 2_500_000 })},
