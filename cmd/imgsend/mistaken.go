@@ -16,7 +16,8 @@ import (
 )
 
 // mistaken returns err, which the requests ended with. If one of them names a container,
-// a file or a folder instead of an image, the hint says how to send that.
+// a file or a folder instead of an image, the hint says how to send that; images that
+// are missing have to come here first.
 func mistaken(ctx context.Context, from store.Store, reqs []store.Request, err error) error {
 	var te *transfer.Error
 	if !errors.As(err, &te) {
@@ -29,6 +30,13 @@ func mistaken(ctx context.Context, from store.Store, reqs []store.Request, err e
 		if hint := otherThing(ctx, from, r.Image); hint != "" {
 			return &transfer.Error{Kind: te.Kind, Err: err, Hint: hint}
 		}
+	}
+	if missing := (*store.MissingError)(nil); errors.As(err, &missing) && te.Hint == "" {
+		hint := "it has to be pulled or built first"
+		if len(missing.Images) > 1 {
+			hint = "they have to be pulled or built first"
+		}
+		return &transfer.Error{Kind: te.Kind, Err: err, Hint: hint}
 	}
 	return err
 }

@@ -23,9 +23,9 @@ func (e *MissingError) Error() string {
 }
 
 // Missing returns the error for one image that a store does not have. names are those of
-// the images that it has.
+// the images that it has. Without a near miss among them it has no hint.
 func Missing(image, where string, names []string) *transfer.Error {
-	err := &transfer.Error{Kind: transfer.KindEngine, Err: &MissingError{Images: []string{image}, Where: where}, Hint: "it has to be pulled or built first"}
+	err := &transfer.Error{Kind: transfer.KindEngine, Err: &MissingError{Images: []string{image}, Where: where}}
 	if near := Nearest(image, names); len(near) > 0 {
 		err.Hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
@@ -58,5 +58,5 @@ func (s *Search) Err() error {
 	if len(s.missing.Images) < 2 {
 		return s.first
 	}
-	return &transfer.Error{Kind: transfer.KindEngine, Err: &s.missing, Hint: "they have to be pulled or built first"}
+	return &transfer.Error{Kind: transfer.KindEngine, Err: &s.missing}
 }
