@@ -34,8 +34,8 @@ type loadCount struct {
 	now   Loaded
 }
 
-// begin begins the count of a round. told is whether the sink reports.
-func (c *loadCount) begin(o *Offer, p *Plan, told bool) {
+// begin begins the count of a round. reports is whether the sink reports.
+func (c *loadCount) begin(o *Offer, p *Plan, reports bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now, c.sizes, c.parts = Loaded{}, map[digest.Digest]int64{}, map[digest.Digest]float64{}
@@ -50,7 +50,7 @@ func (c *loadCount) begin(o *Offer, p *Plan, told bool) {
 			}
 		}
 	}
-	if told {
+	if reports {
 		c.now.Of = len(c.sizes)
 	}
 	c.prog.beginLoad(c.now)

@@ -56,8 +56,8 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if c.opts.OnPlan != nil {
 		c.opts.OnPlan(o, plan)
 	}
-	_, told := c.dst.(Loader)
-	c.loaded.begin(o, plan, told)
+	_, reports := c.dst.(Loader)
+	c.loaded.begin(o, plan, reports)
 	total, whole := estimate(o, plan)
 	prog.Total.Store(prog.Done.Load() + total)
 

@@ -64,7 +64,7 @@ func offer(all Candidates) cobra.CompletionFunc {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		found := make(chan []string, 1) // who is late writes to nobody
+		found := make(chan []string, 1) // an answer that comes too late stays in it
 		go func() { found <- all(ctx) }()
 		select {
 		case words := <-found:
