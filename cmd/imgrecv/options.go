@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
@@ -43,7 +42,7 @@ func (o *options) check(args []string) error {
 		return &cli.UsageError{Err: fmt.Errorf("imgrecv takes no arguments, not %q (imgrecv -h shows its options)", args[0])}
 	}
 	for _, p := range o.allowNames {
-		if _, err := path.Match(p, ""); err != nil {
+		if err := store.CheckPattern(p); err != nil {
 			return &cli.UsageError{Err: fmt.Errorf("--allow-name %s: %w", p, err)}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/cmd/internal/door"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
@@ -20,8 +21,10 @@ type receiver struct {
 	v    *cli.Voice
 	o    options
 	into store.Store
-	door *door
+	door *door.Door
 	book *peer.Book
+
+	sessions wire.Sessions
 }
 
 // wait serves visitors until a transfer has ended, well or not, or for ever with
@@ -35,8 +38,8 @@ type receiver struct {
 // does not come back within --retry-for.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
-	l := openLobby(inside, r.v, r.o, r.into, host)
-	defer l.close()
+	l := door.OpenLobby(inside, "imgrecv", host, r.greet)
+	defer l.Close()
 	defer cancel()
 	var last *broken
 	var tooLate <-chan time.Time
@@ -44,12 +47,12 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 		select {
 		case <-tooLate:
 			return last.err
-		case vis, ok := <-l.visitors:
+		case vis, ok := <-l.Visitors():
 			if !ok && last != nil {
 				return last.err
 			}
 			if !ok {
-				return l.err
+				return l.Err()
 			}
 			vis, counts, err := r.serveAnew(ctx, l, vis)
 			switch {
@@ -70,7 +73,7 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 				}
 				r.v.Sayf("still waiting for the sender of what has broken")
 			case r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
-				last = &broken{&cli.StandingError{Err: err}, vis.stream.Peer(), !r.o.yes && r.door.knows(vis.stream.Peer())}
+				last = &broken{&cli.StandingError{Err: err}, vis.stream.Peer(), !r.o.yes && r.door.Knows(vis.stream.Peer())}
 				tooLate = time.After(r.o.retryFor)
 				r.v.Warnf("from %s: %v", r.called(vis), err)
 				r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
@@ -85,11 +88,11 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 // serveAnew serves a visitor. If that breaks, and its sender has begun anew and waits
 // here already, it serves that one in its place, where nothing else would. It returns
 // the one whose result it is.
-func (r *receiver) serveAnew(ctx context.Context, l *lobby, vis *visitor) (last *visitor, counts bool, err error) {
+func (r *receiver) serveAnew(ctx context.Context, l *door.Lobby[*visitor], vis *visitor) (last *visitor, counts bool, err error) {
 	counts, err = r.serve(ctx, vis)
 	for counts && !r.o.keep && !r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken {
-		next := l.nextFrom(vis.stream.Peer())
-		if next == nil {
+		next, ok := l.NextFrom(vis.ID())
+		if !ok {
 			break
 		}
 		r.failed(vis, err)
@@ -111,7 +114,7 @@ type broken struct {
 // waitsAgain reports whether a broken transfer is not the end: on a terminal, where
 // somebody would only start imgrecv again.
 func (r *receiver) waitsAgain() bool {
-	return !r.o.keep && r.o.retryFor > 0 && (r.o.waitAgain || r.door.terminal)
+	return !r.o.keep && r.o.retryFor > 0 && (r.o.waitAgain || r.door.Terminal())
 }
 
 // called is what the log calls a visitor: the name it is saved under, or its ID.
@@ -202,10 +205,10 @@ type serving struct {
 func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
 	from := s.vis.stream.Peer()
 	s.v.Event(cli.OfferEvent{Event: "offer", From: from.String(), Host: s.there.Host, Images: cli.Plans(o, nil)})
-	if o.DryRun && !s.door.knows(from) {
-		return refusedDryRun(from)
+	if o.DryRun && !s.door.Knows(from) {
+		return door.RefusedDryRun(from)
 	}
-	asks := s.door.asks(from)
+	asks := s.door.Asks(from)
 	s.counts = !o.DryRun && !asks
 	if !s.o.keep || asks {
 		s.show(o)
@@ -213,7 +216,7 @@ func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
 	if err := allowedNames(s.o.allowNames, o); err != nil {
 		return err
 	}
-	decided, err := s.door.accept(ctx, from, s.there.Host)
+	decided, err := s.door.Accept(ctx, from, s.there.Host)
 	s.counts = !o.DryRun && decided
 	s.Start = time.Now()
 	return err
@@ -254,7 +257,7 @@ func allowedNames(patterns []string, o *transfer.Offer) error {
 			return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("images without a name are not accepted here")}
 		}
 		for _, ref := range m.Refs {
-			if !matchesAny(patterns, ref) {
+			if !store.Matches(patterns, ref) {
 				return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("the name %s is not accepted here", ref)}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imgsend/imgsend/cmd/internal/reach"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
@@ -85,7 +86,7 @@ func peerAmong(book *peer.Book, images []string) error {
 		image := ""
 		switch t.Kind {
 		case peer.TargetCode:
-			hideArgument(arg)
+			reach.HideArgument(arg)
 			return peerGiven("a code is given as an image", "did you mean --to CODE? --to - asks for it, so that nobody reads it in the list of processes")
 		case peer.TargetName:
 			if _, saved, err := book.ByName(t.Name); err != nil || !saved {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/cmd/internal/reach"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
@@ -29,20 +29,12 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	if j.output != "" {
 		return j.write(ctx, v)
 	}
-	if o.to == "" && os.Getenv(codeVariable) == "" {
+	if o.to == "" && os.Getenv(reach.CodeVariable) == "" {
 		if err := peerAmong(book, images); err != nil {
 			return err
 		}
 	}
-	to, err := destination(ctx, v, o.to)
-	if err != nil {
-		return err
-	}
-	to = strings.Clone(to)
-	target, err := peer.ParseTarget(to)
-	if !target.Code.IsZero() || errors.Is(err, peer.ErrBadCode) {
-		hideArgument(to)
-	}
+	target, err := reach.Destination(ctx, v, o.to)
 	if err != nil {
 		return err
 	}
@@ -50,28 +42,28 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	if err != nil {
 		return err
 	}
-	r := &reacher{v: v, key: key, book: book, me: me, remember: !o.noRemember}
+	r := &reach.Reacher{Voice: v, Key: key, Book: book, Me: me, Remember: !o.noRemember}
 	return send(ctx, v, j, r, target)
 }
 
 // send describes the images, reaches the other host, and copies them there.
-func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Target) (err error) {
+func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target peer.Target) (err error) {
 	start := time.Now()
 	from, err := j.origin(ctx, v)
 	if err != nil {
 		return err
 	}
 	defer func() { err = from.end(ctx, v, err) }()
-	stream, err := r.reach(ctx, target)
+	stream, err := r.Reach(ctx, target)
 	if err != nil {
 		return err
 	}
 	prog := &transfer.Progress{}
-	snd, err := wire.NewSender(ctx, j.limited(stream), wire.Hello{Program: "imgsend " + cli.Version(), Host: r.me,
+	snd, err := wire.NewSender(ctx, j.limited(stream), wire.Hello{Program: "imgsend " + cli.Version(), Host: r.Me,
 		Engine: from.name, Platform: layout.PlatformText(from.platform)}, wire.StreamOptions{Compression: j.compression, Progress: prog,
 		RetryFor: j.retryFor, OnLine: func(e wire.LineEvent) { v.Line(e, cli.Redialing) },
 		Redial: func(ctx context.Context) (wire.Stream, error) {
-			next, err := r.redial(ctx, stream)
+			next, err := r.Redial(ctx, stream)
 			if err != nil {
 				return nil, err
 			}
@@ -88,7 +80,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reacher, target peer.Tar
 	}
 	v.Sayf("to %s (%s)", there.Host, there.Engine)
 	s := &sending{phase: snd.PeerPhase, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
-		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.typing, Host: there.Host, Platform: there.Platform}}
+		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.Typing(), Host: there.Host, Platform: there.Platform}}
 	return s.run(ctx, j, from, snd)
 }
 

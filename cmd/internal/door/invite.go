@@ -1,4 +1,4 @@
-package main
+package door
 
 import (
 	"context"
@@ -15,12 +15,10 @@ import (
 // An inviter has strangers meet this host by a code: it shows one after the
 // other, and saves whoever used one rightly.
 type inviter struct {
-	*receiver
+	*Door
 	host     *peer.Host
 	announce *lan.Announcer // nil if it is not announced
-	remember bool
-	forever  bool // after one was met, another may be
-	shown    bool // a code was
+	shown    bool           // a code was
 }
 
 // run shows codes until ctx ends, one was used rightly, or too many were tried
@@ -28,13 +26,13 @@ type inviter struct {
 func (i *inviter) run(ctx context.Context) error {
 	for {
 		_, err := i.host.Invite(ctx, peer.Invitation{
-			Name:      peer.CleanName(i.o.name),
+			Name:      peer.CleanName(i.Name),
 			Show:      i.show,
 			Withdrawn: i.withdrawn,
 			Paired:    i.paired,
 		})
 		i.nameplate("")
-		if err != nil || !i.forever {
+		if err != nil || !i.Keep {
 			return err
 		}
 	}
@@ -45,18 +43,18 @@ func (i *inviter) nameplate(s string) {
 		return
 	}
 	if err := i.announce.Update(s); err != nil {
-		i.v.Warn(cli.WarnNoMulticast, "this host cannot be announced: %v", err)
+		i.Voice.Warn(cli.WarnNoMulticast, "this host cannot be announced: %v", err)
 	}
 }
 
 func (i *inviter) show(c peer.Code) {
 	i.nameplate(strconv.Itoa(c.Number()))
-	i.v.Event(listening(i.o.name, i.host, c.Reveal()))
-	say := i.v.Sayf
-	if i.v.Quiet {
-		say = i.v.Warnf // nobody could come without it
+	i.Voice.Event(i.listening(i.host, c.Reveal()))
+	say := i.Voice.Sayf
+	if i.Voice.Quiet {
+		say = i.Voice.Warnf // nobody could come without it
 	}
-	say("from a new host:   imgsend IMAGE... --to %s%s", c.Reveal(), onlyHere(i.host.Addrs()))
+	say("from a new host:   %s %s%s", i.Command, c.Reveal(), onlyHere(i.host.Addrs()))
 	if !i.shown {
 		i.sayAddresses(i.host)
 	}
@@ -67,25 +65,25 @@ func (i *inviter) withdrawn(_ peer.Code, err error) {
 	i.nameplate("")
 	switch {
 	case errors.Is(err, peer.ErrWrongCode):
-		i.v.Warn(cli.WarnWrongCode, "somebody tried a wrong code: that code is void, another one comes")
+		i.Voice.Warn(cli.WarnWrongCode, "somebody tried a wrong code: that code is void, another one comes")
 	case errors.Is(err, peer.ErrCodeExpired):
-		i.v.Sayf("the code has expired")
+		i.Voice.Sayf("the code has expired")
 	default:
-		i.v.Sayf("%v", err)
+		i.Voice.Sayf("%v", err)
 	}
 }
 
 // paired saves a peer that proved to know the code; from here on it is let in.
 func (i *inviter) paired(p peer.Paired) error {
-	if !i.remember {
-		i.door.admit(p.ID)
-		i.v.Sayf("met %s (peer %s), for this run only", p.Name, p.ID)
+	if !i.Remember {
+		i.admit(p.ID)
+		i.Voice.Sayf("met %s (peer %s), for this run only", p.Name, p.ID)
 		return nil
 	}
-	name, err := i.book.Add(peer.Peer{ID: p.ID, Name: p.Name, Seen: time.Now(), Addrs: []ma.Multiaddr(nil)})
+	name, err := i.Book.Add(peer.Peer{ID: p.ID, Name: p.Name, Seen: time.Now(), Addrs: []ma.Multiaddr(nil)})
 	if err != nil {
 		return err
 	}
-	cli.SayMet(i.v, p, name)
+	cli.SayMet(i.Voice, p, name)
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"context"
@@ -22,28 +22,32 @@ const (
 	giveUpAfter = 15 * time.Second
 )
 
-// A reacher finds a peer and connects to it.
-type reacher struct {
-	v        *cli.Voice
-	key      crypto.PrivKey
-	book     *peer.Book
-	me       string // what this host calls itself
-	remember bool
-	typing   time.Duration // what the user took to type a code
-	quiet    bool          // the user does not hear what is tried
+// A Reacher finds a peer and connects to it.
+type Reacher struct {
+	Voice    *cli.Voice
+	Key      crypto.PrivKey
+	Book     *peer.Book
+	Me       string // what this host calls itself
+	Remember bool   // save who was met by a code
+
+	typing time.Duration // what the user took to type a code
+	quiet  bool          // the user does not hear what is tried
 }
 
+// Typing returns how long the user took to type a code.
+func (r *Reacher) Typing() time.Duration { return r.typing }
+
 // tellDialed tells scripts of an address that is dialed.
-func (r *reacher) tellDialed(to string, addr ma.Multiaddr) {
+func (r *Reacher) tellDialed(to string, addr ma.Multiaddr) {
 	if !r.quiet {
-		r.v.Event(cli.ConnectingEvent{Event: "connecting", To: to, Addr: addr.String()})
+		r.Voice.Event(cli.ConnectingEvent{Event: "connecting", To: to, Addr: addr.String()})
 	}
 }
 
 // tellAsked tells scripts of local networks that are asked for a host.
-func (r *reacher) tellAsked(to string, b *lan.Browser) {
+func (r *Reacher) tellAsked(to string, b *lan.Browser) {
 	if on := b.Interfaces(); !r.quiet && len(on) > 0 {
-		r.v.Event(cli.ConnectingEvent{Event: "connecting", To: to, On: on})
+		r.Voice.Event(cli.ConnectingEvent{Event: "connecting", To: to, On: on})
 	}
 }
 
@@ -51,9 +55,9 @@ func dialConfig() peer.DialConfig {
 	return peer.DialConfig{Protocol: fmt.Sprintf("%s%d", peer.ProtocolFamily, wire.Protocol)}
 }
 
-// reach connects to the target. A host name's addresses are tried one after the
+// Reach connects to the target. A host name's addresses are tried one after the
 // other, until a host answers.
-func (r *reacher) reach(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+func (r *Reacher) Reach(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	found, err := t.Resolve(ctx)
 	for _, at := range found {
 		var stream *peer.Stream
@@ -68,7 +72,7 @@ func (r *reacher) reach(ctx context.Context, t peer.Target) (*peer.Stream, error
 }
 
 // reachAt connects to the target, meeting it by a code first where it takes one.
-func (r *reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+func (r *Reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	switch t.Kind {
 	case peer.TargetName:
 		return r.saved(ctx, t)
@@ -81,25 +85,25 @@ func (r *reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, err
 }
 
 // dial connects to a peer whose ID and address are known.
-func (r *reacher) dial(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+func (r *Reacher) dial(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	r.tellDialed(t.Name, t.Addr)
-	stream, err := peer.Dial(ctx, r.key, t, dialConfig())
+	stream, err := peer.Dial(ctx, r.Key, t, dialConfig())
 	if errors.Is(err, peer.ErrRefused) && t.ID == r.self() {
 		return nil, fmt.Errorf("%w, and it lets in neither itself nor strangers: %w", peer.ErrSelf, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := r.book.Seen(t.ID, t.Addr, time.Now()); err != nil {
-		r.v.Warn(cli.WarnNotSaved, "%v", err)
+	if err := r.Book.Seen(t.ID, t.Addr, time.Now()); err != nil {
+		r.Voice.Warn(cli.WarnNotSaved, "%v", err)
 	}
 	return stream, nil
 }
 
 // saved connects to a saved peer: at the address given, or where it was last
 // and where it announces itself, at the same time.
-func (r *reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error) {
-	p, ok, err := r.book.ByName(t.Name)
+func (r *Reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+	p, ok, err := r.Book.ByName(t.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +126,7 @@ func notFound(err error) error {
 }
 
 // meet pairs with the host that has the code out, and connects to it.
-func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+func (r *Reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	var met peer.Paired
 	var err error
 	if t.Addr != nil {
@@ -131,30 +135,30 @@ func (r *reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 		met, err = r.pairNearby(ctx, t.Code)
 	}
 	if errors.Is(err, peer.ErrSelf) {
-		r.v.Sayf("the code is that of this host itself, which needs none")
+		r.Voice.Sayf("the code is that of this host itself, which needs none")
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
 	}
 	if ctx.Err() != nil && errors.Is(err, peer.ErrCodeUsed) { // all else that is said of an interrupt is that it was one
-		r.v.Warn(cli.WarnCodeUsed, "the code is used up: the other host was given a proof of it; do not use it again")
+		r.Voice.Warn(cli.WarnCodeUsed, "the code is used up: the other host was given a proof of it; do not use it again")
 	}
 	if err != nil {
 		return nil, err
 	}
-	if r.remember {
-		name, err := r.book.Add(peer.Peer{ID: met.ID, Name: met.Name, Seen: time.Now(), Addrs: []ma.Multiaddr{met.Addr}})
+	if r.Remember {
+		name, err := r.Book.Add(peer.Peer{ID: met.ID, Name: met.Name, Seen: time.Now(), Addrs: []ma.Multiaddr{met.Addr}})
 		if err != nil {
 			return nil, err
 		}
-		cli.SayMet(r.v, met, name)
+		cli.SayMet(r.Voice, met, name)
 	}
 	return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
 }
 
 // pair pairs with the host at the target's address. With [peer.ErrSelf] it returns who
 // and where that is.
-func (r *reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) {
+func (r *Reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) {
 	r.tellDialed(strconv.Itoa(t.Code.Number()), t.Addr)
-	met, err := peer.Pair(ctx, r.key, t, peer.PairConfig{Code: t.Code, Name: r.me})
+	met, err := peer.Pair(ctx, r.Key, t, peer.PairConfig{Code: t.Code, Name: r.Me})
 	if errors.Is(err, peer.ErrSelf) {
 		met.ID, met.Addr = r.self(), t.Addr
 	}
@@ -165,7 +169,7 @@ func (r *reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) 
 // number. Anybody can announce it. Hosts that do not get as far as the proof
 // learn nothing, and the next one is tried. The first one that does could test a
 // guess at the code, so it is the only one.
-func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, error) {
+func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, error) {
 	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
 	defer cancel()
 	b, err := lan.Browse()
@@ -176,7 +180,7 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 	r.tellAsked(strconv.Itoa(code.Number()), b)
 	asked := strings.Join(b.Interfaces(), ", ")
 	say := time.AfterFunc(sayAfter, func() {
-		r.v.Sayf("looking for the host with code %d: asking on %s", code.Number(), asked)
+		r.Voice.Sayf("looking for the host with code %d: asking on %s", code.Number(), asked)
 	})
 	defer say.Stop()
 	last := notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
@@ -209,13 +213,13 @@ func (r *reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 
 // dialAddress connects to the host at an address: a saved peer, or a new one, for
 // whose code it asks the user.
-func (r *reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream, error) {
+func (r *Reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	r.tellDialed("", t.Addr)
 	id, err := peer.Identify(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	if _, ok, err := r.book.ByID(id); err != nil {
+	if _, ok, err := r.Book.ByID(id); err != nil {
 		return nil, err
 	} else if ok || id == r.self() {
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: id, Addr: t.Addr})

@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"cmp"
@@ -35,7 +35,7 @@ const (
 
 // A search is the attempts to reach one saved peer.
 type search struct {
-	*reacher
+	*Reacher
 	peer    peer.Peer
 	browser *lan.Browser // nil if there is no multicast DNS here
 	results chan attempt
@@ -55,22 +55,22 @@ type attempt struct {
 
 // search connects to a saved peer where it was last, and where it announces
 // itself.
-func (r *reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error) {
-	return (&search{reacher: r, peer: p, results: make(chan attempt)}).run(ctx)
+func (r *Reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error) {
+	return (&search{Reacher: r, peer: p, results: make(chan attempt)}).run(ctx)
 }
 
-// redial connects to the peer of a stream that has broken: where it was, and wherever
+// Redial connects to the peer of a stream that has broken: where it was, and wherever
 // else it may be by now.
-func (r *reacher) redial(ctx context.Context, broken *peer.Stream) (*peer.Stream, error) {
-	p, _, err := r.book.ByID(broken.Peer())
+func (r *Reacher) Redial(ctx context.Context, broken *peer.Stream) (*peer.Stream, error) {
+	p, _, err := r.Book.ByID(broken.Peer())
 	if err != nil {
 		return nil, err
 	}
 	p.Name = cmp.Or(p.Name, "the other host")
 	p.ID, p.Addrs = broken.Peer(), append([]ma.Multiaddr{broken.RemoteAddr()}, p.Addrs...)
 	same := *r
-	same.key, same.quiet = broken.Key(), true
-	s := &search{reacher: &same, peer: p, results: make(chan attempt)}
+	same.Key, same.quiet = broken.Key(), true
+	s := &search{Reacher: &same, peer: p, results: make(chan attempt)}
 	stream, err := s.run(ctx)
 	switch {
 	case err == nil:
@@ -136,7 +136,7 @@ func (s *search) run(ctx context.Context) (*peer.Stream, error) {
 			if s.quiet {
 				return nil, s.failure(ctx)
 			}
-			s.v.Sayf("looking for %s: %s", s.peer.Name, s.words())
+			s.Voice.Sayf("looking for %s: %s", s.peer.Name, s.words())
 		case <-ctx.Done():
 			return nil, s.failure(ctx)
 		}

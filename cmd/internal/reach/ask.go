@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"bufio"
@@ -13,16 +13,29 @@ import (
 	"golang.org/x/term"
 )
 
-// codeVariable is where scripts put a code, so that it is in no process list.
-const codeVariable = "IMGSEND_CODE"
+// CodeVariable is the environment variable where scripts put a code, so that it is in no process list.
+const CodeVariable = "IMGSEND_CODE"
 
-// destination returns the text that names the peer: --to, or IMGSEND_CODE, or
-// what the user types.
+// Destination returns the peer that --to names, or else [CodeVariable], or else what the
+// user types. A code is overwritten in the arguments.
+func Destination(ctx context.Context, v *cli.Voice, to string) (peer.Target, error) {
+	text, err := destination(ctx, v, to)
+	if err != nil {
+		return peer.Target{}, err
+	}
+	text = strings.Clone(text)
+	t, err := peer.ParseTarget(text)
+	if !t.Code.IsZero() || errors.Is(err, peer.ErrBadCode) {
+		HideArgument(text)
+	}
+	return t, err
+}
+
 func destination(ctx context.Context, v *cli.Voice, to string) (string, error) {
 	if to != "" && to != "-" {
 		return to, nil
 	}
-	if code := os.Getenv(codeVariable); code != "" && to == "" {
+	if code := os.Getenv(CodeVariable); code != "" && to == "" {
 		return code, nil
 	}
 	return ask(ctx, v, "code or name of the other host:")
@@ -30,19 +43,19 @@ func destination(ctx context.Context, v *cli.Voice, to string) (string, error) {
 
 // codeOf returns the code for a new host at an address: IMGSEND_CODE, or what the user
 // types.
-func (r *reacher) codeOf(ctx context.Context, t peer.Target) (string, error) {
-	if code := os.Getenv(codeVariable); code != "" {
+func (r *Reacher) codeOf(ctx context.Context, t peer.Target) (string, error) {
+	if code := os.Getenv(CodeVariable); code != "" {
 		return code, nil
 	}
-	text, err := ask(ctx, r.v, "a new host; its code:")
+	text, err := ask(ctx, r.Voice, "a new host; its code:")
 	if errors.Is(err, errNoTerminal) {
 		err = &cli.UsageError{Err: fmt.Errorf("the host at %s is new here: give the code that imgrecv shows there, as --to CODE@%[1]s or in %s, or its address with /p2p/",
-			t, codeVariable)}
+			t, CodeVariable)}
 	}
 	return text, err
 }
 
-var errNoTerminal = errors.New("say where to send it with --to PEER, or a code in " + codeVariable + "; imgrecv on the other host shows both")
+var errNoTerminal = errors.New("say where to send it with --to PEER, or a code in " + CodeVariable + "; imgrecv on the other host shows both")
 
 // ask asks for a line on the terminal.
 func ask(ctx context.Context, v *cli.Voice, question string) (string, error) {

@@ -1,16 +1,18 @@
-package main
+package door
 
 import (
+	"strings"
+
 	"github.com/imgsend/imgsend/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// sayAddresses says where this host waits: HOST:PORT, with which imgsend knows a saved peer
+// sayAddresses says where this host waits: HOST:PORT, by which a saved peer knows it a saved peer
 // or asks for the code. Where neither does, the address has this host's key in it.
-func (r *receiver) sayAddresses(host *peer.Host) {
+func (d *Door) sayAddresses(host *peer.Host) {
 	var texts []string
-	long := r.door.takesStrangers()
+	long := d.takesStrangers()
 	addrs := beyondLoopback(host.Addrs())
 	if !long {
 		for _, a := range addrs {
@@ -18,17 +20,17 @@ func (r *receiver) sayAddresses(host *peer.Host) {
 			texts = append(texts, peer.Target{Kind: peer.TargetAddr, Addr: place}.String())
 		}
 	}
-	if long || r.v.Verbose {
+	if long || d.Voice.Verbose {
 		for _, a := range addrs {
 			texts = append(texts, a.String())
 		}
 	}
 	for i, t := range texts {
 		if i == 0 {
-			r.v.Sayf("by its address:    imgsend IMAGE... --to %s", t)
+			d.Voice.Sayf("by its address:    %s %s", d.Command, t)
 			continue
 		}
-		r.v.Sayf("  or --to %s", t)
+		d.Voice.Sayf("  or %s %s", d.Command[strings.LastIndexByte(d.Command, ' ')+1:], t)
 	}
 }
 

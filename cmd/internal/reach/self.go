@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"net"
@@ -11,8 +11,8 @@ import (
 
 // self returns the identity of this program. An imgrecv of the same user on the same host
 // has the same one; it is dialed with a key of no meaning, as by a stranger.
-func (r *reacher) self() peer.ID {
-	id, _ := lpeer.IDFromPrivateKey(r.key) // fails for no Ed25519 key
+func (r *Reacher) self() peer.ID {
+	id, _ := lpeer.IDFromPrivateKey(r.Key) // fails for no Ed25519 key
 	return id
 }
 

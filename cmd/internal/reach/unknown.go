@@ -1,4 +1,4 @@
-package main
+package reach
 
 import (
 	"context"
@@ -17,8 +17,8 @@ const nearbyTime = time.Second
 
 // unknown is the error of a name that no saved peer has. waits says that a host of that
 // name waits nearby.
-func (r *reacher) unknown(name string, waits bool) error {
-	saved, err := r.book.List()
+func (r *Reacher) unknown(name string, waits bool) error {
+	saved, err := r.Book.List()
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
+)
+
+// A visitor is a sender that has been greeted and waits for its turn.
+type visitor struct {
+	*wire.Receiver
+	stream *peer.Stream
+	prog   *transfer.Progress
+	naming *cli.Naming
+}
+
+// ID returns who the visitor is.
+func (vis *visitor) ID() peer.ID { return vis.stream.Peer() }
+
+// Next returns the next offer, with the names that --as gives.
+func (vis *visitor) Next(ctx context.Context) (*transfer.Offer, error) {
+	offer, err := vis.Receiver.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := vis.naming.Apply(offer.Images); err != nil {
+		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+	}
+	if err := vis.naming.Unused(); err != nil {
+		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+	}
+	return offer, nil
+}
+
+// greet says hello. It reports false for one who goes on with a transfer, or has gone.
+func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bool) {
+	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: r.o.naming}
+	vis.prog.Enter(transfer.Queued)
+	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: r.o.name, Engine: r.into.String(), Platform: layout.PlatformText(r.into.Platform())}
+	rcv, err := r.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: r.o.retryFor,
+		OnLine: func(e wire.LineEvent) { r.v.Line(e, cli.Holding) }})
+	switch {
+	case err == nil:
+		vis.Receiver = rcv
+		r.v.Event(cli.Connected(stream.Peer(), stream.RemoteAddr(), rcv.Peer()))
+		return vis, true
+	case ctx.Err() == nil && !errors.Is(err, wire.ErrResumed):
+		r.v.Sayf("peer %s: %v; still waiting", cli.ShortID(stream.Peer()), err)
+	}
+	return nil, false
+}

@@ -1,0 +1,75 @@
+package door
+
+import (
+	"context"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/peer/lan"
+	"golang.org/x/sync/errgroup"
+)
+
+// Serve announces the host, says where it can be reached, and shows codes if it is to,
+// until serve returns. The end of a service that was told to end is no error.
+func (d *Door) Serve(ctx context.Context, host *peer.Host, serve func(context.Context) error) error {
+	announcer, err := lan.Announce(host.ID(), lan.Announcement{Name: d.Name, Addrs: host.Addrs})
+	if err != nil {
+		d.Voice.Warn(cli.WarnNoMulticast, "this host cannot be found without its address: %v", err)
+	} else {
+		defer announcer.Close()
+	}
+	d.greeting(host)
+	g, ctx := errgroup.WithContext(ctx)
+	inviting, stop := context.WithCancel(ctx)
+	if d.codes {
+		i := &inviter{Door: d, host: host, announce: announcer}
+		g.Go(func() error {
+			err := i.run(inviting)
+			if err == nil || inviting.Err() != nil {
+				return nil
+			}
+			if !d.letsSomebodyIn() {
+				return err
+			}
+			d.Voice.Warn(cli.WarnNoCodes, "no more codes are shown: %v; those who are known can still send. To meet a new host, start imgrecv again", err)
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer stop()
+		return serve(ctx)
+	})
+	err = g.Wait()
+	if err != nil && d.Keep && cli.Terminated(ctx) {
+		return nil
+	}
+	return err
+}
+
+// listening is what JSON says of where this host waits.
+func (d *Door) listening(host *peer.Host, code string) cli.ListeningEvent {
+	e := cli.ListeningEvent{Event: "listening", ID: host.ID().String(), Name: d.Name, Code: code, Addrs: []string{}}
+	for _, a := range host.Addrs() {
+		e.Addrs = append(e.Addrs, a.String())
+	}
+	return e
+}
+
+// greeting says where this host can be reached; where it shows a code, that comes first.
+func (d *Door) greeting(host *peer.Host) {
+	if !d.codes { // else it comes with the code
+		d.Voice.Event(d.listening(host, ""))
+	}
+	d.Voice.Sayf("waiting as %s", d.Name)
+	if !d.codes {
+		d.sayAddresses(host)
+	}
+	switch {
+	case d.Yes:
+		d.Voice.Warn(cli.WarnAnybody, "--yes accepts images from anybody who reaches this port")
+	case d.Keep && !d.codes && !d.knowsAnybody():
+		d.Voice.Warn(cli.WarnNobody, "no peer is saved, so nobody can send anything; meet one with --code first")
+	case d.Keep && !d.codes:
+		d.Voice.Sayf("from saved peers only; --code lets a new host in, or --allow PEERID")
+	}
+}
