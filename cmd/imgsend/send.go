@@ -101,7 +101,7 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 	if h, ok := from.Source.(store.Historian); ok && j.dryRun {
 		s.History = func(m *transfer.Image) []string {
 			made, _ := h.History(ctx, m.ID) // a dry run goes on without it
-			return made
+			return made.Layers
 		}
 	}
 	s.StartMeter()

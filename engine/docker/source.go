@@ -191,19 +191,19 @@ func (e *Engine) layerSizes(ctx context.Context, l *local) (sizes []int64, exact
 	return sizes, false, nil
 }
 
-// History returns what made each layer of an image, bottom first; nil if that is not known
-// of each.
-func (s *Source) History(ctx context.Context, id digest.Digest) ([]string, error) {
+// History returns how an offered image was made.
+func (s *Source) History(ctx context.Context, id digest.Digest) (layout.History, error) {
 	if s.stored != nil {
 		return s.stored.History(ctx, id)
 	}
 	l := s.found[id]
 	if l == nil {
-		return nil, nil
+		return layout.History{}, nil
 	}
+	created, _ := time.Parse(time.RFC3339Nano, l.inspect.Created) // zero without one
 	history, err := s.e.api.ImageHistory(ctx, l.id.String())
 	if err != nil {
-		return nil, failed("read the history of "+l.id.String(), err)
+		return layout.History{}, failed("read the history of "+l.id.String(), err)
 	}
 	var made []string
 	for _, h := range slices.Backward(history) {
@@ -212,9 +212,9 @@ func (s *Source) History(ctx context.Context, id digest.Digest) ([]string, error
 		}
 	}
 	if len(made) != len(l.diffIDs()) {
-		return nil, nil
+		made = nil
 	}
-	return made, nil
+	return layout.History{Created: created, Layers: made}, nil
 }
 
 // Close has nothing to end: an export ends when Export returns.

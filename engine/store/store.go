@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -58,9 +59,8 @@ type Source interface {
 
 // A Historian is a [Source] that can tell how its images were made.
 type Historian interface {
-	// History returns what made each layer of an image, bottom first; nil if that is not
-	// known of each.
-	History(ctx context.Context, id digest.Digest) ([]string, error)
+	// History returns how an offered image was made.
+	History(ctx context.Context, id digest.Digest) (layout.History, error)
 }
 
 // SourceOptions say which parts of images to give.
