@@ -41,8 +41,8 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err != nil || done {
 		return err
 	}
-	d, err := door.New(door.Config{Voice: v, Book: book, Name: o.name, Allow: o.allow, Yes: o.yes, Code: o.code, Keep: o.keep,
-		Remember: !o.noRemember, Command: "imgsend IMAGE... --to"})
+	d, err := door.New(door.Config{Way: door.Send, Voice: v, Book: book, Name: o.name, Allow: o.allow, Yes: o.yes, Code: o.code, Keep: o.keep,
+		Remember: !o.noRemember})
 	if err != nil {
 		return err
 	}

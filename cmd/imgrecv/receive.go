@@ -38,7 +38,7 @@ type receiver struct {
 // does not come back within --retry-for.
 func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
-	l := door.OpenLobby(inside, "imgrecv", host, r.greet)
+	l := door.OpenLobby(inside, door.Send, host, r.greet)
 	defer l.Close()
 	defer cancel()
 	var last *broken
@@ -206,7 +206,7 @@ func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
 	from := s.vis.stream.Peer()
 	s.v.Event(cli.OfferEvent{Event: "offer", From: from.String(), Host: s.there.Host, Images: cli.Plans(o, nil)})
 	if o.DryRun && !s.door.Knows(from) {
-		return door.RefusedDryRun(from)
+		return s.door.RefusedDryRun(from)
 	}
 	asks := s.door.Asks(from)
 	s.counts = !o.DryRun && !asks

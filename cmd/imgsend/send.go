@@ -34,7 +34,7 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 			return err
 		}
 	}
-	target, err := reach.Destination(ctx, v, o.to)
+	target, err := reach.To.Target(ctx, v, o.to)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	if err != nil {
 		return err
 	}
-	r := &reach.Reacher{Voice: v, Key: key, Book: book, Me: me, Remember: !o.noRemember}
+	r := &reach.Reacher{Way: reach.To, Voice: v, Key: key, Book: book, Me: me, Remember: !o.noRemember}
 	return send(ctx, v, j, r, target)
 }
 

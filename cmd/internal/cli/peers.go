@@ -230,13 +230,14 @@ func ShortID(id peer.ID) string {
 	return "..." + s[max(0, len(s)-8):]
 }
 
-// SayMet says who was met by a code and under what name it is saved.
-func SayMet(v *Voice, p peer.Paired, name string) {
+// SayMet says who was met by a code, under what name it is saved, and what that is good
+// for from now on.
+func SayMet(v *Voice, p peer.Paired, name, now string) {
 	if name == p.Name {
-		v.Sayf("met %s (peer %s); from now on --to %s is enough", name, ShortID(p.ID), name)
+		v.Sayf("met %s (peer %s); from now on %s", name, ShortID(p.ID), now)
 		return
 	}
-	v.Sayf("met %s (peer %s); it is saved here as %s", p.Name, ShortID(p.ID), name)
+	v.Sayf("met %s (peer %s); it is saved here as %s: from now on %s", p.Name, ShortID(p.ID), name, now)
 }
 
 // A NotFoundError says that a peer cannot be found.

@@ -27,10 +27,10 @@ func (d *Door) sayAddresses(host *peer.Host) {
 	}
 	for i, t := range texts {
 		if i == 0 {
-			d.Voice.Sayf("by its address:    %s %s", d.Command, t)
+			d.Voice.Sayf("by its address:    %s %s", d.Way.Command, t)
 			continue
 		}
-		d.Voice.Sayf("  or %s %s", d.Command[strings.LastIndexByte(d.Command, ' ')+1:], t)
+		d.Voice.Sayf("  or %s %s", d.Way.Command[strings.LastIndexByte(d.Way.Command, ' ')+1:], t)
 	}
 }
 

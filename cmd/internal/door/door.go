@@ -15,6 +15,7 @@ import (
 
 // Config says who may come in, and what they and the user are told.
 type Config struct {
+	Way      Way
 	Voice    *cli.Voice
 	Book     *peer.Book
 	Name     string   // what this host calls itself
@@ -23,7 +24,6 @@ type Config struct {
 	Code     bool     // strangers can be met by a code, also without a terminal
 	Keep     bool     // more than one visitor is awaited
 	Remember bool     // save who was met by a code
-	Command  string   // what a visitor runs, up to where it names this host: "imgsend IMAGE... --to"
 }
 
 // A Door decides who may come in: saved peers, those on the allow list or met by a
@@ -56,7 +56,7 @@ func New(c Config) (*Door, error) {
 // Terminal reports whether the user can be asked.
 func (d *Door) Terminal() bool { return d.terminal }
 
-// Knows reports whether a peer may send without being asked about. A peer that
+// Knows reports whether a peer may come in without being asked about. A peer that
 // was forgotten is not known from that moment on.
 func (d *Door) Knows(id peer.ID) bool {
 	d.mu.Lock()
@@ -65,7 +65,7 @@ func (d *Door) Knows(id peer.ID) bool {
 	return allowed || d.Book.Known(id)
 }
 
-// knowsAnybody reports whether there is a peer that may send.
+// knowsAnybody reports whether there is a peer that may come in.
 func (d *Door) knowsAnybody() bool {
 	if d.Yes || len(d.allowed) > 0 {
 		return true
@@ -117,7 +117,7 @@ func (d *Door) Accept(ctx context.Context, from peer.ID, host string) (decided b
 	}
 	if !d.terminal {
 		return true, &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is not on the allow list", from),
-			Hint: "start imgrecv with --allow " + from.String() + ", with --code, with --yes, or on a terminal"}
+			Hint: "start " + d.Way.Program + " with --allow " + from.String() + ", with --code, with --yes, or on a terminal"}
 	}
 	yes, err := d.console.accepts(ctx, from, host)
 	switch {
@@ -132,7 +132,7 @@ func (d *Door) Accept(ctx context.Context, from peer.ID, host string) (decided b
 // RefusedDryRun is the answer to a stranger's dry run. The user is not asked about
 // it: a stranger could ask as often as it likes, and the user's answer to one
 // question could meet the next.
-func RefusedDryRun(from peer.ID) error {
+func (d *Door) RefusedDryRun(from peer.ID) error {
 	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("a dry run takes a host that is known here, which %s is not", from),
-		Hint: "meet by a code first, or start imgrecv with --allow " + from.String()}
+		Hint: "meet by a code first, or start " + d.Way.Program + " with --allow " + from.String()}
 }

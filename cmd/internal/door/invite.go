@@ -54,7 +54,7 @@ func (i *inviter) show(c peer.Code) {
 	if i.Voice.Quiet {
 		say = i.Voice.Warnf // nobody could come without it
 	}
-	say("from a new host:   %s %s%s", i.Command, c.Reveal(), onlyHere(i.host.Addrs()))
+	say("from a new host:   %s %s%s", i.Way.Command, c.Reveal(), onlyHere(i.host.Addrs()))
 	if !i.shown {
 		i.sayAddresses(i.host)
 	}
@@ -84,6 +84,6 @@ func (i *inviter) paired(p peer.Paired) error {
 	if err != nil {
 		return err
 	}
-	cli.SayMet(i.Voice, p, name)
+	cli.SayMet(i.Voice, p, name, i.Way.Once)
 	return nil
 }

@@ -29,18 +29,17 @@ type Visitor interface {
 // A Lobby greets visitors as they come, so that each hears at once that it has to wait
 // and is not given up for dead.
 type Lobby[V Visitor] struct {
-	program  string
+	way      Way
 	visitors chan V
 	places   chan struct{} // hold one for each that waits
 	wg       sync.WaitGroup
 	err      error // why nobody comes any more; set before visitors is closed
 }
 
-// OpenLobby greets until ctx ends or the host is closed. program is what visitors are
-// told has ended then. greet says hello; it reports false for one who has come back, or
+// OpenLobby greets until ctx ends or the host is closed. greet says hello; it reports false for one who has come back, or
 // has gone.
-func OpenLobby[V Visitor](ctx context.Context, program string, host *peer.Host, greet func(context.Context, *peer.Stream) (V, bool)) *Lobby[V] {
-	l := &Lobby[V]{program: program, visitors: make(chan V), places: make(chan struct{}, lobbySize)}
+func OpenLobby[V Visitor](ctx context.Context, way Way, host *peer.Host, greet func(context.Context, *peer.Stream) (V, bool)) *Lobby[V] {
+	l := &Lobby[V]{way: way, visitors: make(chan V), places: make(chan struct{}, lobbySize)}
 	greeted := make(chan struct{}, maxGreeting)
 	l.wg.Go(func() {
 		defer close(l.visitors)
@@ -112,7 +111,7 @@ func (l *Lobby[V]) NextFrom(id peer.ID) (next V, ok bool) {
 }
 
 func (l *Lobby[V]) ended() error {
-	return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New(l.program + " has ended"), Hint: "start it again there, or with --keep"}
+	return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New(l.way.Program + " has ended"), Hint: "start it again there, or with --keep"}
 }
 
 // Close waits until everybody has been sent home; the context of [OpenLobby] must have

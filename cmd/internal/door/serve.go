@@ -31,7 +31,7 @@ func (d *Door) Serve(ctx context.Context, host *peer.Host, serve func(context.Co
 			if !d.letsSomebodyIn() {
 				return err
 			}
-			d.Voice.Warn(cli.WarnNoCodes, "no more codes are shown: %v; those who are known can still send. To meet a new host, start imgrecv again", err)
+			d.Voice.Warn(cli.WarnNoCodes, "no more codes are shown: %v; those who are known can still %s. To meet a new host, start %s again", err, d.Way.Does, d.Way.Program)
 			return nil
 		})
 	}
@@ -66,9 +66,9 @@ func (d *Door) greeting(host *peer.Host) {
 	}
 	switch {
 	case d.Yes:
-		d.Voice.Warn(cli.WarnAnybody, "--yes accepts images from anybody who reaches this port")
+		d.Voice.Warn(cli.WarnAnybody, "%s", d.Way.Anybody)
 	case d.Keep && !d.codes && !d.knowsAnybody():
-		d.Voice.Warn(cli.WarnNobody, "no peer is saved, so nobody can send anything; meet one with --code first")
+		d.Voice.Warn(cli.WarnNobody, "no peer is saved, so nobody can %s anything; meet one with --code first", d.Way.Does)
 	case d.Keep && !d.codes:
 		d.Voice.Sayf("from saved peers only; --code lets a new host in, or --allow PEERID")
 	}

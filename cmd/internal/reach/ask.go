@@ -16,10 +16,10 @@ import (
 // CodeVariable is the environment variable where scripts put a code, so that it is in no process list.
 const CodeVariable = "IMGSEND_CODE"
 
-// Destination returns the peer that --to names, or else [CodeVariable], or else what the
+// Target returns the peer that the way's flag names as text, or else [CodeVariable], or else what the
 // user types. A code is overwritten in the arguments.
-func Destination(ctx context.Context, v *cli.Voice, to string) (peer.Target, error) {
-	text, err := destination(ctx, v, to)
+func (w Way) Target(ctx context.Context, v *cli.Voice, text string) (peer.Target, error) {
+	text, err := w.text(ctx, v, text)
 	if err != nil {
 		return peer.Target{}, err
 	}
@@ -31,14 +31,15 @@ func Destination(ctx context.Context, v *cli.Voice, to string) (peer.Target, err
 	return t, err
 }
 
-func destination(ctx context.Context, v *cli.Voice, to string) (string, error) {
-	if to != "" && to != "-" {
-		return to, nil
+// text returns what names the peer.
+func (w Way) text(ctx context.Context, v *cli.Voice, text string) (string, error) {
+	if text != "" && text != "-" {
+		return text, nil
 	}
-	if code := os.Getenv(CodeVariable); code != "" && to == "" {
+	if code := os.Getenv(CodeVariable); code != "" && text == "" {
 		return code, nil
 	}
-	return ask(ctx, v, "code or name of the other host:")
+	return w.ask(ctx, v, "code or name of the other host:")
 }
 
 // codeOf returns the code for a new host at an address: IMGSEND_CODE, or what the user
@@ -47,20 +48,25 @@ func (r *Reacher) codeOf(ctx context.Context, t peer.Target) (string, error) {
 	if code := os.Getenv(CodeVariable); code != "" {
 		return code, nil
 	}
-	text, err := ask(ctx, r.Voice, "a new host; its code:")
-	if errors.Is(err, errNoTerminal) {
-		err = &cli.UsageError{Err: fmt.Errorf("the host at %s is new here: give the code that imgrecv shows there, as --to CODE@%[1]s or in %s, or its address with /p2p/",
-			t, CodeVariable)}
+	text, err := r.Way.ask(ctx, r.Voice, "a new host; its code:")
+	if errors.As(err, new(*unasked)) {
+		err = &cli.UsageError{Err: fmt.Errorf("the host at %s is new here: give the code that %s shows there, as %s CODE@%[1]s or in %s, or its address with /p2p/",
+			t, r.Way.Waiting, r.Way.Flag, CodeVariable)}
 	}
 	return text, err
 }
 
-var errNoTerminal = errors.New("say where to send it with --to PEER, or a code in " + CodeVariable + "; imgrecv on the other host shows both")
+// An unasked says that the user is to name the other host and cannot be asked.
+type unasked struct{ Way }
+
+func (u *unasked) Error() string {
+	return u.Aim + " " + u.Flag + " PEER, or a code in " + CodeVariable + "; " + u.Waiting + " on the other host shows both"
+}
 
 // ask asks for a line on the terminal.
-func ask(ctx context.Context, v *cli.Voice, question string) (string, error) {
+func (w Way) ask(ctx context.Context, v *cli.Voice, question string) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
-		return "", &cli.UsageError{Err: errNoTerminal}
+		return "", &cli.UsageError{Err: &unasked{w}}
 	}
 	v.Ask(question)
 	typed := make(chan string, 1)

@@ -24,6 +24,7 @@ const (
 
 // A Reacher finds a peer and connects to it.
 type Reacher struct {
+	Way      Way
 	Voice    *cli.Voice
 	Key      crypto.PrivKey
 	Book     *peer.Book
@@ -120,9 +121,9 @@ func (r *Reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error
 	return r.search(ctx, p)
 }
 
-func notFound(err error) error {
+func (w Way) notFound(err error) error {
 	return &cli.NotFoundError{Err: err,
-		Hint: "is imgrecv running there? Without multicast on the network, name its address: CODE@192.168.1.20, NAME@192.168.1.20 or " + peer.TargetForm}
+		Hint: "is " + w.Waiting + " running there? Without multicast on the network, name its address: CODE@192.168.1.20, NAME@192.168.1.20 or " + peer.TargetForm}
 }
 
 // meet pairs with the host that has the code out, and connects to it.
@@ -149,7 +150,7 @@ func (r *Reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 		if err != nil {
 			return nil, err
 		}
-		cli.SayMet(r.Voice, met, name)
+		cli.SayMet(r.Voice, met, name, r.Way.Flag+" "+name+" is enough")
 	}
 	return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
 }
@@ -174,7 +175,7 @@ func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 	defer cancel()
 	b, err := lan.Browse()
 	if err != nil {
-		return peer.Paired{}, notFound(err)
+		return peer.Paired{}, r.Way.notFound(err)
 	}
 	defer b.Close()
 	r.tellAsked(strconv.Itoa(code.Number()), b)
@@ -183,12 +184,12 @@ func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 		r.Voice.Sayf("looking for the host with code %d: asking on %s", code.Number(), asked)
 	})
 	defer say.Stop()
-	last := notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
+	last := r.Way.notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
 	tried := 0
 	for f := range b.Find(ctx, lan.ByNameplate(strconv.Itoa(code.Number()))) {
 		for _, a := range f.Addrs {
 			if tried++; tried > maxTried {
-				return peer.Paired{}, notFound(fmt.Errorf("none of the first %d addresses that are announced with code %d is that of its host; the last one: %w",
+				return peer.Paired{}, r.Way.notFound(fmt.Errorf("none of the first %d addresses that are announced with code %d is that of its host; the last one: %w",
 					maxTried, code.Number(), last))
 			}
 			met, err := r.pair(ctx, peer.Target{Kind: peer.TargetCode, ID: f.ID, Addr: withoutID(a), Code: code})
@@ -201,7 +202,7 @@ func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 			}
 			last = err
 			if errors.Is(err, peer.ErrUnreachable) {
-				last = unanswered(fmt.Errorf("%s announces code %d, and does not answer: %w", f.Name, code.Number(), err), []ma.Multiaddr{a})
+				last = r.Way.unanswered(fmt.Errorf("%s announces code %d, and does not answer: %w", f.Name, code.Number(), err), []ma.Multiaddr{a})
 			}
 			if !errors.Is(err, peer.ErrUnreachable) {
 				break // the next host; this one has answered

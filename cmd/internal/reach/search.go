@@ -240,25 +240,25 @@ func (s *search) failure(ctx context.Context) error {
 		if len(why) == 0 {
 			why = append(why, "no answer")
 		}
-		return unanswered(fmt.Errorf("%s announces itself, and does not answer (%s)", s.peer.Name, few(why, "; ")), s.heard)
+		return s.Way.unanswered(fmt.Errorf("%s announces itself, and does not answer (%s)", s.peer.Name, few(why, "; ")), s.heard)
 	}
 	var parts []string
 	if len(why) > 0 {
 		parts = append(parts, few(why, "; "))
 	}
 	parts = append(parts, s.words())
-	return notFound(fmt.Errorf("%s was not found (%s)", s.peer.Name, strings.Join(parts, "; ")))
+	return s.Way.notFound(fmt.Errorf("%s was not found (%s)", s.peer.Name, strings.Join(parts, "; ")))
 }
 
 // unanswered is the error for a host that announces these addresses and does not answer
 // there: a firewall lets multicast through and not its port.
-func unanswered(err error, addrs []ma.Multiaddr) error {
+func (w Way) unanswered(err error, addrs []ma.Multiaddr) error {
 	for _, a := range addrs {
 		if hint := cli.OpenPort(a); hint != "" {
 			return &cli.NotFoundError{Err: err, Hint: hint}
 		}
 	}
-	return notFound(err)
+	return w.notFound(err)
 }
 
 func withoutID(a ma.Multiaddr) ma.Multiaddr {

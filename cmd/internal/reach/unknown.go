@@ -30,12 +30,12 @@ func (r *Reacher) unknown(name string, waits bool) error {
 	near := store.Nearest(name, names)
 	switch {
 	case waits:
-		missing.Hint = fmt.Sprintf("a host that calls itself %s is waiting on the local network: meet it by the code that imgrecv shows there (imgrecv --code)", name)
+		missing.Hint = fmt.Sprintf("a host that calls itself %s is waiting on the local network: meet it by the code that is shown there (%s)", name, r.Way.Code)
 	case len(near) > 0:
 		missing.Hint = fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))
 	default:
-		missing.Hint = fmt.Sprintf("imgsend --peers lists them; a new host is met by the code that imgrecv shows there; the host of that name is --to %s:%d",
-			name, peer.DefaultPort)
+		missing.Hint = fmt.Sprintf("%s --peers lists them; a new host is met by the code that %s shows there; the host of that name is %s %s:%d",
+			r.Voice.Program, r.Way.Waiting, r.Way.Flag, name, peer.DefaultPort)
 	}
 	return missing
 }
