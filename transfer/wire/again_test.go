@@ -18,13 +18,14 @@ import (
 
 // TestResumeSilent has lines fall silent instead of being closed, in each direction:
 // that is noticed, and both programs say so.
-func TestResumeSilent(t *testing.T) {
-	checkLeaks(t)
+func TestResumeSilent(t *testing.T) { eachDialer(t, testSilent) }
+
+func testSilent(t *testing.T, d dialer) {
 	for _, first := range []cut{{dir: fromSender, frames: 5, silent: true}, {dir: fromSender, frames: 5, bytes: 100, silent: true},
 		{dir: fromReceiver, frames: 2, silent: true}, {dir: fromSender, frames: 11, silent: true}} {
 		t.Run(fmt.Sprintf("%c%d+%d", first.dir, first.frames, first.bytes), func(t *testing.T) {
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, first), src: src, dst: dst, idle: 1500 * time.Millisecond}
+			r := &resumedRun{lines: newLines(t, first).dialedBy(d), src: src, dst: dst, idle: 1500 * time.Millisecond}
 			var events []wire.LineEvent
 			r.onLine = func(e wire.LineEvent) {
 				events = append(events, e)
@@ -65,14 +66,30 @@ func TestResumeOnce(t *testing.T) {
 }
 
 // TestResumeRefused has somebody else come back, or with a session that there is not.
-func TestResumeRefused(t *testing.T) {
-	checkLeaks(t)
+func TestResumeRefused(t *testing.T) { eachDialer(t, testRefused) }
+
+func testRefused(t *testing.T, d dialer) {
 	for name, change := range map[string]func(*resumedRun, *wire.StreamOptions){
 		"other peer": func(r *resumedRun, _ *wire.StreamOptions) { r.impostor = "somebody else" },
+		"other way round": func(r *resumedRun, o *wire.StreamOptions) {
+			o.Redial = func(ctx context.Context) (wire.Stream, error) {
+				out, in := r.open()
+				if d == receiverDials {
+					r.wg.Go(func() { _, _ = r.sessions.Receive(ctx, out, r.from, wire.Hello{}, r.inOpts) })
+					return in, nil
+				}
+				r.wg.Go(func() { _, _ = r.sessions.Send(ctx, in, r.from, wire.Hello{}, r.inOpts) })
+				return out, nil
+			}
+		},
 		"elsewhere": func(r *resumedRun, o *wire.StreamOptions) {
 			other := new(wire.Sessions)
 			o.Redial = func(ctx context.Context) (wire.Stream, error) {
 				out, in := r.open()
+				if d == receiverDials {
+					r.wg.Go(func() { _, _ = other.Send(ctx, out, r.from, wire.Hello{}, r.inOpts) })
+					return in, nil
+				}
 				r.wg.Go(func() { _, _ = other.Receive(ctx, in, r.from, wire.Hello{}, r.inOpts) })
 				return out, nil
 			}
@@ -80,19 +97,21 @@ func TestResumeRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 3 * time.Second}
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}).dialedBy(d), src: src, dst: dst, retry: 3 * time.Second}
 			r.started = func(o *wire.StreamOptions) { change(r, o) }
 			r.do(t)
-			wantErr(t, "sender", r.sendErr, transfer.KindBroken, true, "has ended here")
-			wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for")
+			dials, waits := r.ends()
+			wantErr(t, "who dials", dials, transfer.KindBroken, true, "has ended here")
+			wantErr(t, "who waits", waits, transfer.KindBroken, false, "no connection for")
 			wantNothing(t, dst)
 		})
 	}
 }
 
 // TestResumeRedial tells errors that end a transfer from those that are tried again.
-func TestResumeRedial(t *testing.T) {
-	checkLeaks(t)
+func TestResumeRedial(t *testing.T) { eachDialer(t, testRedial) }
+
+func testRedial(t *testing.T, d dialer) {
 	refused := &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("forgotten")}
 	for _, test := range []struct {
 		fails error
@@ -106,7 +125,7 @@ func TestResumeRedial(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%v, %d", test.fails, test.times), func(t *testing.T) {
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 6 * time.Second}
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}).dialedBy(d), src: src, dst: dst, retry: 6 * time.Second}
 			n := 0
 			r.started = func(o *wire.StreamOptions) {
 				redial := o.Redial
@@ -122,8 +141,9 @@ func TestResumeRedial(t *testing.T) {
 				r.wantArrived(t, src, dst)
 				return
 			}
-			wantErr(t, "sender", r.sendErr, test.kind, false, test.text)
-			wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for")
+			dials, waits := r.ends()
+			wantErr(t, "who dials", dials, test.kind, false, test.text)
+			wantErr(t, "who waits", waits, transfer.KindBroken, false, "no connection for")
 			wantNothing(t, dst)
 		})
 	}
@@ -131,13 +151,14 @@ func TestResumeRedial(t *testing.T) {
 
 // TestResumeInterrupted ends either side while the line is lost: at once, and the other
 // side when its time is over.
-func TestResumeInterrupted(t *testing.T) {
-	checkLeaks(t)
+func TestResumeInterrupted(t *testing.T) { eachDialer(t, testInterrupted) }
+
+func testInterrupted(t *testing.T, d dialer) {
 	for _, side := range []direction{fromSender, fromReceiver} {
 		t.Run(string(rune(side)), func(t *testing.T) {
 			ctx, interrupt := context.WithCancel(t.Context())
 			src, dst := newSource(smallImage()), newSink()
-			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 8 * time.Second}
+			r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}).dialedBy(d), src: src, dst: dst, retry: 8 * time.Second}
 			r.started = func(o *wire.StreamOptions) {
 				o.Redial = func(context.Context) (wire.Stream, error) { return nil, errors.New("no route to host") }
 			}
@@ -200,10 +221,11 @@ func TestResumeEngine(t *testing.T) {
 
 // TestResumeGone has a line break behind which nobody is any more: neither side waits
 // for all of its time.
-func TestResumeGone(t *testing.T) {
-	checkLeaks(t)
+func TestResumeGone(t *testing.T) { eachDialer(t, testGone) }
+
+func testGone(t *testing.T, d dialer) {
 	src, dst := newSource(smallImage()), newSink()
-	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, retry: 10 * time.Minute}
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}).dialedBy(d), src: src, dst: dst, retry: 10 * time.Minute}
 	r.started = func(o *wire.StreamOptions) {
 		*o, r.inOpts = wire.WithTimes(*o, time.Second, time.Minute), wire.WithTimes(r.inOpts, time.Second, time.Minute)
 		o.Redial = func(context.Context) (wire.Stream, error) {
@@ -213,10 +235,15 @@ func TestResumeGone(t *testing.T) {
 	var said time.Duration
 	r.onLine = func(e wire.LineEvent) { said = e.For }
 	r.do(t)
-	wantErr(t, "sender", r.sendErr, transfer.KindBroken, false, "turned away: connection refused")
-	wantErr(t, "receiver", r.recvErr, transfer.KindBroken, false, "no connection for 1s")
-	if said != time.Second {
-		t.Errorf("the receiver says that it waits for %v", said)
+	dials, waits := r.ends()
+	wantErr(t, "who dials", dials, transfer.KindBroken, false, "turned away: connection refused")
+	wantErr(t, "who waits", waits, transfer.KindBroken, false, "no connection for 1s")
+	want := time.Second
+	if d == receiverDials {
+		want = r.retry // it dials, and does not know better
+	}
+	if said != want {
+		t.Errorf("the receiver says that it waits for %v, not %v", said, want)
 	}
 	wantNothing(t, dst)
 }

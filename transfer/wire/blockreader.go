@@ -16,7 +16,7 @@ type blockReader struct {
 	queue chan *inFrame
 	work  chan *inFrame
 	lender
-	long atomic.Bool // an offer or an index is queued
+	long atomic.Bool // an offer, an index or a listing is queued
 }
 
 // An inFrame is one received frame. Data blocks must be given back with
@@ -39,7 +39,7 @@ var atOnce = func() chan struct{} { c := make(chan struct{}); close(c); return c
 
 func newBlockReader(c *conn, dec *decoder) *blockReader {
 	n := workers()
-	// Frames that need no credit: an offer and a bye.
+	// Frames that need no credit: an offer or a listing, and a bye.
 	r := &blockReader{c: c, dec: dec, queue: make(chan *inFrame, window+2), work: make(chan *inFrame, window)}
 	r.lent = window
 	c.wg.Add(n + 1)
@@ -109,7 +109,7 @@ func (r *blockReader) frame() (*inFrame, error) {
 			return nil, errNoCredit
 		}
 	}
-	long := t == frameOffer || t == frameIndex
+	long := t == frameOffer || t == frameIndex || t == frameListing
 	if long && r.long.Load() { // they come one by one
 		return nil, transfer.Broken("frame type %d out of turn", t)
 	}
@@ -155,6 +155,9 @@ func (r *blockReader) control(t frameType, n int) (any, error) {
 	case frameIndex:
 		x := new(transfer.Index)
 		return x, r.c.json(t, n, x)
+	case frameListing:
+		l := new(Listing)
+		return l, r.c.json(t, n, l)
 	case frameBye:
 		return bye{}, nil
 	case frameBlobEnd:
@@ -190,7 +193,7 @@ func (r *blockReader) next(ctx context.Context) (*inFrame, error) {
 	}
 	<-f.ready
 	switch f.t {
-	case frameOffer, frameIndex:
+	case frameOffer, frameIndex, frameListing:
 		r.long.Store(false)
 	}
 	switch f.t {

@@ -1,6 +1,9 @@
 package wire
 
-import "github.com/imgsend/imgsend/transfer"
+import (
+	"github.com/imgsend/imgsend/transfer"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
 
 // clip cuts s to at most n bytes.
 func clip(s string, n int) string {
@@ -17,9 +20,12 @@ func cleanOffer(o *transfer.Offer) {
 		for j, ref := range m.Refs {
 			m.Refs[j] = transfer.Printable(ref)
 		}
-		p := &m.Platform
-		for _, s := range []*string{&p.OS, &p.Architecture, &p.OSVersion, &p.Variant} {
-			*s = clip(transfer.Printable(*s), 200)
-		}
+		cleanPlatform(&m.Platform)
+	}
+}
+
+func cleanPlatform(p *ocispec.Platform) {
+	for _, s := range []*string{&p.OS, &p.Architecture, &p.OSVersion, &p.Variant} {
+		*s = clip(transfer.Printable(*s), 200)
 	}
 }

@@ -32,16 +32,17 @@ type StreamOptions struct {
 	Progress    *transfer.Progress // counts the bytes on the wire, if not nil
 
 	// RetryFor is how long this side goes on when its stream breaks, until there is
-	// another one; 0 or less: it does not. Of a Sender, Redial makes that. An error
-	// of Redial that is a [transfer.Error] ends the transfer, after any other it is
-	// called again. A Receiver of [Sessions] waits for it.
+	// another one; 0 or less: it does not. At the end that has dialed, Redial makes that.
+	// An error of Redial that is a [transfer.Error] ends the transfer, after any other it is
+	// called again. The other end, which is one of [Sessions], waits for it.
 	RetryFor time.Duration
 	Redial   func(context.Context) (Stream, error)
 	// OnLine is told when a stream has broken and when there is another, on a
 	// goroutine of this package, which waits for it.
 	OnLine func(LineEvent)
 
-	graces graces // zero: the default ones
+	graces   graces        // zero: the default ones
+	turnTime time.Duration // zero: defaultTurnTime
 }
 
 const (
@@ -97,6 +98,8 @@ type conn struct {
 	loads    bool     // this side loads images, and says how far it is; else the other one
 	features []string // what both sides know
 	resume   resume
+	guest    *guest        // the other side, if it has dialed; nil: this one has
+	turnTime time.Duration // see inTurn
 
 	pen chan struct{} // holds one while nobody writes and there is a line
 
@@ -121,6 +124,9 @@ func newConn(s Stream, o StreamOptions) *conn {
 	c.pen <- struct{}{}
 	if c.idle <= 0 {
 		c.idle = defaultIdle
+	}
+	if c.turnTime = o.turnTime; c.turnTime <= 0 {
+		c.turnTime = defaultTurnTime
 	}
 	c.resume.init(o, &c.bufs)
 	c.line = newLine(s, c)

@@ -33,6 +33,8 @@ const (
 	frameBye     frameType = 12
 	frameCredit  frameType = 13
 	frameResumed frameType = 14
+	frameWant    frameType = 15
+	frameListing frameType = 16
 )
 
 // Limits of what a peer may send. A length above its limit is refused before
@@ -41,7 +43,7 @@ const (
 	MaxBlock   = 1 << 20 // raw bytes of one data block
 	maxPayload = blockHeader + MaxBlock + MaxBlock/64 + 1024
 	maxShort   = 64 << 10 // hello, error, alive
-	maxLong    = 8 << 20  // offer, answer, index, result
+	maxLong    = 8 << 20  // offer, answer, index, result, want, listing
 	maxBlobHdr = 8 + 1 + 255 + 1 + 255
 
 	blockHeader = 1 + 4 // codec, raw length
@@ -66,6 +68,8 @@ var frameLimits = map[frameType]uint32{
 	frameBye:     0,
 	frameCredit:  creditSize + ackSize,
 	frameResumed: maxShort,
+	frameWant:    maxLong,
+	frameListing: maxLong,
 }
 
 func putFrameHeader(b []byte, t frameType, length int) {

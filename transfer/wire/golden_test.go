@@ -23,6 +23,7 @@ var frameNames = map[string]frameType{
 	"hello": frameHello, "offer": frameOffer, "answer": frameAnswer, "blob": frameBlob, "block": frameBlock,
 	"blobend": frameBlobEnd, "index": frameIndex, "end": frameEnd, "result": frameResult, "error": frameError,
 	"alive": frameAlive, "bye": frameBye, "credit": frameCredit, "resumed": frameResumed,
+	"want": frameWant, "listing": frameListing,
 }
 
 // Goldens reads all golden frames.
@@ -96,6 +97,12 @@ func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
 		return control(a, a.validate)
 	case frameResumed:
 		return control(new(resumed), fine)
+	case frameWant:
+		q := new(Request)
+		return control(q, q.check)
+	case frameListing:
+		l := new(Listing)
+		return control(l, l.check)
 	}
 	payload := make([]byte, n)
 	if err := c.payload(ft, payload); err != nil {

@@ -22,9 +22,9 @@ type Hello struct {
 	// uses what both have. This package sets them.
 	Features []string `json:"features,omitempty"`
 
-	// Session is what the receiver calls this transfer, to go on with it over another
-	// stream: a secret of the two sides. A sender says it when it does, and
-	// with it how many counted frames it has received. This package sets them.
+	// Session is what the side that was dialed calls this transfer, to go on with it over
+	// another stream: a secret of the two sides. The side that dials says it when it
+	// does, and with it how many counted frames it has received. This package sets them.
 	Session  string `json:"session,omitempty"`
 	Received uint64 `json:"received,omitempty"`
 	// Retry is for how long this side tries to, or waits for it, in seconds.

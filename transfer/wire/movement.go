@@ -16,7 +16,7 @@ type movement struct {
 // content reports whether a frame of this type carries content.
 func (t frameType) content() bool {
 	switch t {
-	case frameOffer, frameAnswer, frameBlock, frameIndex, frameResult:
+	case frameOffer, frameAnswer, frameBlock, frameIndex, frameResult, frameListing:
 		return true
 	}
 	return false

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
-	"time"
 
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -17,11 +16,8 @@ type Receiver struct {
 	*conn
 	in *blockReader
 
-	from     string // who the sender is
-	sessions *Sessions
-	arrivals chan arrival   // holds one when the sender has come back
-	restarts chan time.Time // holds the last time that the sender has begun another transfer
-	last     atomic.Bool    // the result that is sent, or about to be, is the last one
+	fetches bool        // it has dialed, and asked for something
+	last    atomic.Bool // the result that is sent, or about to be, is the last one
 }
 
 var (
@@ -29,11 +25,46 @@ var (
 	_ transfer.Remote = (*Receiver)(nil)
 )
 
-// NewReceiver greets the sender at the other end of s. The Receiver owns s from
-// then on; Close closes it. When NewReceiver fails, s is closed.
+// NewReceiver greets the sender at the other end of s, which has dialed. The Receiver
+// owns s from then on; Close closes it. When NewReceiver fails, s is closed.
 func NewReceiver(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Receiver, error) {
 	o.RetryFor = 0
 	return new(Sessions).Receive(ctx, s, "", mine, o)
+}
+
+// NewFetcher greets the sender at the other end of s, which this side has dialed, and
+// asks it for something. Next returns the sender's offer, or Listing its listing. The
+// Receiver owns s from then on; Close closes it. When NewFetcher fails, s is closed.
+func NewFetcher(ctx context.Context, s Stream, mine Hello, want Request, o StreamOptions) (*Receiver, error) {
+	if err := want.check(); err != nil {
+		_ = s.Close()
+		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: err}
+	}
+	if o.Redial == nil {
+		o.RetryFor = 0
+	}
+	r := newReceiver(s, o)
+	r.fetches = true
+	err := r.hello(ctx, mine)
+	if err == nil {
+		r.dials(mine, o)
+		err = r.start()
+	}
+	if err != nil {
+		r.reject(err)
+		return nil, err
+	}
+	if err := r.writeJSON(ctx, frameWant, want); err != nil {
+		_ = r.Close(err)
+		return nil, err
+	}
+	return r, nil
+}
+
+func newReceiver(s Stream, o StreamOptions) *Receiver {
+	r := &Receiver{conn: newConn(s, o)}
+	r.loads = true
+	return r
 }
 
 // start begins to receive.
@@ -42,16 +73,16 @@ func (r *Receiver) start() error {
 	if err != nil {
 		return err
 	}
-	if r.resume.on = r.has(featureResume); r.resume.on {
-		r.agreeRetry()
-		r.resume.nextLine, r.resume.patience, r.resume.over = r.await, r.patience, r.over
-	}
-	r.sessions.begun(r)
+	r.resume.over = r.over
 	r.in = newBlockReader(r.conn, dec)
 	r.wg.Add(1)
 	go r.beat()
 	return nil
 }
+
+// Waiting reports whether the sender may take its time for an offer: one that was
+// dialed may serve somebody else first, or have its user asked.
+func (r *Receiver) Waiting() bool { return r.fetches && r.conn.Waiting() }
 
 // over reports whether the sender has the last result. Then it need not come back to
 // say bye.

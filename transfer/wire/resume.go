@@ -23,7 +23,7 @@ type graces struct {
 	// gone: the last one was not silent but failed, or the other host turns this one
 	// away. Its program has ended, by all appearance.
 	gone time.Duration
-	// restart: the same sender has begun another transfer since it was last heard.
+	// restart: the same peer has begun another transfer since it was last heard.
 	restart time.Duration
 }
 
@@ -44,7 +44,7 @@ type LineEvent struct {
 // first that the other one has not received.
 type resume struct {
 	on      bool          // both sides can; set by hello
-	session string        // what the receiver calls this transfer
+	session string        // what the end that was dialed calls this transfer
 	retry   time.Duration // how long another line is waited for
 	graces  graces
 	onLine  func(LineEvent)
@@ -241,78 +241,5 @@ func (c *conn) lost(e LineEvent, since time.Time) {
 	}
 	if c.resume.onLine != nil && (e.Err != nil || e.For > 0) {
 		c.resume.onLine(e)
-	}
-}
-
-// resumed is the receiver's answer to a hello that goes on with a session.
-type resumed struct {
-	Received uint64 `json:"received"` // counted frames
-}
-
-// comeBack goes on with the sender's session over another stream.
-func (s *Sender) comeBack(ctx context.Context, stream Stream) (*line, uint64, error) {
-	t := newConn(stream, StreamOptions{Idle: min(s.idle, lostAfter), RetryFor: s.resume.retry})
-	defer t.resume.end()
-	stop := context.AfterFunc(ctx, t.line.stop)
-	defer stop()
-	hello := s.mine
-	hello.Session, hello.Received = s.resume.session, s.resume.got.Load()
-	err := t.hello(ctx, hello)
-	var r resumed
-	if err == nil {
-		err = t.expect(frameResumed, &r)
-	}
-	if err != nil {
-		t.line.drop() // without a word: it would be the last one of the session
-		return nil, 0, err
-	}
-	return t.line, r.Received, nil
-}
-
-// expect reads a control frame of this type.
-func (c *conn) expect(want frameType, v any) error {
-	t, n, err := c.header()
-	if err == nil && t != want {
-		err = transfer.Broken("frame type %d where type %d belongs", t, want)
-	}
-	if err != nil {
-		return err
-	}
-	return c.json(t, n, v)
-}
-
-// redial makes another stream, again and again, and goes on with the session.
-func (s *Sender) redial(ctx context.Context) (*line, uint64, error) {
-	var turnedAway time.Time // since when, without another answer in between
-	last := errTooLate
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		stream, err := s.dial(ctx)
-		if err == nil {
-			var l *line
-			var received uint64
-			if l, received, err = s.comeBack(ctx, stream); err == nil {
-				return l, received, nil
-			}
-		}
-		if ctx.Err() != nil { // which is then what err says
-			return nil, 0, last
-		}
-		if e := (*transfer.Error)(nil); errors.As(err, &e) && (e.Remote || e.Kind != transfer.KindBroken) {
-			return nil, 0, err
-		}
-		switch {
-		case !errors.Is(err, ErrTurnedAway):
-			turnedAway = time.Time{}
-		case turnedAway.IsZero():
-			turnedAway = time.Now()
-		case time.Since(turnedAway) > s.resume.graces.gone:
-			return nil, 0, err
-		}
-		last = err
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, 0, last
-		}
 	}
 }

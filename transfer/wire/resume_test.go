@@ -29,13 +29,40 @@ type cut struct {
 // counted reports whether a frame has a number: those that belong to a line have none.
 func counted(t byte) bool { return t != tHello && t != tAlive && t != tResumed }
 
+// A dialer is the side of a transfer that has dialed the other one.
+type dialer bool
+
+const (
+	senderDials   dialer = false
+	receiverDials dialer = true
+)
+
+func (d dialer) String() string {
+	if d == receiverDials {
+		return "receiver dials"
+	}
+	return "sender dials"
+}
+
+// eachDialer runs a test with the sender as the side that dials, and with the receiver.
+func eachDialer(t *testing.T, test func(*testing.T, dialer)) {
+	checkLeaks(t)
+	for _, d := range []dialer{senderDials, receiverDials} {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel() // most of it is waiting
+			test(t, d)
+		})
+	}
+}
+
 // lines are the streams of one transfer, one after the other, each with its cut.
 type lines struct {
 	t        testing.TB
+	dialer   dialer
 	cuts     []cut
-	sessions wire.Sessions
-	from     string
-	inOpts   wire.StreamOptions
+	sessions wire.Sessions      // of the side that is dialed
+	from     string             // who the other one is
+	inOpts   wire.StreamOptions // of the side that is dialed
 
 	mu     sync.Mutex
 	made   int
@@ -48,6 +75,12 @@ type lines struct {
 
 func newLines(t testing.TB, cuts ...cut) *lines {
 	return &lines{t: t, cuts: cuts, from: "sender", passed: map[direction]int{}, sent: map[direction][]byte{}}
+}
+
+// dialedBy says which side dials.
+func (l *lines) dialedBy(d dialer) *lines {
+	l.dialer = d
+	return l
 }
 
 // A lostable connection can be lost. Linux reports a reset to one read or write only;
@@ -147,9 +180,18 @@ func (l *lines) pass(dir direction, w, r *net.TCPConn, at cut, end func(), silen
 	}
 }
 
-// redial opens another stream and has the receiver's program accept it.
+// redial opens another stream and has the program that is dialed accept it.
 func (l *lines) redial(ctx context.Context) (wire.Stream, error) {
 	out, in := l.open()
+	if l.dialer == receiverDials {
+		l.wg.Go(func() {
+			snd, err := l.sessions.Send(ctx, out, l.from, wire.Hello{Program: "imgsend test"}, l.inOpts)
+			if err == nil {
+				_ = snd.Close(nil)
+			}
+		})
+		return in, nil
+	}
 	l.wg.Go(func() {
 		rcv, err := l.sessions.Receive(ctx, in, l.from, wire.Hello{Program: "imgrecv test"}, l.inOpts)
 		if err == nil {
@@ -169,7 +211,8 @@ type resumedRun struct {
 	idle             time.Duration
 	retry            time.Duration
 	sendCtx, recvCtx context.Context
-	started          func(*wire.StreamOptions) // is given those of the sender
+	want             wire.Request              // of a receiver that dials
+	started          func(*wire.StreamOptions) // is given those of the side that dials
 	recvDone         func()
 	sendErr, recvErr error
 	sendEnded        time.Time
@@ -178,6 +221,14 @@ type resumedRun struct {
 	recvProgress     *transfer.Progress
 	onLine           func(wire.LineEvent)
 	impostor         string // who comes back, if it is not the sender
+}
+
+// ends returns how the side that dials and the other one have ended.
+func (r *resumedRun) ends() (dials, waits error) {
+	if r.dialer == receiverDials {
+		return r.recvErr, r.sendErr
+	}
+	return r.sendErr, r.recvErr
 }
 
 func (r *resumedRun) do(t testing.TB) {
@@ -192,13 +243,22 @@ func (r *resumedRun) do(t testing.TB) {
 		}
 	}
 	r.recvProgress = new(transfer.Progress)
+	sendProgress := new(transfer.Progress)
 	r.inOpts = wire.StreamOptions{Idle: r.idle, RetryFor: r.retry, Progress: r.recvProgress}
-	outOpts := wire.StreamOptions{Idle: r.idle, RetryFor: r.retry, Redial: r.redial, Progress: new(transfer.Progress)}
+	outOpts := wire.StreamOptions{Idle: r.idle, RetryFor: r.retry, Redial: r.redial, Progress: sendProgress}
+	if r.dialer == receiverDials {
+		r.inOpts.Progress, outOpts.Progress = sendProgress, r.recvProgress
+	}
 	if r.started != nil {
 		r.started(&outOpts)
 	}
 	from, opts := r.from, r.inOpts
-	opts.OnLine = r.onLine
+	// The receiver's line is watched, whichever side dials.
+	sendOpts, recvOpts := outOpts, opts
+	if r.dialer == receiverDials {
+		sendOpts, recvOpts = opts, outOpts
+	}
+	recvOpts.OnLine = r.onLine
 	if r.impostor != "" {
 		r.from = r.impostor
 	}
@@ -207,24 +267,30 @@ func (r *resumedRun) do(t testing.TB) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer func() { r.sendEnded = time.Now() }()
-		snd, err := wire.NewSender(r.sendCtx, out, wire.Hello{Program: "imgsend test"}, outOpts)
-		if err != nil {
-			r.sendErr = err
-			return
+		var snd *wire.Sender
+		if r.dialer == senderDials {
+			snd, r.sendErr = wire.NewSender(r.sendCtx, out, wire.Hello{Program: "imgsend test"}, sendOpts)
+		} else {
+			snd, r.sendErr = r.sessions.Send(r.sendCtx, out, from, wire.Hello{Program: "imgsend test"}, sendOpts)
 		}
-		r.sendRep, r.sendErr = transfer.Copy(r.sendCtx, r.src, snd, transfer.Options{})
+		if r.sendErr == nil {
+			r.sendRep, r.sendErr = transfer.Copy(r.sendCtx, r.src, snd, transfer.Options{})
+		}
 	})
 	both.Go(func() {
 		defer func() { r.recvEnded = time.Now() }()
 		if r.recvDone != nil {
 			defer r.recvDone()
 		}
-		rcv, err := r.sessions.Receive(r.recvCtx, in, from, wire.Hello{Program: "imgrecv test"}, opts)
-		if err != nil {
-			r.recvErr = err
-			return
+		var rcv *wire.Receiver
+		if r.dialer == senderDials {
+			rcv, r.recvErr = r.sessions.Receive(r.recvCtx, in, from, wire.Hello{Program: "imgrecv test"}, recvOpts)
+		} else {
+			rcv, r.recvErr = wire.NewFetcher(r.recvCtx, in, wire.Hello{Program: "imgrecv test"}, r.want, recvOpts)
 		}
-		r.recvRep, r.recvErr = transfer.Copy(r.recvCtx, rcv, r.dst, transfer.Options{})
+		if r.recvErr == nil {
+			r.recvRep, r.recvErr = transfer.Copy(r.recvCtx, rcv, r.dst, transfer.Options{})
+		}
 	})
 	both.Wait()
 	r.wg.Wait()
@@ -254,10 +320,14 @@ func (r *resumedRun) wantArrived(t testing.TB, src *memSource, dst *memSink) {
 
 // TestResumeEverywhere cuts the line before, inside and after every counted frame of a
 // transfer, in both directions, and the line that comes next at once again: the
-// transfer does not notice.
-func TestResumeEverywhere(t *testing.T) {
-	checkLeaks(t)
-	whole := &resumedRun{lines: newLines(t), src: newSource(smallImage()), dst: newSink()}
+// transfer does not notice, whichever side dials.
+func TestResumeEverywhere(t *testing.T) { eachDialer(t, cutEverywhere) }
+
+func cutEverywhere(t *testing.T, d dialer) {
+	newRun := func(cuts ...cut) *resumedRun {
+		return &resumedRun{lines: newLines(t, cuts...).dialedBy(d), src: newSource(smallImage()), dst: newSink()}
+	}
+	whole := newRun()
 	whole.do(t)
 	if whole.sendErr != nil || whole.passed[fromSender] < 14 || whole.passed[fromReceiver] < 5 {
 		t.Fatalf("%v, %v frames", whole.sendErr, whole.passed)
@@ -268,11 +338,10 @@ func TestResumeEverywhere(t *testing.T) {
 			for _, bytes := range []int{0, 6} {
 				for _, next := range again {
 					first := cut{dir: dir, frames: frames, bytes: bytes}
-					src, dst := newSource(smallImage()), newSink()
-					r := &resumedRun{lines: newLines(t, first, next), src: src, dst: dst}
+					r := newRun(first, next)
 					r.do(t)
 					// The last frame is a bye: nobody waits for that to come again.
-					r.wantArrived(t, src, dst)
+					r.wantArrived(t, r.src.(*memSource), r.dst.(*memSink))
 					if t.Failed() {
 						t.Fatalf("first %+v, then %+v; %c", first, next, r.sent)
 					}

@@ -14,14 +14,16 @@ import (
 // What it says is what the [Receiver] at the other end says.
 type Sender struct {
 	*conn
-	mine    Hello
-	dial    func(context.Context) (Stream, error)
 	out     *blockWriter
 	replies chan reply
+	listens bool        // the receiver has dialed, and says what it wants
+	wants   *Request    // what it has said, or nil
+	listed  atomic.Bool // it was sent the listing
 	dryRun  atomic.Bool // the offer wants the plan only
 	round   endMark     // what this round has sent
 	// turn is the type of the frame that is the receiver's turn to send, or 0:
-	// an answer to an offer, a result for an end, a bye after a dry run's answer.
+	// what it wants, an answer to an offer, a result for an end, a bye after a dry run's
+	// answer or the listing.
 	turn atomic.Uint32
 }
 
@@ -30,29 +32,35 @@ var (
 	_ transfer.Remote = (*Sender)(nil)
 )
 
-// A reply is the body of one control frame of the receiver: *Plan or *Outcome.
+// A reply is the body of one control frame of the receiver: *Request, *Plan or *Outcome.
 type reply any
 
-// NewSender greets the receiver at the other end of s. The Sender owns s from
-// then on; Close closes it. When NewSender fails, s is closed.
+// NewSender greets the receiver at the other end of s, which this side has dialed. The
+// Sender owns s from then on; Close closes it. When NewSender fails, s is closed.
 func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sender, error) {
 	if o.Redial == nil {
 		o.RetryFor = 0
 	}
-	snd := &Sender{conn: newConn(s, o), mine: mine, dial: o.Redial, replies: make(chan reply, 1)}
+	snd := newSender(s, o)
 	if err := snd.hello(ctx, mine); err != nil {
 		snd.reject(err)
 		return nil, err
 	}
-	snd.resume.session = snd.peer.Session
-	snd.resume.on = snd.has(featureResume) && snd.resume.session != ""
-	snd.agreeRetry()
-	snd.resume.nextLine = snd.redial
-	snd.out = newBlockWriter(snd.conn, newTuner(o.Compression))
-	snd.wg.Add(2)
-	go snd.read()
-	go snd.beat()
+	snd.dials(mine, o)
+	snd.start(o)
 	return snd, nil
+}
+
+func newSender(s Stream, o StreamOptions) *Sender {
+	return &Sender{conn: newConn(s, o), replies: make(chan reply, 1)}
+}
+
+// start begins to send.
+func (s *Sender) start(o StreamOptions) {
+	s.out = newBlockWriter(s.conn, newTuner(o.Compression))
+	s.wg.Add(2)
+	go s.read()
+	go s.beat()
 }
 
 // read receives frames until the stream ends.
@@ -84,6 +92,8 @@ func (s *Sender) frame() error {
 			return err
 		}
 		return s.out.credit.fill(c.frames)
+	case frameWant:
+		body = new(Request)
 	case frameAnswer:
 		body = new(transfer.Plan)
 	case frameResult:
@@ -133,6 +143,9 @@ func (s *Sender) await(ctx context.Context) (reply, error) {
 
 // Plan sends the offer and returns the receiver's answer.
 func (s *Sender) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
+	if _, err := s.Wants(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.takes(o); err != nil {
 		return nil, err
 	}
@@ -227,6 +240,7 @@ func (s *Sender) Close(err error) error {
 	if s.enter(parting) {
 		s.out.stop()
 		s.farewell(err)
+		s.leaveSessions()
 	}
 	return nil
 }

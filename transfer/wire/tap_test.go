@@ -27,6 +27,8 @@ const (
 	tBye
 	tCredit
 	tResumed
+	tWant
+	tListing
 )
 
 // A wireFrame is one frame as it passes a tap.

@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/imgsend/imgsend/transfer"
+)
+
+// resumed is the answer to a hello that goes on with a session.
+type resumed struct {
+	Received uint64 `json:"received"` // counted frames
+}
+
+// dials has c, which has dialed the other side, make another line when one breaks. Both
+// have said hello.
+func (c *conn) dials(mine Hello, o StreamOptions) {
+	c.resume.session = c.peer.Session
+	c.resume.on = c.has(featureResume) && c.resume.session != ""
+	c.agreeRetry()
+	c.resume.nextLine = func(ctx context.Context) (*line, uint64, error) { return c.redial(ctx, mine, o.Redial) }
+}
+
+// redial makes another stream, again and again, and goes on with the session.
+func (c *conn) redial(ctx context.Context, mine Hello, dial func(context.Context) (Stream, error)) (*line, uint64, error) {
+	var turnedAway time.Time // since when, without another answer in between
+	last := errTooLate
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		stream, err := dial(ctx)
+		if err == nil {
+			var l *line
+			var received uint64
+			if l, received, err = c.comeBack(ctx, stream, mine); err == nil {
+				return l, received, nil
+			}
+		}
+		if ctx.Err() != nil { // which is then what err says
+			return nil, 0, last
+		}
+		if e := (*transfer.Error)(nil); errors.As(err, &e) && (e.Remote || e.Kind != transfer.KindBroken) {
+			return nil, 0, err
+		}
+		switch {
+		case !errors.Is(err, ErrTurnedAway):
+			turnedAway = time.Time{}
+		case turnedAway.IsZero():
+			turnedAway = time.Now()
+		case time.Since(turnedAway) > c.resume.graces.gone:
+			return nil, 0, err
+		}
+		last = err
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, 0, last
+		}
+	}
+}
+
+// comeBack goes on with the session over another stream.
+func (c *conn) comeBack(ctx context.Context, stream Stream, mine Hello) (*line, uint64, error) {
+	t := newConn(stream, StreamOptions{Idle: min(c.idle, lostAfter), RetryFor: c.resume.retry})
+	defer t.resume.end()
+	stop := context.AfterFunc(ctx, t.line.stop)
+	defer stop()
+	mine.Session, mine.Received = c.resume.session, c.resume.got.Load()
+	err := t.hello(ctx, mine)
+	var r resumed
+	if err == nil {
+		err = t.expect(frameResumed, &r)
+	}
+	if err != nil {
+		t.line.drop() // without a word: it would be the last one of the session
+		return nil, 0, err
+	}
+	return t.line, r.Received, nil
+}
+
+// expect reads a control frame of this type.
+func (c *conn) expect(want frameType, v any) error {
+	t, n, err := c.header()
+	if err == nil && t != want {
+		err = transfer.Broken("frame type %d where type %d belongs", t, want)
+	}
+	if err != nil {
+		return err
+	}
+	return c.json(t, n, v)
+}
