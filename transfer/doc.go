@@ -8,6 +8,9 @@
 // sizes, digests, the index, the outcome. A watchdog ends a copy in which an end
 // makes no progress.
 //
+// A [Hub] lets several copies share one source, which is read once: each copy is one
+// of its own, with a [Tap] of the hub as its source.
+//
 // The network is one more Sink and one more Source, a [Remote] one: those of
 // package transfer/wire, which speak the protocol of PROTOCOL.md.
 //

@@ -114,6 +114,7 @@ const (
 type watchdog struct {
 	patience Patience
 	src, dst Remote // nil: of this host
+	tap      *Tap   // nil: the source serves no other copy
 	patient  bool   // the sink may take its time
 	prog     *Progress
 
@@ -133,6 +134,7 @@ func watch(parent context.Context, src Source, dst Sink, o Options) *watchdog {
 	w := &watchdog{patience: o.Patience.withDefaults(), patient: o.PatientSink, prog: o.Progress, parent: parent}
 	w.ctx, w.cancel = context.WithCancelCause(parent)
 	w.src, _ = src.(Remote)
+	w.tap, _ = src.(*Tap)
 	w.dst, _ = dst.(Remote)
 	for _, r := range []Remote{w.src, w.dst} {
 		if r != nil {
@@ -183,6 +185,7 @@ func (w *watchdog) run() {
 	defer tick.Stop()
 	var waited [owings]time.Duration
 	step, moved := w.step.Load(), w.moved()
+	shared := w.shared()
 	for last := time.Now(); ; {
 		select {
 		case <-tick.C:
@@ -196,7 +199,14 @@ func (w *watchdog) run() {
 			step, moved = s, n
 			waited = [owings]time.Duration{}
 		}
+		if n := w.shared(); n < shared || n-shared >= leastContent {
+			shared = n
+			waited[owesBlob], waited[owesRest] = 0, 0
+		}
 		o := owing(w.owes.Load())
+		if w.tap != nil {
+			o = w.tap.owing(o)
+		}
 		if !w.judged(o) {
 			continue
 		}
@@ -217,6 +227,14 @@ func (w *watchdog) moved() int64 {
 		}
 	}
 	return n
+}
+
+// shared counts what a source that serves other copies, too, has given them.
+func (w *watchdog) shared() int64 {
+	if w.tap == nil {
+		return 0
+	}
+	return w.tap.progress()
 }
 
 // judged reports whether the time of o has a limit.

@@ -38,7 +38,10 @@ type Source struct {
 	onUpload  func(put int) error // for tests: its error refuses an upload
 }
 
-var _ transfer.Source = (*Source)(nil)
+var (
+	_ transfer.Source     = (*Source)(nil)
+	_ transfer.BlobLister = (*Source)(nil)
+)
 
 // NewSource finds the requested images and describes them. Nothing is exported
 // yet. An image that is requested more than once, under one name or several,
@@ -215,6 +218,15 @@ func (s *Source) History(ctx context.Context, id digest.Digest) (layout.History,
 		made = nil
 	}
 	return layout.History{Created: created, Layers: made}, nil
+}
+
+// Blobs returns the digests of all blobs that come with an image, nil where only the offer
+// says which those are.
+func (s *Source) Blobs(id digest.Digest) []digest.Digest {
+	if s.stored == nil {
+		return nil
+	}
+	return s.stored.Blobs(id)
 }
 
 // Close has nothing to end: an export ends when Export returns.

@@ -42,7 +42,10 @@ type Source struct {
 	notes []string
 }
 
-var _ transfer.Source = (*Source)(nil)
+var (
+	_ transfer.Source     = (*Source)(nil)
+	_ transfer.BlobLister = (*Source)(nil)
+)
 
 // NewSource returns a source of the items. delta, if it is not nil, says for
 // which host layers have been left out of them; the caller has checked that
@@ -120,6 +123,16 @@ func (s *Source) put(ctx context.Context, d ocispec.Descriptor, w transfer.BlobW
 	}
 	defer r.Close()
 	return w.Put(ctx, d, r)
+}
+
+// Blobs returns the digests of all blobs that come with an image.
+func (s *Source) Blobs(id digest.Digest) []digest.Digest {
+	m := s.item(id)
+	out := make([]digest.Digest, len(m.Blobs))
+	for i, d := range m.Blobs {
+		out[i] = d.Digest
+	}
+	return out
 }
 
 func (s *Source) item(id digest.Digest) *Item {

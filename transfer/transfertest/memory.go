@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
@@ -65,6 +66,7 @@ type Source struct {
 	images map[digest.Digest]*Image
 
 	Twice    bool                                    // put each blob twice
+	Reverse  bool                                    // put the layers top first
 	OnExport func(context.Context) error             // called first
 	OnBlob   func(context.Context, int) error        // called before each blob
 	Edit     func(*transfer.Index)                   // changes the index
@@ -122,7 +124,11 @@ func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan
 			continue
 		}
 		m := s.images[o.Images[i].ID]
-		for _, d := range append([]ocispec.Descriptor{m.Index.Config}, m.Index.Layers...) {
+		layers := slices.Clone(m.Index.Layers)
+		if s.Reverse {
+			slices.Reverse(layers)
+		}
+		for _, d := range append([]ocispec.Descriptor{m.Index.Config}, layers...) {
 			if skip[d.Digest] {
 				continue
 			}
