@@ -29,8 +29,7 @@ type bench struct {
 	options
 	machine    string // what it runs on
 	base, next throwaway.Image
-	folder     string // for temporary files
-	link       *lab.Link
+	site       *lab.Site
 	entries    []entry
 	wire       int64 // bytes that imgsend has sent in its last run
 	report     *report
@@ -78,20 +77,12 @@ func (b *bench) setUp(ctx context.Context) error {
 	if b.registry != "" && (send.Kind == throwaway.Native || recv.Kind == throwaway.Native) {
 		return errors.New("-registry: push and pull are the Docker API's, which containerd by itself has not")
 	}
-	if b.folder, err = os.MkdirTemp("", "imgbench-"); err != nil {
+	program.Sayf("building imgsend and imgrecv")
+	if b.site, err = lab.Open(ctx, "imgbench", b.rate); err != nil {
 		return err
 	}
-	b.undo = append(b.undo, func() error { return os.RemoveAll(b.folder) })
-	sayf("building imgsend and imgrecv")
-	programs, err := lab.Build(ctx, b.folder)
-	if err != nil {
-		return err
-	}
-	if b.link, err = lab.NewLink(ctx, "imgbench", b.rate); err != nil {
-		return err
-	}
-	b.undo = append(b.undo, b.link.Close)
-	send.NetNS, recv.NetNS = b.link.Sender, b.link.Receiver
+	b.undo = append(b.undo, b.site.Close)
+	send.NetNS, recv.NetNS = b.site.Link.Sender, b.site.Link.Receiver
 	send.Data, recv.Data = b.data, b.data
 	if b.data == throwaway.InMemory {
 		send.DiskLimit = b.roomNeeded() + 1<<30 // the engine's own files too, if the image is small
@@ -102,15 +93,15 @@ func (b *bench) setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rivals, err := newRivals(ctx, b.rivals, b.registry, b.link, b.folder)
+	rivals, err := newRivals(ctx, b.rivals, b.registry, b.site.Link, b.site.Folder)
 	if err != nil {
 		return err
 	}
 	b.undo = append(b.undo, func() error { rivals.close(); return nil })
 	b.report.notes = rivals.notes
-	contenders := append([]contender{&ours{lab.NewRunner(b.link, programs, b.folder)}}, rivals.list...)
+	contenders := append([]contender{&ours{b.site.Runner}}, rivals.list...)
 	if b.floors {
-		contenders = append(contenders, &lineFloor{b.link, &b.wire}, &loadFloor{pipe{tool: rivals.tool, env: rivals.env}, b.folder})
+		contenders = append(contenders, &lineFloor{b.site.Link, &b.wire}, &loadFloor{pipe{tool: rivals.tool, env: rivals.env}, b.site.Folder})
 	}
 	for _, c := range contenders {
 		engines := common
@@ -122,7 +113,7 @@ func (b *bench) setUp(ctx context.Context) error {
 		}
 		b.entries = append(b.entries, entry{c, engines})
 	}
-	return b.describe(ctx, common, programs)
+	return b.describe(ctx, common)
 }
 
 // A pair is two engines, one of which sends to the other.
@@ -137,7 +128,7 @@ func (b *bench) startPair(ctx context.Context, send, recv throwaway.Spec) (*pair
 	if b.pulled {
 		load = throwaway.LoadPulled
 	}
-	sayf("starting %s and %s, making the images", send.Name, recv.Name)
+	program.Sayf("starting %s and %s, making the images", send.Name, recv.Name)
 	from, err := throwaway.Start(ctx, send)
 	if err != nil {
 		return nil, err
@@ -179,7 +170,7 @@ func (o options) checkRoom() error {
 }
 
 // describe writes down the facts for the report.
-func (b *bench) describe(ctx context.Context, engines *pair, p *lab.Programs) error {
+func (b *bench) describe(ctx context.Context, engines *pair) error {
 	from, err := lab.Describe(ctx, engines.from)
 	if err != nil {
 		return err
@@ -200,12 +191,8 @@ func (b *bench) describe(ctx context.Context, engines *pair, p *lab.Programs) er
 	for _, l := range b.base.Layers {
 		sizes = append(sizes, fmt.Sprintf("%s %s", cli.Bytes(l.TarSize()), l.Kind))
 	}
-	rev := ""
-	if p.Revision != "" {
-		rev = ", imgsend " + p.Revision
-	}
 	b.report.facts = []string{
-		fmt.Sprintf("Machine: %d cores, %s, %s%s", runtime.NumCPU(), b.machine, runtime.Version(), rev),
+		fmt.Sprintf("Machine: %d cores, %s, %s, imgsend %s", runtime.NumCPU(), b.machine, runtime.Version(), b.site.Programs.Revision),
 		fmt.Sprintf("From %s to %s", from, to),
 		fmt.Sprintf("Engines' data: %s", map[throwaway.Data]string{throwaway.OnDisk: "on disk", throwaway.InMemory: "in memory"}[b.data]),
 		fmt.Sprintf("Link: %s", link),
@@ -239,10 +226,10 @@ func (b *bench) measure(ctx context.Context, s scenario) error {
 				if err := e.to.stop(); err != nil {
 					return err
 				}
-				sayf("%s, round %d of %d: %s failed: %v", s, round+1, b.rounds, e.name(), x.err)
+				program.Sayf("%s, round %d of %d: %s failed: %v", s, round+1, b.rounds, e.name(), x.err)
 				continue
 			}
-			sayf("%s, round %d of %d: %s %.2f s, %s", s, round+1, b.rounds, e.name(), x.took.Seconds(), cli.Bytes(x.wire))
+			program.Sayf("%s, round %d of %d: %s %.2f s, %s", s, round+1, b.rounds, e.name(), x.took.Seconds(), cli.Bytes(x.wire))
 		}
 	}
 	for i, e := range b.entries {
@@ -259,7 +246,7 @@ func (b *bench) sample(ctx context.Context, e entry, img throwaway.Image) (x sam
 	runCtx, cancel := context.WithTimeout(ctx, runLimit(img.Size(), b.rate))
 	defer cancel()
 	flushDisks()
-	before, err := b.link.Bytes(runCtx)
+	before, err := b.site.Link.Bytes(runCtx)
 	if err != nil {
 		return sample{err: err}
 	}
@@ -275,7 +262,7 @@ func (b *bench) sample(ctx context.Context, e entry, img throwaway.Image) (x sam
 	}
 	if e.onLink() {
 		var after int64
-		after, x.err = b.link.Bytes(runCtx)
+		after, x.err = b.site.Link.Bytes(runCtx)
 		x.wire = after - before
 	}
 	return x

@@ -16,7 +16,7 @@ import (
 // The rivals' own save and load is this program started again.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "api" {
-		os.Exit(program(context.Background(), os.Args[1:]))
+		program.Main(command)
 	}
 	os.Exit(m.Run())
 }
@@ -28,13 +28,7 @@ func small(t *testing.T, args ...string) (options, string) {
 		t.Skip("starts engines")
 	}
 	throwawaytest.Specs(t) // skips without any
-	// Not t.TempDir(): too long for the path of a socket.
-	folder, err := os.MkdirTemp("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	t.Setenv("TMPDIR", folder)
+	folder := throwawaytest.ShortDir(t)
 	o, err := parseOptions(append([]string{"-size", "5MB", "-rounds", "1"}, args...))
 	if err != nil {
 		t.Fatal(err)

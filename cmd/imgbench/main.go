@@ -53,64 +53,30 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 )
 
-// Exit statuses.
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
+var program = lab.Program{Name: "imgbench", Usage: usage}
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
-	os.Exit(program(ctx, os.Args[1:]))
-}
+func main() { program.Main(command) }
 
-// program runs the command line and returns the exit status.
-func program(ctx context.Context, args []string) int {
+// command runs the command line.
+func command(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "api" {
-		return status(ctx, runAPI(ctx, args[1:]))
+		return runAPI(ctx, args[1:])
 	}
 	o, err := parseOptions(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(usage)
-		return 0
-	}
 	if err != nil {
-		sayf("error: %v (-h shows how)", err)
-		return exitUsage
+		return lab.UsageError(err)
 	}
 	rep, err := run(ctx, o)
 	if rep != nil {
 		fmt.Print(rep.markdown())
 	}
 	if err == nil && rep.failed() {
-		return exitFailed
+		return lab.ErrReported
 	}
-	return status(ctx, err)
-}
-
-func status(ctx context.Context, err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case ctx.Err() != nil:
-		sayf("interrupted")
-		return exitInterrupted
-	}
-	sayf("error: %v", err)
-	return exitFailed
-}
-
-// sayf tells people what happens; stdout has the result only.
-func sayf(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "imgbench: "+format+"\n", args...)
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 	"github.com/imgsend/imgsend/engine/throwaway"
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 )
@@ -80,7 +81,7 @@ func testFinds(t *testing.T, e *throwaway.Engine) {
 		tc.make()
 		r := &round{plan: p, first: tc.first, next: tc.next}
 		r.fault = findFault(tc.fault)
-		x := &trial{folder: t.TempDir()}
+		x := &trial{site: &lab.Site{Folder: t.TempDir()}}
 		if err := x.checkAfterFault(ctx, r, e, e); err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +123,7 @@ func checkPaused(t *testing.T, e *throwaway.Engine, c *client.Client, p plan) {
 			}
 		}
 		r := &round{plan: p}
-		if _, err := (&trial{folder: t.TempDir()}).checkHost(ctx, r, sendingHost, e, false); err != nil {
+		if _, err := (&trial{site: &lab.Site{Folder: t.TempDir()}}).checkHost(ctx, r, sendingHost, e, false); err != nil {
 			t.Fatal(err)
 		}
 		if found := strings.Join(r.found, "\n"); strings.Contains(found, "paused") != paused {

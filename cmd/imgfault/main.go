@@ -36,56 +36,27 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/imgsend/imgsend/cmd/internal/lab"
 )
 
-// Exit statuses.
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
+var program = lab.Program{Name: "imgfault", Usage: usage}
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
-	os.Exit(program(ctx, os.Args[1:]))
-}
+func main() { program.Main(command) }
 
-// program runs the command line and returns the exit status.
-func program(ctx context.Context, args []string) int {
+// command runs the command line.
+func command(ctx context.Context, args []string) error {
 	o, err := parseOptions(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(usage)
-		return 0
-	}
 	if err != nil {
-		sayf("error: %v (-h shows how)", err)
-		return exitUsage
+		return lab.UsageError(err)
 	}
 	rep, err := run(ctx, o)
 	if rep != nil {
 		fmt.Print(rep.markdown())
 	}
-	switch {
-	case ctx.Err() != nil:
-		sayf("interrupted")
-		return exitInterrupted
-	case err != nil:
-		sayf("error: %v", err)
-		return exitFailed
-	case rep.violated():
-		return exitFailed
+	if err == nil && rep.violated() {
+		return lab.ErrReported
 	}
-	return 0
-}
-
-// sayf tells people what happens; stdout has the report only.
-func sayf(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "imgfault: "+format+"\n", args...)
+	return err
 }

@@ -179,7 +179,7 @@ func (t *trial) checkHost(ctx context.Context, r *round, h host, e *throwaway.En
 	default:
 		r.foundf("the %s engine has paused containers: %q", h, s.paused)
 	}
-	if left := leftProcesses(ctx, t.folder); len(left) > 0 {
+	if left := leftProcesses(ctx, t.site.Folder); len(left) > 0 {
 		r.foundf("processes are left: %s", strings.Join(left, "; "))
 	}
 	return s, nil

@@ -19,13 +19,7 @@ func small(t *testing.T, args ...string) (options, string) {
 		t.Skip("starts engines")
 	}
 	throwawaytest.Specs(t) // skips without any
-	// Not t.TempDir(): too long for the path of a socket.
-	folder, err := os.MkdirTemp("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	t.Setenv("TMPDIR", folder)
+	folder := throwawaytest.ShortDir(t)
 	o, err := parseOptions(append([]string{"-size", "8MB", "-rate", "40mbit", "-longest", "5s"}, args...))
 	if err != nil {
 		t.Fatal(err)

@@ -53,18 +53,18 @@ func (t *trial) transferOnce(ctx context.Context, p plan, from, to *throwaway.En
 	if f != nil {
 		retry = cmp.Or(f.retry, p.lasts+time.Minute)
 	}
-	x := &transfer{plan: p, link: t.link, from: from, to: to, offered: newMark(`"event":"offer"`), ended: make(chan struct{})}
+	x := &transfer{plan: p, link: t.site.Link, from: from, to: to, offered: newMark(`"event":"offer"`), ended: make(chan struct{})}
 	var addr string
 	var err error
-	if x.recv, addr, err = t.runner.Listen(ctx, to, x.offered, "--retry-for", retry.String()); err != nil {
+	if x.recv, addr, err = t.site.Runner.Listen(ctx, to, x.offered, "--retry-for", retry.String()); err != nil {
 		return nil, err
 	}
-	if x.wireBefore, err = t.link.Bytes(ctx); err != nil {
+	if x.wireBefore, err = t.site.Link.Bytes(ctx); err != nil {
 		return nil, err
 	}
 	began := time.Now()
 	args := append([]string{"--retry-for", retry.String()}, p.source()...)
-	if x.send, err = t.runner.Send(ctx, from, addr, nil, args...); err != nil {
+	if x.send, err = t.site.Runner.Send(ctx, from, addr, nil, args...); err != nil {
 		return nil, err
 	}
 	res := &result{}
@@ -86,7 +86,7 @@ func (t *trial) transferOnce(ctx context.Context, p plan, from, to *throwaway.En
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	after, err := t.link.Bytes(ctx)
+	after, err := t.site.Link.Bytes(ctx)
 	res.wire = after - x.wireBefore
 	res.said = x.send.Stderr() + x.recv.Stderr()
 	return res, err

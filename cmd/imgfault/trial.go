@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,10 +30,8 @@ const dataFactor = 12
 // A trial is all that is set up for the rounds.
 type trial struct {
 	options
-	folder  string // for temporary files
 	specs   []throwaway.Spec
-	link    *lab.Link
-	runner  *lab.Runner
+	site    *lab.Site
 	engines map[engineKey]*throwaway.Engine
 
 	undo []func() error // what removes all that was made, in reverse
@@ -61,7 +58,7 @@ func run(ctx context.Context, o options) (rep *report, err error) {
 	rep.options = t.options
 	for n := o.first; n < o.first+o.rounds; n++ {
 		p := planRound(t.options, n)
-		sayf("round %d: %s, %s to %s", n, p.fault.name, p.from, p.to)
+		program.Sayf("round %d: %s, %s to %s", n, p.fault.name, p.from, p.to)
 		r, err := t.play(ctx, p)
 		if ctx.Err() != nil {
 			return rep, ctx.Err()
@@ -72,7 +69,7 @@ func run(ctx context.Context, o options) (rep *report, err error) {
 		}
 		rep.rounds = append(rep.rounds, r)
 		for _, f := range r.found {
-			sayf("round %d: FOUND: %s", n, lab.OneLine(f))
+			program.Sayf("round %d: FOUND: %s", n, lab.OneLine(f))
 		}
 		if len(r.found) > 0 {
 			// What is left there must not be found again in the next round.
@@ -97,26 +94,13 @@ func (t *trial) setUp(ctx context.Context, rep *report) (err error) {
 			return err
 		}
 	}
-	if t.folder, err = os.MkdirTemp("", "imgfault-"); err != nil {
+	program.Sayf("building imgsend and imgrecv")
+	if t.site, err = lab.Open(ctx, "imgfault", t.rate); err != nil {
 		return err
 	}
-	t.undo = append(t.undo, func() error { return os.RemoveAll(t.folder) })
-	sayf("building imgsend and imgrecv")
-	programs, err := lab.Build(ctx, t.folder)
-	if err != nil {
-		return err
-	}
-	if t.link, err = lab.NewLink(ctx, "imgfault", t.rate); err != nil {
-		return err
-	}
-	t.undo = append(t.undo, t.link.Close)
-	t.runner = lab.NewRunner(t.link, programs, t.folder)
-	rev := ""
-	if programs.Revision != "" {
-		rev = ", imgsend " + programs.Revision
-	}
+	t.undo = append(t.undo, t.site.Close)
 	rep.facts = []string{
-		fmt.Sprintf("Machine: %d cores, %s%s", runtime.NumCPU(), runtime.Version(), rev),
+		fmt.Sprintf("Machine: %d cores, %s, imgsend %s", runtime.NumCPU(), runtime.Version(), t.site.Programs.Revision),
 		fmt.Sprintf("Engines: %s, with their data in memory", strings.Join(t.options.engines, ", ")),
 		fmt.Sprintf("Link: veth pair, %g Mbit/s each way; images of %s in 3 layers", float64(t.rate)/1e6, cli.Bytes(t.size)),
 	}
@@ -145,7 +129,7 @@ func (t *trial) engine(ctx context.Context, h host, name string) (*throwaway.Eng
 	if err != nil {
 		return nil, err
 	}
-	spec.NetNS = []string{t.link.Sender, t.link.Receiver}[h]
+	spec.NetNS = []string{t.site.Link.Sender, t.site.Link.Receiver}[h]
 	spec.Data, spec.DiskLimit = throwaway.InMemory, dataFactor*t.size+1<<30 // and the engine's own files
 	e, err := throwaway.Start(ctx, spec)
 	if err != nil {

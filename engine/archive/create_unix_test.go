@@ -204,14 +204,7 @@ func TestCreatePipe(t *testing.T) {
 		case <-time.After(200 * time.Millisecond):
 		}
 		cancel()
-		select {
-		case err := <-ended:
-			if transfer.KindOf(err) != transfer.KindInterrupted {
-				t.Error(err)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("it waits on")
-		}
+		checkInterrupted(t, ended)
 	})
 	t.Run("reader stops", func(t *testing.T) {
 		f, err := os.OpenFile(path, os.O_RDWR, 0) // opened at once, read by nobody
@@ -239,13 +232,19 @@ func TestCreatePipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel()
-		select {
-		case err := <-ended:
-			if transfer.KindOf(err) != transfer.KindInterrupted {
-				t.Error(err)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("it writes on")
-		}
+		checkInterrupted(t, ended)
 	})
+}
+
+// checkInterrupted waits for the end of what was interrupted.
+func checkInterrupted(t *testing.T, ended <-chan error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		if transfer.KindOf(err) != transfer.KindInterrupted {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it goes on")
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/imgsend/imgsend/engine/containerd"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 )
 
@@ -103,7 +104,7 @@ func TestNamespaces(t *testing.T) {
 		if transfer.KindOf(err) != transfer.KindEngine || !strings.Contains(err.Error(), "no namespace nowhere") || !strings.Contains(err.Error(), "default") {
 			t.Errorf("%v", err)
 		}
-		if list := strings.Fields(ctr(t, e, "namespaces", "list", "-q")); strings.Contains(strings.Join(list, " "), "nowhere") {
+		if list := strings.Fields(throwawaytest.Ctr(t, e, "namespaces", "list", "-q")); strings.Contains(strings.Join(list, " "), "nowhere") {
 			t.Errorf("a source has made a namespace: %v", list)
 		}
 		// A sink makes it.

@@ -17,6 +17,7 @@ import (
 	"github.com/imgsend/imgsend/engine/containerd"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -76,10 +77,10 @@ func TestBroken(t *testing.T) {
 				t.Errorf("%s: names %v", kind, got)
 			}
 			garbage(t, to, ns)
-			if list := ctr(t, to, "-n", ns, "content", "active"); strings.Contains(list, "imgsend") {
+			if list := throwawaytest.Ctr(t, to, "-n", ns, "content", "active"); strings.Contains(list, "imgsend") {
 				t.Errorf("%s: an ingest is left: %s", kind, list)
 			}
-			leases := strings.Count(ctr(t, to, "-n", ns, "leases", "list"), "imgsend=transfer")
+			leases := strings.Count(throwawaytest.Ctr(t, to, "-n", ns, "leases", "list"), "imgsend=transfer")
 			if (leases == 1) != left {
 				t.Errorf("%s: %d leases", kind, leases)
 			}
@@ -87,8 +88,8 @@ func TestBroken(t *testing.T) {
 			if (rep.Skipped > 0) != left {
 				t.Errorf("%s: the next try skipped %d bytes", kind, rep.Skipped)
 			}
-			for id := range strings.FieldsSeq(ctr(t, to, "-n", ns, "leases", "list", "-q")) {
-				ctr(t, to, "-n", ns, "leases", "delete", id) // as it expires
+			for id := range strings.FieldsSeq(throwawaytest.Ctr(t, to, "-n", ns, "leases", "list", "-q")) {
+				throwawaytest.Ctr(t, to, "-n", ns, "leases", "delete", id) // as it expires
 			}
 			check(t, to, ns, v1)
 		}
@@ -146,7 +147,7 @@ func TestKilled(t *testing.T) {
 // checkExpiry checks that there is a lease of imgsend, which ends within an hour.
 func checkExpiry(t *testing.T, e *throwaway.Engine, namespace string) {
 	t.Helper()
-	list := ctr(t, e, "-n", namespace, "leases", "list")
+	list := throwawaytest.Ctr(t, e, "-n", namespace, "leases", "list")
 	_, rest, found := strings.Cut(list, "containerd.io/gc.expire=")
 	if !found || !strings.Contains(list, "imgsend=transfer") {
 		t.Fatalf("no lease that expires in\n%s", list)
@@ -210,8 +211,8 @@ func TestEngineKilled(t *testing.T) {
 				t.Errorf("names %v", got)
 			}
 			copied(t, source(t, open(t, from, ""), v1.Ref), sink(t, open(t, to, ns)))
-			for id := range strings.FieldsSeq(ctr(t, to, "-n", ns, "leases", "list", "-q")) {
-				ctr(t, to, "-n", ns, "leases", "delete", id) // as it expires
+			for id := range strings.FieldsSeq(throwawaytest.Ctr(t, to, "-n", ns, "leases", "list", "-q")) {
+				throwawaytest.Ctr(t, to, "-n", ns, "leases", "delete", id) // as it expires
 			}
 			check(t, to, ns, v1)
 		}
@@ -237,7 +238,7 @@ func TestDiskFull(t *testing.T) {
 			if got := names(t, to, "small"); len(got) > 0 {
 				t.Errorf("%s: names %v", name, got)
 			}
-			if got := ctr(t, to, "-n", "small", "content", "list", "-q") + ctr(t, to, "-n", "small", "snapshots", "list"); strings.Contains(got, "sha256:") {
+			if got := throwawaytest.Ctr(t, to, "-n", "small", "content", "list", "-q") + throwawaytest.Ctr(t, to, "-n", "small", "snapshots", "list"); strings.Contains(got, "sha256:") {
 				t.Errorf("%s: left\n%s", name, got)
 			}
 		}
@@ -444,7 +445,7 @@ func TestVanished(t *testing.T) {
 		layers := o.Images[0].Layers
 		_, err = transfer.Copy(t.Context(), source(t, open(t, from, ""), v1.Ref), &halfway{Sink: sink(t, open(t, to, "vanished")), at: func(n int) error {
 			if n == 1 {
-				ctr(t, from, "images", "remove", "--sync", "docker.io/library/"+v1.Ref)
+				throwawaytest.Ctr(t, from, "images", "remove", "--sync", "docker.io/library/"+v1.Ref)
 			}
 			return nil
 		}}, transfer.Options{})

@@ -37,7 +37,7 @@ func TestForeign(t *testing.T) {
 		if m := o.Images[0]; m.Config.String() != v1.ID() || m.Platform.Architecture != "s390x" {
 			t.Errorf("it is %s for %s", m.Config, m.Platform.Architecture)
 		}
-		if n := strings.Count(ctr(t, to, "-n", "foreign", "snapshots", "list"), "Committed"); n != len(v1.Layers) {
+		if n := strings.Count(throwawaytest.Ctr(t, to, "-n", "foreign", "snapshots", "list"), "Committed"); n != len(v1.Layers) {
 			t.Errorf("%d layers are unpacked", n)
 		}
 		_, err = s.Source(t.Context(), requests(v1.Ref), store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "ppc64le"}})
@@ -61,7 +61,7 @@ func TestUpperCase(t *testing.T) {
 			t.Fatal(err)
 		}
 		copied(t, openArchive(t, path), sink(t, open(t, to, "upper")))
-		if n := strings.Count(ctr(t, to, "-n", "upper", "snapshots", "list"), "Committed"); n != 1 {
+		if n := strings.Count(throwawaytest.Ctr(t, to, "-n", "upper", "snapshots", "list"), "Committed"); n != 1 {
 			t.Errorf("%d layers are unpacked", n)
 		}
 	})
@@ -143,11 +143,11 @@ func TestPlatforms(t *testing.T) {
 		}
 		collect(t, two, "platforms")
 		// An index, three manifests, three configs, two layers, a statement.
-		list := strings.Fields(ctr(t, two, "-n", "platforms", "content", "list", "-q"))
+		list := strings.Fields(throwawaytest.Ctr(t, two, "-n", "platforms", "content", "list", "-q"))
 		if len(list) != 10 || !slices.Contains(list, statement.String()) {
 			t.Errorf("%d blobs: %v", len(list), list)
 		}
-		if n := strings.Count(ctr(t, two, "-n", "platforms", "snapshots", "list"), "Committed"); n != 1 {
+		if n := strings.Count(throwawaytest.Ctr(t, two, "-n", "platforms", "snapshots", "list"), "Committed"); n != 1 {
 			t.Errorf("%d layers are unpacked, not that of this platform", n)
 		}
 		src, err := s.Source(t.Context(), requests("platforms:1"), store.SourceOptions{Platform: &ocispec.Platform{OS: "linux", Architecture: "s390x"}})
@@ -156,7 +156,7 @@ func TestPlatforms(t *testing.T) {
 		}
 		copied(t, src, sink(t, open(t, two, "platform")))
 		collect(t, two, "platform")
-		if list := strings.Fields(ctr(t, two, "-n", "platform", "content", "list", "-q")); len(list) != 3 {
+		if list := strings.Fields(throwawaytest.Ctr(t, two, "-n", "platform", "content", "list", "-q")); len(list) != 3 {
 			t.Errorf("%d blobs of one platform: %v", len(list), list)
 		}
 	})
@@ -245,17 +245,17 @@ func TestUnpackedLater(t *testing.T) {
 		f.load(t, v1)
 		s := open(t, to, "later")
 		copied(t, f.source(t, v1.Ref), sink(t, s))
-		list := ctr(t, to, "-n", "later", "snapshots", "list")
+		list := throwawaytest.Ctr(t, to, "-n", "later", "snapshots", "list")
 		lines := strings.Split(strings.TrimSpace(list), "\n")[1:]
 		// The label keeps them, and each the one below.
-		ctr(t, to, "-n", "later", "content", "label", v1.ID(), "containerd.io/gc.ref.snapshot.overlayfs=")
+		throwawaytest.Ctr(t, to, "-n", "later", "content", "label", v1.ID(), "containerd.io/gc.ref.snapshot.overlayfs=")
 		for range lines {
 			for _, l := range lines {
 				argv := to.Ctr("-n", "later", "snapshots", "remove", strings.Fields(l)[0])
 				_ = run(t, argv) // those that others stand on fail
 			}
 		}
-		if list := ctr(t, to, "-n", "later", "snapshots", "list"); strings.Contains(list, "sha256:") {
+		if list := throwawaytest.Ctr(t, to, "-n", "later", "snapshots", "list"); strings.Contains(list, "sha256:") {
 			t.Fatalf("still there:\n%s", list)
 		}
 		rep, _ := copied(t, f.source(t, v1.Ref), sink(t, s))

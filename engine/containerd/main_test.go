@@ -97,20 +97,6 @@ func copied(t *testing.T, src transfer.Source, dst transfer.Sink) (*transfer.Rep
 	return rep, arrivals
 }
 
-// ctr runs containerd's own client and returns what it prints.
-func ctr(t *testing.T, e *throwaway.Engine, args ...string) string {
-	t.Helper()
-	argv := e.Ctr(args...)
-	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("ctr %v: %v: %s", args, err, stderr.String())
-	}
-	return string(out)
-}
-
 // run runs a command that may fail.
 func run(t *testing.T, argv []string) error {
 	t.Helper()
@@ -120,7 +106,7 @@ func run(t *testing.T, argv []string) error {
 // names lists the image records of a namespace.
 func names(t *testing.T, e *throwaway.Engine, namespace string) []string {
 	t.Helper()
-	return strings.Fields(ctr(t, e, "-n", namespace, "images", "list", "-q"))
+	return strings.Fields(throwawaytest.Ctr(t, e, "-n", namespace, "images", "list", "-q"))
 }
 
 // check checks that a containerd has an image under its name as it was made: whole,
@@ -130,7 +116,7 @@ func check(t *testing.T, e *throwaway.Engine, namespace string, want throwaway.I
 	collect(t, e, namespace)
 	full := "docker.io/library/" + want.Ref
 	line := ""
-	for l := range strings.Lines(ctr(t, e, "-n", namespace, "images", "check")) {
+	for l := range strings.Lines(throwawaytest.Ctr(t, e, "-n", namespace, "images", "check")) {
 		if strings.HasPrefix(l, full+" ") {
 			line = l
 		}
@@ -143,7 +129,7 @@ func check(t *testing.T, e *throwaway.Engine, namespace string, want throwaway.I
 	for _, d := range want.DiffIDs() {
 		ids = append(ids, digest.Digest(d))
 	}
-	if list := ctr(t, e, "-n", namespace, "snapshots", "list"); !strings.Contains(list, identity.ChainID(ids).String()) {
+	if list := throwawaytest.Ctr(t, e, "-n", namespace, "snapshots", "list"); !strings.Contains(list, identity.ChainID(ids).String()) {
 		t.Errorf("%s has no snapshot %s in\n%s", want.Ref, identity.ChainID(ids), list)
 	}
 	s := open(t, e, namespace)
@@ -169,10 +155,10 @@ func check(t *testing.T, e *throwaway.Engine, namespace string, want throwaway.I
 // lease and no ingest of imgsend is left.
 func collect(t *testing.T, e *throwaway.Engine, namespace string) {
 	t.Helper()
-	if list := ctr(t, e, "-n", namespace, "leases", "list"); strings.Contains(list, "imgsend") {
+	if list := throwawaytest.Ctr(t, e, "-n", namespace, "leases", "list"); strings.Contains(list, "imgsend") {
 		t.Errorf("leases are left:\n%s", list)
 	}
-	if list := ctr(t, e, "-n", namespace, "content", "active"); strings.Contains(list, "imgsend") {
+	if list := throwawaytest.Ctr(t, e, "-n", namespace, "content", "active"); strings.Contains(list, "imgsend") {
 		t.Errorf("ingests are left:\n%s", list)
 	}
 	garbage(t, e, namespace)
@@ -181,8 +167,8 @@ func collect(t *testing.T, e *throwaway.Engine, namespace string) {
 // garbage has containerd remove all that nothing refers to.
 func garbage(t *testing.T, e *throwaway.Engine, namespace string) {
 	t.Helper()
-	id := strings.TrimSpace(ctr(t, e, "-n", namespace, "leases", "create"))
-	ctr(t, e, "-n", namespace, "leases", "delete", "--sync", id)
+	id := strings.TrimSpace(throwawaytest.Ctr(t, e, "-n", namespace, "leases", "create"))
+	throwawaytest.Ctr(t, e, "-n", namespace, "leases", "delete", "--sync", id)
 }
 
 func hint(err error) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/imgsend/imgsend/engine/containerd"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 )
@@ -175,7 +176,7 @@ func TestKubernetes(t *testing.T) {
 		copied(t, source(t, s, v1.Ref), sink(t, open(t, to, "k8s.io")))
 		check(t, to, "k8s.io", v1)
 		managed := func(name string) bool {
-			out := ctr(t, to, "-n", "k8s.io", "images", "list", "name=="+name)
+			out := throwawaytest.Ctr(t, to, "-n", "k8s.io", "images", "list", "name=="+name)
 			return strings.Contains(out, "io.cri-containerd.image=managed")
 		}
 		for _, name := range []string{"docker.io/library/" + v1.Ref, v1.ID()} {
@@ -185,7 +186,7 @@ func TestKubernetes(t *testing.T) {
 		}
 		// A record without the label gets it, also where nothing else is new.
 		name := "docker.io/library/" + v1.Ref
-		ctr(t, to, "-n", "k8s.io", "images", "label", name, "io.cri-containerd.image=")
+		throwawaytest.Ctr(t, to, "-n", "k8s.io", "images", "label", name, "io.cri-containerd.image=")
 		if managed(name) {
 			t.Fatal("the label is still there")
 		}

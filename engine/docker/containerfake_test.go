@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -71,14 +70,7 @@ func (f *fakeContainer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *fakeContainer) open(t *testing.T) *docker.Engine {
 	t.Helper()
 	f.fakeEngine = newFake()
-	srv := httptest.NewServer(f)
-	t.Cleanup(srv.Close)
-	e, err := docker.Find(t.Context(), strings.Replace(srv.URL, "http://", "tcp://", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() })
-	return e
+	return openFake(t, f)
 }
 
 func TestContainerFaults(t *testing.T) {

@@ -139,6 +139,12 @@ func (f *fakeEngine) archive(layer []byte, tail string) []byte {
 
 func (f *fakeEngine) open(t *testing.T) *docker.Engine {
 	t.Helper()
+	return openFake(t, f)
+}
+
+// openFake opens the engine that answers as f.
+func openFake(t *testing.T, f http.Handler) *docker.Engine {
+	t.Helper()
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	e, err := docker.Find(t.Context(), strings.Replace(srv.URL, "http://", "tcp://", 1))

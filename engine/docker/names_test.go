@@ -14,16 +14,7 @@ import (
 
 func id(t *testing.T, e *throwaway.Engine, ref string) digest.Digest {
 	t.Helper()
-	c, err := e.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	in, err := c.ImageInspect(t.Context(), ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return digest.Digest(in.ID)
+	return digest.Digest(inspect(t, e, ref).ID)
 }
 
 // TestNames checks what names arrive for what was asked for.

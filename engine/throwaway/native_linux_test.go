@@ -2,7 +2,6 @@ package throwaway_test
 
 import (
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,13 +17,13 @@ func TestNative(t *testing.T) {
 		t.Run(spec.Name, func(t *testing.T) {
 			before := tree(t, spec.Root)
 			e := throwawaytest.Start(t, spec)
-			version := ctr(t, e, "version")
+			version := throwawaytest.Ctr(t, e, "version")
 			_, number, _ := strings.Cut(spec.Name, "-")
 			// The client's and the server's.
 			if n := strings.Count(version, "Version:  "+number+"."); n != 2 {
 				t.Errorf("%d programs of version %s:\n%s", n, number, version)
 			}
-			if list := ctr(t, e, "images", "list", "-q"); list != "" {
+			if list := throwawaytest.Ctr(t, e, "images", "list", "-q"); list != "" {
 				t.Errorf("a new engine has the images %q", list)
 			}
 			if err := throwaway.Load(t.Context(), e, app); err != nil {
@@ -63,29 +62,16 @@ func TestNative(t *testing.T) {
 func checkNative(t *testing.T, e *throwaway.Engine) {
 	t.Helper()
 	want := []string{"docker.io/library/app:1", "docker.io/library/app:2"}
-	if list := strings.Fields(ctr(t, e, "images", "list", "-q")); !slices.Equal(list, want) {
+	if list := strings.Fields(throwawaytest.Ctr(t, e, "images", "list", "-q")); !slices.Equal(list, want) {
 		t.Errorf("images %q, not %q", list, want)
 	}
-	if n := len(strings.Fields(ctr(t, e, "images", "check", "-q"))); n != len(want) {
+	if n := len(strings.Fields(throwawaytest.Ctr(t, e, "images", "check", "-q"))); n != len(want) {
 		t.Errorf("%d images are complete and unpacked", n)
 	}
 	// The layers of both, the common ones once.
-	if snapshots := strings.Count(ctr(t, e, "snapshots", "list"), " Committed"); snapshots != len(next.Layers) {
+	if snapshots := strings.Count(throwawaytest.Ctr(t, e, "snapshots", "list"), " Committed"); snapshots != len(next.Layers) {
 		t.Errorf("%d layers are unpacked, not %d", snapshots, len(next.Layers))
 	}
-}
-
-func ctr(t *testing.T, e *throwaway.Engine, args ...string) string {
-	t.Helper()
-	argv := e.Ctr(args...)
-	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("ctr %v: %v: %s", args, err, stderr.String())
-	}
-	return string(out)
 }
 
 // TestNativeRequired checks that both versions of the matrix can run here, and

@@ -13,7 +13,7 @@ const module = "github.com/imgsend/imgsend"
 // Programs are imgsend and imgrecv, built.
 type Programs struct {
 	Imgsend, Imgrecv string // paths
-	Revision         string // "" if unknown
+	Revision         string // "of an unknown revision" where git does not tell
 }
 
 // Build builds the programs of the module in the working directory.
@@ -39,11 +39,12 @@ func Build(ctx context.Context, folder string) (*Programs, error) {
 	return p, nil
 }
 
-// revision returns the revision that a program was built from, or "".
+// revision returns the revision that a program was built from.
 func revision(path string) string {
+	const unknown = "of an unknown revision"
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
-		return ""
+		return unknown
 	}
 	var rev, modified string
 	for _, s := range info.Settings {
@@ -57,7 +58,7 @@ func revision(path string) string {
 		}
 	}
 	if rev == "" {
-		return ""
+		return unknown
 	}
 	return rev + modified
 }

@@ -5,6 +5,7 @@ package throwawaytest
 import (
 	"context"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -43,6 +44,33 @@ func listed(t testing.TB, available func(dir string) ([]throwaway.Spec, []throwa
 		t.Log("not tested: " + why)
 	}
 	return specs
+}
+
+// ShortDir makes TMPDIR a folder for the time of the test and returns it. Its path
+// is short enough for a socket in it, unlike that of t.TempDir.
+func ShortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Setenv("TMPDIR", dir)
+	return dir
+}
+
+// Ctr runs containerd's own client on an engine and returns what it prints.
+func Ctr(t testing.TB, e *throwaway.Engine, args ...string) string {
+	t.Helper()
+	argv := e.Ctr(args...)
+	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("ctr %v: %v: %s", args, err, stderr.String())
+	}
+	return string(out)
 }
 
 // Start starts an engine for the time of the test. If the test fails, it logs
