@@ -36,6 +36,8 @@ type Peer struct {
 	ID ID
 	// Name is what this host calls it; no two peers have the same.
 	Name string
+	// Rights are what it may do here.
+	Rights Rights
 	// Seen is when it was last met, by the clock of this host at that time; zero
 	// is never. It is for people to read: nothing is decided by it.
 	Seen time.Time
@@ -57,11 +59,13 @@ func (d Damage) String() string { return fmt.Sprintf("line %d: %v", d.Line, d.Er
 // finds by name. Several programs may use the file at the same time, and people
 // may edit it. The file is text, one peer a line:
 //
-//	NAME ID LAST-SEEN ADDRESS[,ADDRESS]...
+//	NAME ID LAST-SEEN ADDRESS[,ADDRESS]... [may=RIGHT[,RIGHT]...]
 //
 // with spaces or tabs in between; the time is that of RFC 3339, and "-" stands
-// for no time and no address. Lines that are empty or start with # are
-// comments. Comments, lines that cannot be read, and fields after the fourth
+// for no time, no address and no right. The rights are send and fetch. A line
+// without rights, as in every file that releases before fetching wrote, gives the
+// right to send. Lines that are empty or start with # are
+// comments. Comments, lines that cannot be read, and fields after the rights
 // are kept as they are when the file is written.
 //
 // A line that cannot be read, or that has a name or an ID for the second time,
@@ -73,7 +77,7 @@ type Book struct {
 	mu   sync.Mutex
 	info fs.FileInfo // of what known was read from; nil for none
 	read time.Time   // when
-	ids  map[ID]bool
+	ids  map[ID]Rights
 }
 
 // OpenBook returns the book in the folder home, which need not exist yet. It
@@ -119,10 +123,23 @@ func (b *Book) find(match func(Peer) bool) (Peer, bool, error) {
 	return Peer{}, false, nil
 }
 
-// Known reports whether a peer is saved. It looks at the file each time, and
-// reads it if it changed, so that what another program adds or forgets counts
-// at once. If the file cannot be read nobody is known.
+// Known reports whether a peer is saved, whatever it may do. It follows the file
+// like May.
 func (b *Book) Known(id ID) bool {
+	_, known := b.rights(id)
+	return known
+}
+
+// May reports whether a peer is saved and has all of these rights. It looks at the
+// file each time, and reads it if it changed, so that what another program adds, grants,
+// revokes or forgets counts at once. If the file cannot be read nobody has any right.
+func (b *Book) May(id ID, want Rights) bool {
+	have, _ := b.rights(id)
+	return have.Has(want)
+}
+
+// rights returns what a peer may do, and whether it is saved.
+func (b *Book) rights(id ID) (have Rights, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	info, err := os.Stat(b.path)
@@ -131,7 +148,7 @@ func (b *Book) Known(id ID) bool {
 	}
 	if err != nil {
 		b.info, b.ids = nil, nil
-		return false
+		return 0, false
 	}
 	if b.info == nil || !os.SameFile(b.info, info) || b.info.Size() != info.Size() ||
 		!b.info.ModTime().Equal(info.ModTime()) || b.info.Mode() != info.Mode() ||
@@ -140,19 +157,21 @@ func (b *Book) Known(id ID) bool {
 		p, err := b.load()
 		if err != nil {
 			b.info, b.ids = nil, nil
-			return false
+			return 0, false
 		}
 		// If the file changed since Stat, the next call sees another one.
-		b.info, b.read, b.ids = info, now, map[ID]bool{}
+		b.info, b.read, b.ids = info, now, map[ID]Rights{}
 		for _, peer := range p.peers() {
-			b.ids[peer.ID] = true
+			b.ids[peer.ID] = peer.Rights
 		}
 	}
-	return b.ids[id]
+	have, known = b.ids[id]
+	return have, known
 }
 
 // Add saves a peer and returns the name under which it is saved. One that
-// is saved already keeps its name, and gets the time and addresses of p. If
+// is saved already keeps its name and its rights, and gets the time, the addresses and
+// the rights of p on top. If
 // p.Name belongs to another key, the name gets the first free of the suffixes
 // -2, -3 and so on.
 func (b *Book) Add(p Peer) (string, error) {
@@ -167,6 +186,7 @@ func (b *Book) Add(p Peer) (string, error) {
 		if line := page.byID(p.ID); line != nil {
 			name = line.peer.Name
 			line.peer.Seen = p.Seen
+			line.peer.Rights |= p.Rights
 			line.peer.Addrs = addAddrs(p.Addrs, line.peer.Addrs)
 			line.changed = true
 			return true
@@ -174,7 +194,7 @@ func (b *Book) Add(p Peer) (string, error) {
 		for n := 2; page.nameTaken(name); n++ {
 			name = suffixed(p.Name, n)
 		}
-		page.add(Peer{ID: p.ID, Name: name, Seen: p.Seen, Addrs: addAddrs(p.Addrs, nil)})
+		page.add(Peer{ID: p.ID, Name: name, Rights: p.Rights, Seen: p.Seen, Addrs: addAddrs(p.Addrs, nil)})
 		return true
 	})
 	if err != nil {
@@ -202,6 +222,37 @@ func (b *Book) Seen(id ID, addr ma.Multiaddr, when time.Time) error {
 		return fmt.Errorf("note when a peer was seen: %w", err)
 	}
 	return nil
+}
+
+// Grant gives the peer of that name, in whatever case it is written, rights on top of
+// those that it has. It reports whether there is such a peer.
+func (b *Book) Grant(name string, more Rights) (bool, error) {
+	return b.setRights(name, func(r Rights) Rights { return r | more })
+}
+
+// Revoke takes rights from the peer of that name, in whatever case it is written. A peer
+// without any right stays saved. It reports whether there is such a peer.
+func (b *Book) Revoke(name string, less Rights) (bool, error) {
+	return b.setRights(name, func(r Rights) Rights { return r &^ less })
+}
+
+func (b *Book) setRights(name string, change func(Rights) Rights) (bool, error) {
+	found := false
+	err := b.change(func(page *page) bool {
+		line := page.byName(strings.ToLower(name))
+		if line == nil {
+			return false
+		}
+		found = true
+		old := line.peer.Rights
+		line.peer.Rights = change(old)
+		line.changed = line.peer.Rights != old
+		return line.changed
+	})
+	if err != nil {
+		return false, fmt.Errorf("change what a peer may do: %w", err)
+	}
+	return found, nil
 }
 
 // Forget removes the peer of that name, in whatever case it is written, and

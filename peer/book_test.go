@@ -32,7 +32,7 @@ func parseID(t testing.TB, text string) peer.ID {
 
 func add(t testing.TB, book *peer.Book, id peer.ID, name string, addrs ...string) string {
 	t.Helper()
-	p := peer.Peer{ID: id, Name: name, Seen: noon}
+	p := peer.Peer{ID: id, Name: name, Rights: peer.MaySend, Seen: noon}
 	for _, addr := range addrs {
 		p.Addrs = append(p.Addrs, ma.StringCast(addr))
 	}
@@ -394,6 +394,9 @@ func FuzzBook(f *testing.F) {
 	f.Add("\n\n#")
 	f.Add("a " + someID + " 0000-01-01T00:00:00Z /ip4/1.2.3.4/tcp/1 x\x00y")
 	f.Add("a " + someID + " 9999-12-31T23:59:59-23:00 -")
+	for _, rights := range []string{"may=fetch", "may=send,fetch x", "may=-\tcolour=blue", "may=", "may=send,send", "may=-,send", "fetch", "x MAY=-"} {
+		f.Add("a " + someID + " - - " + rights)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		peers, damage := peer.ReadPage(text)
 		kept := peer.RewritePage(text, false)
@@ -405,7 +408,7 @@ func FuzzBook(f *testing.F) {
 			t.Fatalf("%q: %v became %v", text, peers, again)
 		}
 		for i, p := range peers {
-			if again[i].ID != p.ID || again[i].Name != p.Name || len(again[i].Addrs) != len(p.Addrs) || peer.CheckName(p.Name) != nil {
+			if again[i].ID != p.ID || again[i].Name != p.Name || again[i].Rights != p.Rights || len(again[i].Addrs) != len(p.Addrs) || peer.CheckName(p.Name) != nil {
 				t.Fatalf("%q: %v became %v", text, p, again[i])
 			}
 		}

@@ -12,12 +12,12 @@ import (
 
 const (
 	// pageHeader starts a new peers file.
-	pageHeader = "# hosts that may send images here and can be sent to: NAME ID LAST-SEEN ADDRESSES"
+	pageHeader = "# hosts that are known here: NAME ID LAST-SEEN ADDRESSES, and what they may do here if not just send: may=fetch, may=send,fetch, may=-"
 
 	// maxLine bounds a line of a peers file that is read, in bytes.
 	maxLine = 4096
 
-	// pageFields is how many fields of a line are known.
+	// pageFields is how many fields every line has. The rights follow.
 	pageFields = 4
 
 	noField = "-"
@@ -70,12 +70,19 @@ func parseLine(text string) *line {
 		return l
 	}
 	fields, extra := cutFields(trimmed)
-	l.peer, l.err = parsePeer(fields)
-	l.extra = extra
+	peer, err := parsePeer(fields)
+	if err == nil {
+		peer.Rights, l.extra, err = cutRights(extra)
+	}
+	if err != nil {
+		l.err = err
+		return l
+	}
+	l.peer = peer
 	return l
 }
 
-// cutFields returns the known fields and the rest.
+// cutFields returns the fields that every line has, and the rest.
 func cutFields(text string) (fields []string, rest string) {
 	for len(fields) < pageFields && text != "" {
 		end := strings.IndexAny(text, " \t")
@@ -147,7 +154,11 @@ func (l *line) String() string {
 		}
 		addrs = strings.Join(texts, ",")
 	}
-	return strings.TrimSpace(strings.Join([]string{l.peer.Name, l.peer.ID.String(), seen, addrs, l.extra}, " "))
+	fields := []string{l.peer.Name, l.peer.ID.String(), seen, addrs}
+	if l.peer.Rights != MaySend {
+		fields = append(fields, rightsField+l.peer.Rights.String())
+	}
+	return strings.TrimSpace(strings.Join(append(fields, l.extra), " "))
 }
 
 func (p *page) peers() []Peer {
@@ -173,6 +184,15 @@ func (p *page) damage() []Damage {
 func (p *page) byID(id ID) *line {
 	for _, l := range p.lines {
 		if l.peer != nil && l.peer.ID == id {
+			return l
+		}
+	}
+	return nil
+}
+
+func (p *page) byName(name string) *line {
+	for _, l := range p.lines {
+		if l.peer != nil && l.peer.Name == name {
 			return l
 		}
 	}

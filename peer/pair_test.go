@@ -54,7 +54,7 @@ func TestPair(t *testing.T) {
 			t.Fatalf("before: error %v, want ErrRefused", err)
 		}
 		p := offer(t, host, peer.PairingConfig{Paired: func(met peer.Paired) error {
-			_, err := book.Add(peer.Peer{ID: met.ID, Name: met.Name})
+			_, err := book.Add(peer.Peer{ID: met.ID, Name: met.Name, Rights: peer.MaySend})
 			return err
 		}})
 		met, err := pair(t, key, target, rightCode)

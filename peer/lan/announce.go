@@ -43,6 +43,8 @@ type Announcement struct {
 	// has none. Anything but digits is an error, so the words of a code cannot
 	// be announced by mistake.
 	Nameplate string
+	// Offers says that peers come to this host to fetch images, and not to send them.
+	Offers bool
 	// Addrs returns where the host listens, with or without /p2p/ID. One
 	// goroutine calls it again every few seconds, until Close returns.
 	Addrs func() []ma.Multiaddr
@@ -113,7 +115,7 @@ func announceOn(id lpeer.ID, a Announcement, usable func(net.Interface) bool) (*
 		update:  make(chan string),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
-		record:  record{label: hex.EncodeToString(label), id: id, name: a.Name, nameplate: a.Nameplate},
+		record:  record{label: hex.EncodeToString(label), id: id, name: a.Name, nameplate: a.Nameplate, offers: a.Offers},
 		states:  map[int]*announced{},
 	}
 	an.look(time.Now())

@@ -30,6 +30,8 @@ type Found struct {
 	Name string
 	// Nameplate is the number of the code that can be used there, or empty.
 	Nameplate string
+	// Offers says that images can be fetched there, and none be sent there.
+	Offers bool
 	// Addrs is where to dial the host: 1 to 8 addresses, each with /p2p/ID, on
 	// networks that this host is on too, IPv4 first.
 	Addrs []ma.Multiaddr
@@ -37,16 +39,17 @@ type Found struct {
 	LastSeen time.Time
 }
 
-// ByID matches a host by its key, for [Browser.Find].
-func ByID(id lpeer.ID) func(Found) bool {
-	return func(f Found) bool { return f.ID == id }
+// ByID matches the program of the host with that key that offers images, or the one
+// that receives them, for [Browser.Find].
+func ByID(id lpeer.ID, offers bool) func(Found) bool {
+	return func(f Found) bool { return f.ID == id && f.Offers == offers }
 }
 
-// ByNameplate matches the hosts that announce a code with this number, for
-// [Browser.Find]: there may be several, and some of them may lie. It matches no
-// host if the nameplate is empty.
-func ByNameplate(nameplate string) func(Found) bool {
-	return func(f Found) bool { return nameplate != "" && f.Nameplate == nameplate }
+// ByNameplate matches the hosts that announce a code with this number and offer images,
+// or receive them, for [Browser.Find]: there may be several, and some of them may lie. It
+// matches no host if the nameplate is empty.
+func ByNameplate(nameplate string, offers bool) func(Found) bool {
+	return func(f Found) bool { return nameplate != "" && f.Nameplate == nameplate && f.Offers == offers }
 }
 
 // Browser asks the local networks which hosts wait, until it is closed. Its
@@ -99,13 +102,13 @@ func (b *Browser) Found() []Found {
 		out = append(out, e.found())
 	}
 	slices.SortFunc(out, func(a, b Found) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID), strings.Compare(a.Nameplate, b.Nameplate))
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID), strings.Compare(a.Nameplate, b.Nameplate), cmp.Compare(role(a.Offers), role(b.Offers)))
 	})
 	return out
 }
 
 // Find yields the hosts for which match is true, those that were heard before
-// first. It yields a host again when its name, nameplate or addresses change. A
+// first. It yields a host again when its name, nameplate, addresses or what it waits for change. A
 // host that is heard on several interfaces or over both families is one host.
 // Find ends when ctx ends, when the Browser is closed, and at once if there is no
 // interface to ask on. A nil match is true for all.

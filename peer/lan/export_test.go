@@ -47,12 +47,13 @@ type Record struct {
 	ID        lpeer.ID
 	Name      string
 	Nameplate string
+	Offers    bool
 	Addrs     []ma.Multiaddr
 	TTL       time.Duration
 }
 
 func (r Record) inside() record {
-	return record{r.Label, r.ID, r.Name, r.Nameplate, r.Addrs, r.TTL}
+	return record{r.Label, r.ID, r.Name, r.Nameplate, r.Offers, r.Addrs, r.TTL}
 }
 
 // Pack is record.pack.
@@ -65,7 +66,7 @@ func (r Record) TXT() []string { return r.inside().txt() }
 func ParseRecords(packet []byte) []Record {
 	var out []Record
 	for _, r := range parseRecords(packet) {
-		out = append(out, Record{r.label, r.id, r.name, r.nameplate, r.addrs, r.ttl})
+		out = append(out, Record{r.label, r.id, r.name, r.nameplate, r.offers, r.addrs, r.ttl})
 	}
 	return out
 }

@@ -38,8 +38,21 @@ type record struct {
 	id        lpeer.ID
 	name      string
 	nameplate string
+	offers    bool
 	addrs     []ma.Multiaddr // without /p2p/ID
 	ttl       time.Duration  // 0 is a goodbye
+}
+
+// roleOffers is the role of a host that offers images. One that receives them says
+// nothing: so did all of them once.
+const roleOffers = "offers"
+
+// role returns what a record says of what its host waits for.
+func role(offers bool) string {
+	if offers {
+		return roleOffers
+	}
+	return ""
 }
 
 // checkNameplate accepts the number of a code and nothing else, so that the words
@@ -97,6 +110,9 @@ func (r record) txt() []string {
 	if r.nameplate != "" {
 		out = append(out, "code="+r.nameplate)
 	}
+	if role := role(r.offers); role != "" {
+		out = append(out, "role="+role)
+	}
 	// Readers take a key once, so each address has its own key.
 	for i, addr := range r.addrs {
 		out = append(out, fmt.Sprintf("addr%d=%s", i, addr))
@@ -131,6 +147,9 @@ func parseTXT(texts []string) (record, error) {
 	}
 	if err := checkNameplate(r.nameplate); err != nil {
 		return record{}, err
+	}
+	if r.offers = values["role"] == roleOffers; !r.offers && values["role"] != "" {
+		return record{}, errors.New("waits for something else")
 	}
 	for i := range maxAddrs {
 		addr, err := parseRecordAddr(values[fmt.Sprintf("addr%d", i)])

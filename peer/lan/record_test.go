@@ -35,6 +35,7 @@ func pack(t testing.TB, r lan.Record) []byte {
 
 func TestAnnounceRecordRoundTrip(t *testing.T) {
 	long := testRecord(t)
+	long.Offers = true
 	long.Name = strings.Repeat("n", lan.MaxName)
 	long.Nameplate = strings.Repeat("9", lan.MaxNameplate)
 	for i := range lan.MaxAddrs {
@@ -42,12 +43,15 @@ func TestAnnounceRecordRoundTrip(t *testing.T) {
 	}
 	none := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
 	none.Nameplate = ""
+	offers := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
+	offers.Offers = true
 	bye := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
 	bye.TTL = 0
 	for name, want := range map[string]lan.Record{
 		"both families": testRecord(t, "/ip4/10.73.0.1/tcp/7420", "/ip6/fd73::1/tcp/7420"),
 		"the longest":   long,
 		"no code":       none,
+		"offers":        offers,
 		"goodbye":       bye,
 	} {
 		data := pack(t, want)
@@ -91,6 +95,8 @@ func TestBrowseRefusesHostileRecords(t *testing.T) {
 		"spaces around":       with("name", " a"),
 		"words of a code":     with("code", "7-crossbow-tulip"),
 		"a long number":       with("code", strings.Repeat("7", lan.MaxNameplate+1)),
+		"another role":        append(slices.Clone(good), "role=mirror"),
+		"a role in capitals":  append(slices.Clone(good), "role=OFFERS"),
 		"no address":          with("addr0", ""),
 		"too many strings":    append(slices.Clone(good), make([]string, 64)...),
 	} {
@@ -193,13 +199,43 @@ func TestBrowseKeepsToAddressesOnTheLink(t *testing.T) {
 	if got := len(seen.Found()); got != 2 {
 		t.Errorf("%d hosts are known, want 2: a label does not make it the same", got)
 	}
-	if !slices.ContainsFunc(seen.Found(), lan.ByID(r.ID)) || slices.ContainsFunc(seen.Found(), lan.ByNameplate("")) ||
-		!slices.ContainsFunc(seen.Found(), lan.ByNameplate("7")) {
+	if !slices.ContainsFunc(seen.Found(), lan.ByID(r.ID, false)) || slices.ContainsFunc(seen.Found(), lan.ByNameplate("", false)) ||
+		!slices.ContainsFunc(seen.Found(), lan.ByNameplate("7", false)) {
 		t.Error("the matches are wrong")
 	}
 	r.TTL = 0
-	if !seen.Add(r, from, time.Now()) || slices.ContainsFunc(seen.Found(), lan.ByID(r.ID)) {
+	if !seen.Add(r, from, time.Now()) || slices.ContainsFunc(seen.Found(), lan.ByID(r.ID, false)) {
 		t.Error("a goodbye does not end it")
+	}
+}
+
+// TestBrowseTellsRolesApart has two programs of one host wait with codes of one number:
+// who looks for one of them does not find the other.
+func TestBrowseTellsRolesApart(t *testing.T) {
+	from := netip.MustParseAddr("10.73.0.1")
+	receives := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
+	offers := receives
+	offers.Label, offers.Offers, offers.Addrs = "fedcba9876543210", true, []ma.Multiaddr{ma.StringCast("/ip4/10.73.0.1/tcp/7421")}
+	seen := lan.NewSeen()
+	seen.Add(receives, from, time.Now())
+	seen.Add(offers, from, time.Now())
+	for _, want := range []lan.Record{receives, offers} {
+		for what, match := range map[string]func(lan.Found) bool{"ID": lan.ByID(want.ID, want.Offers), "code": lan.ByNameplate("7", want.Offers)} {
+			var got []lan.Found
+			for _, f := range seen.Found() {
+				if match(f) {
+					got = append(got, f)
+				}
+			}
+			if len(got) != 1 || got[0].Offers != want.Offers || !strings.HasPrefix(got[0].Addrs[0].String(), want.Addrs[0].String()) {
+				t.Errorf("by %s, offering %v: found %+v", what, want.Offers, got)
+			}
+		}
+	}
+	// A program that does the other thing from now on is news.
+	offers.Offers = false
+	if !seen.Add(offers, from, time.Now()) || slices.ContainsFunc(seen.Found(), func(f lan.Found) bool { return f.Offers }) {
+		t.Error("another role is no news")
 	}
 }
 
@@ -344,9 +380,12 @@ func TestAnnounceKeepsToRealInterfaces(t *testing.T) {
 func FuzzBrowseRecords(f *testing.F) {
 	r := testRecord(f, "/ip4/10.73.0.1/tcp/7420", "/ip6/fd73::1/tcp/7420")
 	f.Add(pack(f, r))
+	r.Offers = true
+	f.Add(pack(f, r))
 	r.TTL = 0
 	f.Add(pack(f, r))
-	for _, texts := range [][]string{{""}, {"txtvers=1", "id=" + r.ID.String(), "name=\x1b"}, {"TXTVERS=1", "txtvers=2", "addr0=/dns/a/tcp/1"}} {
+	for _, texts := range [][]string{{""}, {"txtvers=1", "id=" + r.ID.String(), "name=\x1b"}, {"TXTVERS=1", "txtvers=2", "addr0=/dns/a/tcp/1"},
+		{"txtvers=1", "id=" + r.ID.String(), "name=a", "role=", "ROLE=offers", "addr0=/ip4/10.73.0.1/tcp/1"}} {
 		data, err := lan.PackTXT("label", 1<<31, texts...)
 		if err != nil {
 			f.Fatal(err)

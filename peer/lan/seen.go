@@ -49,6 +49,7 @@ type channel struct {
 // heard is an announcement on one channel.
 type heard struct {
 	name, nameplate string
+	offers          bool
 	addrs           []ma.Multiaddr
 	from            netip.Addr
 	expires         time.Time
@@ -56,7 +57,7 @@ type heard struct {
 }
 
 func (h heard) equal(other heard) bool {
-	return h.name == other.name && h.nameplate == other.nameplate && slices.EqualFunc(h.addrs, other.addrs, ma.Multiaddr.Equal)
+	return h.name == other.name && h.nameplate == other.nameplate && h.offers == other.offers && slices.EqualFunc(h.addrs, other.addrs, ma.Multiaddr.Equal)
 }
 
 func newSeen() *seen { return &seen{entries: map[seenKey]*seenEntry{}} }
@@ -85,7 +86,7 @@ func (s *seen) add(r record, on link, from netip.Addr, now time.Time) bool {
 		s.entries[key] = e
 	}
 	ch := channel{index, from.Is6()}
-	h := heard{name: r.name, nameplate: r.nameplate, addrs: addrs, from: from, expires: now.Add(r.ttl)}
+	h := heard{name: r.name, nameplate: r.nameplate, offers: r.offers, addrs: addrs, from: from, expires: now.Add(r.ttl)}
 	old, was := e.heard[ch]
 	switch {
 	case was && h.equal(old):
@@ -105,7 +106,7 @@ func (s *seen) add(r record, on link, from netip.Addr, now time.Time) bool {
 
 // says reports whether two Founds differ in LastSeen at most.
 func (f Found) says(other Found) bool {
-	return f.ID == other.ID && f.Name == other.Name && f.Nameplate == other.Nameplate && slices.EqualFunc(f.Addrs, other.Addrs, ma.Multiaddr.Equal)
+	return f.ID == other.ID && f.Name == other.Name && f.Nameplate == other.Nameplate && f.Offers == other.Offers && slices.EqualFunc(f.Addrs, other.Addrs, ma.Multiaddr.Equal)
 }
 
 func (s *seen) touch(e *seenEntry) {
@@ -158,7 +159,7 @@ func (s *seen) expire(now time.Time, links []link) bool {
 	return news
 }
 
-// found returns e for callers: the latest name and nameplate, and the addresses of
+// found returns e for callers: the latest name, nameplate and role, and the addresses of
 // all links.
 func (e *seenEntry) found() Found {
 	channels := slices.SortedFunc(maps.Keys(e.heard), func(a, b channel) int {
@@ -170,7 +171,7 @@ func (e *seenEntry) found() Found {
 	for i, ch := range channels {
 		h := e.heard[ch]
 		if i == 0 {
-			f.Name, f.Nameplate = h.name, h.nameplate
+			f.Name, f.Nameplate, f.Offers = h.name, h.nameplate, h.offers
 		}
 		if links[ch.index] {
 			continue

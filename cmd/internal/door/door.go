@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
@@ -62,7 +63,7 @@ func (d *Door) Knows(id peer.ID) bool {
 	d.mu.Lock()
 	allowed := d.Yes || d.allowed[id]
 	d.mu.Unlock()
-	return allowed || d.Book.Known(id)
+	return allowed || d.Book.May(id, d.Way.Right)
 }
 
 // knowsAnybody reports whether there is a peer that may come in.
@@ -71,7 +72,7 @@ func (d *Door) knowsAnybody() bool {
 		return true
 	}
 	list, err := d.Book.List()
-	return err != nil || len(list) > 0
+	return err != nil || slices.ContainsFunc(list, func(p peer.Peer) bool { return p.Rights.Has(d.Way.Right) })
 }
 
 // takesStrangers reports whether a host may send that neither is saved nor has a code:

@@ -80,7 +80,7 @@ func (i *inviter) paired(p peer.Paired) error {
 		i.Voice.Sayf("met %s (peer %s), for this run only", p.Name, p.ID)
 		return nil
 	}
-	name, err := i.Book.Add(peer.Peer{ID: p.ID, Name: p.Name, Seen: time.Now(), Addrs: []ma.Multiaddr(nil)})
+	name, err := i.Book.Add(peer.Peer{ID: p.ID, Name: p.Name, Rights: i.Way.Right, Seen: time.Now(), Addrs: []ma.Multiaddr(nil)})
 	if err != nil {
 		return err
 	}

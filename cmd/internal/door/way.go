@@ -1,18 +1,21 @@
 package door
 
+import "github.com/imgsend/imgsend/peer"
+
 // A Way is what visitors come for.
 type Way struct {
-	Program string // which waits here: "imgrecv"
-	Command string // what a visitor runs, up to where it names this host
-	Does    string // what a visitor does: "send"
-	Once    string // is said of one that may from now on
-	Anybody string // is said where everybody may
+	Right   peer.Rights // of a saved peer that may come
+	Program string      // which waits here: "imgrecv"
+	Command string      // what a visitor runs, up to where it names this host
+	Does    string      // what a visitor does: "send"
+	Once    string      // is said of one that may from now on
+	Anybody string      // is said where everybody may
 }
 
 // The two ways.
 var (
-	Send = Way{Program: "imgrecv", Command: "imgsend IMAGE... --to", Does: "send", Once: "it may send images here",
-		Anybody: "--yes accepts images from anybody who reaches this port"}
-	Fetch = Way{Program: "imgsend", Command: "imgrecv --from", Does: "fetch", Once: "it may fetch what is offered here",
-		Anybody: "--yes gives what is offered to anybody who reaches this port"}
+	Send = Way{Right: peer.MaySend, Program: "imgrecv", Command: "imgsend IMAGE... --to", Does: "send",
+		Once: "it may send images here", Anybody: "--yes accepts images from anybody who reaches this port"}
+	Fetch = Way{Right: peer.MayFetch, Program: "imgsend", Command: "imgrecv --from", Does: "fetch",
+		Once: "it may fetch what is offered here", Anybody: "--yes gives what is offered to anybody who reaches this port"}
 )

@@ -186,7 +186,7 @@ func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 	defer say.Stop()
 	last := r.Way.notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
 	tried := 0
-	for f := range b.Find(ctx, lan.ByNameplate(strconv.Itoa(code.Number()))) {
+	for f := range b.Find(ctx, lan.ByNameplate(strconv.Itoa(code.Number()), false)) {
 		for _, a := range f.Addrs {
 			if tried++; tried > maxTried {
 				return peer.Paired{}, r.Way.notFound(fmt.Errorf("none of the first %d addresses that are announced with code %d is that of its host; the last one: %w",

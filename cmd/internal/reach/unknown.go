@@ -49,7 +49,7 @@ func nearby(ctx context.Context, name string) (lan.Found, bool) {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(ctx, nearbyTime)
 	defer cancel()
-	for f := range b.Find(ctx, func(f lan.Found) bool { return f.Name == name }) {
+	for f := range b.Find(ctx, func(f lan.Found) bool { return f.Name == name && !f.Offers }) {
 		return f, true
 	}
 	return lan.Found{}, false
