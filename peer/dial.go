@@ -23,7 +23,8 @@ const DefaultDialTimeout = 10 * time.Second
 
 // DialConfig says how to dial.
 type DialConfig struct {
-	// Protocol is the protocol ID to speak, such as "/imgsend/transfer/1".
+	// Protocol is the protocol ID to speak, such as "/imgsend/transfer/1": one of
+	// [ProtocolFamily] to send images there, one of [FetchFamily] to fetch some.
 	Protocol string
 	// Timeout bounds the whole of Dial; zero is [DefaultDialTimeout].
 	Timeout time.Duration
@@ -31,7 +32,7 @@ type DialConfig struct {
 
 // Dial connects to target and opens a stream on which both sides have agreed
 // to speak config.Protocol. It returns a [*DialError], which wraps one of
-// [ErrUnreachable], [ErrWrongKey], [ErrRefused], [ErrBusy] and [ErrVersion], or
+// [ErrUnreachable], [ErrWrongKey], [ErrRefused], [ErrBusy], [ErrOtherWay] and [ErrVersion], or
 // the error of ctx if that ended first. ctx and the timeout govern Dial alone,
 // not the stream it returns.
 //
@@ -86,7 +87,7 @@ func otherKey(key crypto.PrivKey, id ID) (crypto.PrivKey, error) {
 // the connection but n.
 func open(ctx context.Context, n *stack.Node, target Target, proto protocol.ID) (network.Stream, error) {
 	fail := func(err error) (network.Stream, error) {
-		return nil, dialError(target, n.Swarm.LocalPeer(), err)
+		return nil, dialError(target, n.Swarm.LocalPeer(), proto, err)
 	}
 	n.Store.AddAddr(target.ID, target.Addr, peerstore.TempAddrTTL)
 	conn, err := n.Swarm.DialPeer(ctx, target.ID)
@@ -137,6 +138,9 @@ type PairConfig struct {
 	Code Code
 	// Name is what this host calls itself, see [CleanName].
 	Name string
+	// Fetch says that this host means to fetch images there, and not to send them. The
+	// other host has to offer them: a code is good for what it was shown for.
+	Fetch bool
 	// Timeout bounds the whole of Pair; zero is [DefaultDialTimeout] for the
 	// connection and as much again for the handshake.
 	Timeout time.Duration
@@ -148,7 +152,7 @@ type PairConfig struct {
 // closed when Pair returns: the way on is [Dial] with the ID in Paired.
 //
 // The error is [ErrWrongCode], [ErrNoCode], [ErrCodeExpired] or [ErrPairing], or
-// one of those that Dial returns, or the error of ctx, always wrapped. It also
+// one of those that Dial returns, among them [ErrOtherWay], or the error of ctx, always wrapped. It also
 // wraps [ErrCodeUsed] if the other side got as far as testing one guess at the
 // code: then the code must not be tried again, there or with another host. If
 // the other host is this one, the error is [ErrSelf].
@@ -195,7 +199,7 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 		return Paired{}, fmt.Errorf("prepare to dial %s: %w", target, err)
 	}
 	defer n.Close()
-	s, err := open(ctx, n, target, protocol.ID(PairProtocol))
+	s, err := open(ctx, n, target, wayOf(config.Fetch).pair)
 	if errors.Is(err, ErrRefused) || errors.Is(err, ErrVersion) {
 		return Paired{}, fmt.Errorf("%w: %w", ErrNoCode, err)
 	}
@@ -204,7 +208,7 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 	}
 	stream := &Stream{stream: s}
 	stop := context.AfterFunc(ctx, func() { _ = stream.Reset() })
-	name, err := newTalk(stream, n.Swarm.LocalPeer(), target.ID, false).dialerSide(config.Code, config.Name)
+	name, err := newTalk(stream, wayOf(config.Fetch).pair, n.Swarm.LocalPeer(), target.ID, false).dialerSide(config.Code, config.Name)
 	if !stop() && err != nil {
 		_ = stream.Reset()
 		return Paired{}, fmt.Errorf("pair with %s: %w: %w", target.Addr, context.Cause(ctx), err)
@@ -254,5 +258,5 @@ func Identify(ctx context.Context, target Target) (ID, error) {
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("dial %s: %w", target.Addr, context.Cause(ctx))
 	}
-	return "", dialError(Target{Kind: TargetAddr, Addr: target.Addr}, "", err)
+	return "", dialError(Target{Kind: TargetAddr, Addr: target.Addr}, "", "", err)
 }

@@ -17,15 +17,19 @@
 //
 // # Who gets in
 //
+// A host listens for peers that send images, or for peers that fetch some
+// ([ListenConfig]), and each is another right of a peer ([Rights]).
 // [Policy] decides once the other side has proven its key, and before any stream
 // of it is looked at. A peer that is turned away is told so: its Dial returns
-// [ErrRefused]. [SECURITY.md] has the assumptions and guarantees.
+// [ErrRefused]. One that has come for what the host does not listen for gets
+// [ErrOtherWay]. [SECURITY.md] has the assumptions and guarantees.
 //
 // # Meeting for the first time
 //
 // [Host.Pair] offers one [Code], [Host.Invite] one after the other, and [Pair] on
 // the other host uses it: the two hosts prove to each other that they know the same
-// words, and learn each other's ID and name. A code is good for one try on each
+// words, and learn each other's ID and name. A code is shown for one right, to send or to
+// fetch, and is of no use to a dialer who wants the other one. It is good for one try on each
 // side, right or wrong: the listener shows another one, and the dialer's error says
 // [ErrCodeUsed]. [PairProtocol] has the messages.
 //
@@ -38,9 +42,9 @@
 //
 // # Remembering
 //
-// [Book] is the file of the saved peers. [Book.Known] can be the Allow of a
-// Policy: it follows the file, so that a peer that is forgotten is refused from
-// then on, by programs that run already too.
+// [Book] is the file of the saved peers. [Book.May] answers the Allow of a Policy, and
+// [Book.Known] its Known: they follow the file, so that a peer that is forgotten, or
+// loses its right, is refused from then on, by programs that run already too.
 //
 // # Ends
 //

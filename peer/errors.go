@@ -28,6 +28,9 @@ var (
 	ErrRefused = errors.New("peer refused this host")
 	// ErrBusy: the host lets this one in, but too many are waiting already.
 	ErrBusy = errors.New("peer is busy")
+	// ErrOtherWay: the host does the opposite of what it was dialed for: it offers images
+	// and takes none, or the other way round. The reason says how to dial it.
+	ErrOtherWay = errors.New("images go the other way there")
 	// ErrVersion: the host speaks no version of the protocol asked for.
 	ErrVersion = errors.New("no common protocol version")
 )
@@ -53,7 +56,8 @@ func (e *DialError) Error() string {
 func (e *DialError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // dialError sorts err, which setting up a connection or a stream ended with.
-func dialError(target Target, self ID, err error) *DialError {
+func dialError(target Target, self ID, proto protocol.ID, err error) *DialError {
+	way := wayTo(proto)
 	e := &DialError{Target: target, Self: self, Err: err}
 	var wrongKey sec.ErrPeerIDMismatch
 	var closed *network.ConnError
@@ -64,6 +68,10 @@ func dialError(target Target, self ID, err error) *DialError {
 		e.Kind, e.Reason = ErrWrongKey, fmt.Sprintf("its ID is %s", wrongKey.Actual)
 	case errors.As(err, &closed) && closed.Remote && closed.ErrorCode == network.ConnGated:
 		e.Kind, e.Reason = ErrRefused, fmt.Sprintf("it does not know this host, %s", self)
+	case errors.As(err, &closed) && closed.Remote && closed.ErrorCode == connNoRight:
+		e.Kind, e.Reason = ErrRefused, fmt.Sprintf("it knows this host, %s, but does not let it %s", self, way.may)
+	case errors.As(err, &closed) && closed.Remote && closed.ErrorCode == way.other().code:
+		e.Kind, e.Reason = ErrOtherWay, way.other().hint
 	case errors.As(err, &closed) && closed.Remote && closed.ErrorCode == network.ConnShutdown,
 		errors.As(err, &reset) && reset.Remote && reset.ErrorCode == network.StreamShutdown:
 		e.Kind, e.Reason = ErrUnreachable, "it is just ending"
@@ -72,14 +80,17 @@ func dialError(target Target, self ID, err error) *DialError {
 		e.Kind, e.Reason = ErrBusy, "too many transfers are waiting there"
 	case errors.As(err, &unsupported):
 		e.Kind, e.Reason = ErrVersion, fmt.Sprintf("it does not speak %s", unsupported.Protos)
+		if way == toFetch {
+			e.Reason += ", so nothing can be fetched there; its release may be too old for that"
+		}
 	default:
-		e.Kind, e.Reason = ErrUnreachable, unreachable(err)
+		e.Kind, e.Reason = ErrUnreachable, unreachable(err, way)
 	}
 	return e
 }
 
 // unreachable puts the usual causes into words.
-func unreachable(err error) string {
+func unreachable(err error, way *way) string {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -91,7 +102,7 @@ func unreachable(err error) string {
 		return "timed out"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, network.ErrReset),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "it closed the connection while that was being set up, as if it were no imgrecv"
+		return "it closed the connection while that was being set up, as if it were no " + way.program
 	case errors.Is(err, multistream.ErrIncorrectVersion), errors.Is(err, multistream.ErrTooLarge):
 		return "what listens there does not speak libp2p"
 	}

@@ -22,7 +22,7 @@ func (b *Book) Path() string { return b.path }
 // ListenNear is Listen with an empty Addr, but for the first port to try and
 // the addresses.
 func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip.Addr) (*Host, error) {
-	h, err := newHost(key, Policy{})
+	h, err := newHost(key, ListenConfig{})
 	if err != nil {
 		return nil, err
 	}

@@ -13,17 +13,22 @@ import (
 // Policy decides who gets in. The zero Policy lets nobody in. Its functions are
 // called at any time and from several goroutines.
 type Policy struct {
-	// Allow reports whether a peer is known and welcome; nil is nobody.
+	// Allow reports whether a peer may do what this host listens for; nil is nobody.
+	// [Book.May] is what it asks.
 	Allow func(ID) bool
 
-	// Strangers reports whether a peer that Allow does not know may come in
+	// Known reports whether a peer is known that Allow does not let in; nil is nobody. It
+	// may connect, to hear that it lacks the right, and do nothing else.
+	Known func(ID) bool
+
+	// Strangers reports whether a peer that Allow does not let in may come in
 	// now; nil is never. At most one stranger is in at a time, however many
 	// are let in one after the other: its place is free again when its
 	// connection is closed. It may come back before that: then its first
 	// connection is closed.
 	Strangers func() bool
 
-	// Refused, if not nil, is told whom Allow does not know, and where from it came,
+	// Refused, if not nil, is told whom Allow does not let in, and where from it came,
 	// when it is turned away. It must not wait.
 	Refused func(id ID, from ma.Multiaddr)
 }
@@ -52,21 +57,22 @@ func (g *gate) InterceptUpgraded(conn network.Conn) (bool, control.DisconnectRea
 }
 
 func (g *gate) enter(conn network.Conn) bool {
-	if g.knows(conn.RemotePeer()) {
+	if g.allows(conn.RemotePeer()) {
 		return true
 	}
+	known := g.policy.Known != nil && g.policy.Known(conn.RemotePeer())
 	open := g.policy.Strangers != nil && g.policy.Strangers()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !open && g.pairing == nil {
-		if g.policy.Refused != nil {
-			g.policy.Refused(conn.RemotePeer(), conn.RemoteMultiaddr())
+		if !known {
+			g.refused(conn)
 		}
-		return false
+		return known
 	}
 	if old := g.stranger; old != nil && !old.IsClosed() {
 		if old.RemotePeer() != conn.RemotePeer() {
-			return false
+			return known
 		}
 		go old.Close() // it has come back: that line is broken
 	}
@@ -81,8 +87,26 @@ func (g *gate) enter(conn network.Conn) bool {
 	return true
 }
 
-// knows reports whether a peer needs no code and nobody's leave.
-func (g *gate) knows(id ID) bool {
+// refused tells who is turned away.
+func (g *gate) refused(conn network.Conn) {
+	if g.policy.Refused != nil {
+		g.policy.Refused(conn.RemotePeer(), conn.RemoteMultiaddr())
+	}
+}
+
+// turnAway closes the connection of a peer that may not have a stream to transfer on,
+// and tells it whether it is unknown or lacks the right.
+func (g *gate) turnAway(conn network.Conn) {
+	code := network.ConnGated
+	if g.policy.Known != nil && g.policy.Known(conn.RemotePeer()) {
+		g.refused(conn)
+		code = connNoRight
+	}
+	_ = conn.CloseWithError(code)
+}
+
+// allows reports whether a peer needs no code and nobody's leave.
+func (g *gate) allows(id ID) bool {
 	return g.policy.Allow != nil && g.policy.Allow(id)
 }
 
@@ -92,7 +116,7 @@ func (g *gate) mayTransfer(conn network.Conn) bool {
 	g.mu.Lock()
 	stranger := g.stranger == conn && !g.pairOnly
 	g.mu.Unlock()
-	return stranger || g.knows(conn.RemotePeer())
+	return stranger || g.allows(conn.RemotePeer())
 }
 
 // offer puts a code out, unless there is one.

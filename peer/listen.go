@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,15 +26,15 @@ type ListenConfig struct {
 	Addr string
 	// Policy decides who gets in.
 	Policy Policy
+	// Offers says that peers come to fetch images, and not to send them. Those who come
+	// for the other one are told so, see [ErrOtherWay].
+	Offers bool
 }
 
 // Limits on the streams that a host holds.
 const (
 	// maxWaiting is the number of streams that wait for [Host.Accept].
 	maxWaiting = 4
-
-	// maxProtocolID bounds the protocol IDs that are answered, in bytes.
-	maxProtocolID = 64
 
 	// negotiateTimeout ends streams that do not name a protocol, and
 	// connections that do not open a stream.
@@ -46,6 +45,7 @@ const (
 type Host struct {
 	node *stack.Node
 	gate *gate
+	way  *way
 
 	mu      sync.Mutex
 	waiting []*waiting    // oldest first, at most maxWaiting
@@ -68,7 +68,7 @@ func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHost(key, config.Policy)
+	h, err := newHost(key, config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare to listen: %w", err)
 	}
@@ -85,9 +85,10 @@ func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host
 }
 
 // newHost returns a host that does not listen anywhere yet.
-func newHost(key crypto.PrivKey, policy Policy) (*Host, error) {
+func newHost(key crypto.PrivKey, config ListenConfig) (*Host, error) {
 	h := &Host{
-		gate:   &gate{policy: policy},
+		gate:   &gate{policy: config.Policy},
+		way:    wayOf(config.Offers),
 		ready:  make(chan struct{}, 1),
 		closed: make(chan struct{}),
 	}
@@ -117,8 +118,8 @@ func (h *Host) Addrs() []ma.Multiaddr {
 // dialers see as a peer that is slow to speak; any more are turned away
 // with [ErrBusy]. Accept returns the error of ctx when that ends, and
 // net.ErrClosed, wrapped, when the host is closed. The protocol of the stream
-// is some version of [ProtocolFamily], and it is the caller who refuses those
-// it does not speak.
+// is some version of [ProtocolFamily], or of [FetchFamily] if the host offers images, and
+// it is the caller who refuses those it does not speak.
 func (h *Host) Accept(ctx context.Context) (*Stream, error) {
 	for {
 		if s := h.next(); s != nil {
@@ -169,7 +170,7 @@ func (h *Host) handle(s network.Stream) {
 		}
 		return
 	}
-	if s.Protocol() == PairProtocol {
+	if s.Protocol() == h.way.pair {
 		h.drop(w)
 		h.servePair(s)
 		return
@@ -185,29 +186,36 @@ func (h *Host) agree(s network.Stream) error {
 	if err := s.SetDeadline(time.Now().Add(negotiateTimeout)); err != nil {
 		return err
 	}
-	proto, _, err := h.protocols(s.Conn()).Negotiate(s)
+	proto, _, err := h.protocols(s).Negotiate(s)
 	if err != nil {
 		return err
 	}
 	return errors.Join(s.SetDeadline(time.Time{}), s.SetProtocol(proto))
 }
 
-// protocols returns what may be agreed on with a peer. One that may only pair
-// is told that it is refused when it asks for more.
-func (h *Host) protocols(conn network.Conn) *multistream.MultistreamMuxer[protocol.ID] {
+// protocols returns what may be agreed on over a stream. A peer that may only pair
+// is told that it is refused when it asks for more, and one that comes for the other
+// way that it does.
+func (h *Host) protocols(s network.Stream) *multistream.MultistreamMuxer[protocol.ID] {
 	all := multistream.NewMultistreamMuxer[protocol.ID]()
-	all.AddHandlerWithFunc(ProtocolFamily, func(p protocol.ID) bool {
-		if !isTransfer(p) {
+	all.AddHandlerWithFunc(protocol.ID(h.way.family), func(p protocol.ID) bool {
+		if !h.way.isTransfer(p) {
 			return false
 		}
-		if !h.gate.mayTransfer(conn) {
-			_ = conn.CloseWithError(network.ConnGated)
+		if !h.gate.mayTransfer(s.Conn()) {
+			h.gate.turnAway(s.Conn())
 			return false
 		}
 		return true
 	}, nil)
-	all.AddHandlerWithFunc(PairProtocol, func(p protocol.ID) bool {
-		return p == PairProtocol && h.gate.offered() != nil
+	all.AddHandlerWithFunc(h.way.pair, func(p protocol.ID) bool {
+		return p == h.way.pair && h.gate.offered() != nil
+	}, nil)
+	all.AddHandlerWithFunc(protocol.ID(h.way.other().family), func(p protocol.ID) bool {
+		if h.way.other().has(p) {
+			_ = s.Conn().CloseWithError(h.way.code)
+		}
+		return false
 	}, nil)
 	return all
 }
@@ -276,19 +284,4 @@ func (h *Host) signal() {
 	case h.ready <- struct{}{}:
 	default:
 	}
-}
-
-// isTransfer reports whether p is some version of our protocol, known or not,
-// and fit to be shown: the other side chose its text.
-func isTransfer(p protocol.ID) bool {
-	version, ok := strings.CutPrefix(string(p), ProtocolFamily)
-	if !ok || version == "" || len(p) > maxProtocolID {
-		return false
-	}
-	for _, r := range version {
-		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '.' && r != '-' {
-			return false
-		}
-	}
-	return true
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"github.com/imgsend/imgsend/peer/internal/cpace"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -42,6 +43,11 @@ import (
 // nothing to try guesses on. The listener says done once it has saved the
 // dialer.
 const PairProtocol = "/imgsend/pair/1"
+
+// FetchPairProtocol is the same for a code that a host shows which offers images: it
+// gives the dialer the right to fetch, and [PairProtocol] that to send. The ID is in the
+// context of the exchange, so that neither can be used for the other.
+const FetchPairProtocol = "/imgsend/pair/fetch/1"
 
 // The ways in which a pairing fails, to be told apart with errors.Is.
 var (
@@ -106,6 +112,7 @@ const (
 // talk is one side's view of a handshake.
 type talk struct {
 	rw       io.ReadWriter
+	proto    protocol.ID
 	listener bool
 	dialerID ID
 	hostID   ID
@@ -115,8 +122,8 @@ type talk struct {
 	isk      []byte
 }
 
-func newTalk(rw io.ReadWriter, dialerID, hostID ID, listener bool) *talk {
-	return &talk{rw: rw, listener: listener, dialerID: dialerID, hostID: hostID, seen: sha256.New()}
+func newTalk(rw io.ReadWriter, proto protocol.ID, dialerID, hostID ID, listener bool) *talk {
+	return &talk{rw: rw, proto: proto, listener: listener, dialerID: dialerID, hostID: hostID, seen: sha256.New()}
 }
 
 // send writes a message and takes it down.
@@ -256,7 +263,7 @@ func newNonce() ([]byte, error) {
 
 // exchange runs CPace, after which MACs can be made.
 func (t *talk) exchange(code Code) error {
-	context := cpace.Concat([]byte(PairProtocol), binary.BigEndian.AppendUint16(nil, uint16(t.number)), []byte(t.dialerID), []byte(t.hostID))
+	context := cpace.Concat([]byte(t.proto), binary.BigEndian.AppendUint16(nil, uint16(t.number)), []byte(t.dialerID), []byte(t.hostID))
 	own, err := cpace.New([]byte(code.secret()), context, t.nonces)
 	if err != nil {
 		return err

@@ -8,12 +8,17 @@ import (
 
 // PairAsDialer runs the dialer's side of a handshake over rw.
 func PairAsDialer(rw io.ReadWriter, dialer, host ID, code Code, name string) (string, error) {
-	return newTalk(rw, dialer, host, false).dialerSide(code, name)
+	return newTalk(rw, PairProtocol, dialer, host, false).dialerSide(code, name)
+}
+
+// PairAsFetcher is PairAsDialer for a host that offers images.
+func PairAsFetcher(rw io.ReadWriter, dialer, host ID, code Code, name string) (string, error) {
+	return newTalk(rw, FetchPairProtocol, dialer, host, false).dialerSide(code, name)
 }
 
 // PairAsListener runs the listener's side up to the dialer's proof.
 func PairAsListener(rw io.ReadWriter, dialer, host ID, code Code) error {
-	t := newTalk(rw, dialer, host, true)
+	t := newTalk(rw, PairProtocol, dialer, host, true)
 	if err := t.receiveOpen(); err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (h *Host) servePair(s network.Stream) {
 		_ = stream.Reset()
 		return
 	}
-	t := newTalk(stream, stream.Peer(), h.ID(), true)
+	t := newTalk(stream, h.way.pair, stream.Peer(), h.ID(), true)
 	p := h.gate.offered()
 	if p == nil {
 		t.refuse(refuseNone)

@@ -19,10 +19,6 @@ const closeTimeout = 3 * time.Second
 // resetTimeout is how long [Stream.Reset] may take to tell the other side.
 const resetTimeout = 200 * time.Millisecond
 
-// ProtocolFamily starts the ID of every protocol that a [Host] accepts; what
-// follows is the version.
-const ProtocolFamily = "/imgsend/transfer/"
-
 // Stream is an encrypted stream of bytes between this host and a peer that has
 // proven its key. There is one stream to a connection. One goroutine
 // may read while another writes; any may Reset.
@@ -46,8 +42,8 @@ func (s *Stream) Key() crypto.PrivKey { return s.key }
 func (s *Stream) RemoteAddr() ma.Multiaddr { return s.stream.Conn().RemoteMultiaddr() }
 
 // Protocol returns the protocol ID agreed on, such as "/imgsend/transfer/1". On
-// an accepted stream the dialer chose it: it starts with [ProtocolFamily], the
-// version after that may be any.
+// an accepted stream the dialer chose it: it starts with [ProtocolFamily] or
+// [FetchFamily], as the host listens for, and the version after that may be any.
 func (s *Stream) Protocol() string { return string(s.stream.Protocol()) }
 
 // Read returns io.EOF only if the peer closed the stream for writing; a lost
