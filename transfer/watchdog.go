@@ -71,7 +71,7 @@ type Remote interface {
 	// grows.
 	Moved() int64
 	// Waiting reports that the other side waits for a person or for its turn:
-	// it may take its time to answer an offer.
+	// it may take its time to make an offer or to answer one.
 	Waiting() bool
 	// Lost reports that the stream is broken and another one takes its place if it
 	// comes in time, which the Remote judges: nothing else is owed meanwhile.
@@ -245,6 +245,8 @@ func (w *watchdog) judged(o owing) bool {
 	switch o {
 	case nobody:
 		return false
+	case owesOffer:
+		return w.src == nil || !w.src.Waiting()
 	case owesPlan:
 		return w.dst == nil || !w.dst.Waiting()
 	case owesRoom, owesVerdict:

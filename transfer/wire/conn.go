@@ -41,8 +41,7 @@ type StreamOptions struct {
 	// goroutine of this package, which waits for it.
 	OnLine func(LineEvent)
 
-	graces   graces        // zero: the default ones
-	turnTime time.Duration // zero: defaultTurnTime
+	graces graces // zero: the default ones
 }
 
 const (
@@ -98,8 +97,7 @@ type conn struct {
 	loads    bool     // this side loads images, and says how far it is; else the other one
 	features []string // what both sides know
 	resume   resume
-	guest    *guest        // the other side, if it has dialed; nil: this one has
-	turnTime time.Duration // see inTurn
+	guest    *guest // the other side, if it has dialed; nil: this one has
 
 	pen chan struct{} // holds one while nobody writes and there is a line
 
@@ -124,9 +122,6 @@ func newConn(s Stream, o StreamOptions) *conn {
 	c.pen <- struct{}{}
 	if c.idle <= 0 {
 		c.idle = defaultIdle
-	}
-	if c.turnTime = o.turnTime; c.turnTime <= 0 {
-		c.turnTime = defaultTurnTime
 	}
 	c.resume.init(o, &c.bufs)
 	c.line = newLine(s, c)

@@ -99,7 +99,7 @@ func (s *Sender) Wants(ctx context.Context) (*Request, error) {
 		return s.wants, nil
 	}
 	var q *Request
-	err := s.inTurn(ctx, "has not said what it wants", s.Lost, func(ctx context.Context) error {
+	err := inTurn(ctx, "has not said what it wants", s.Lost, func(ctx context.Context) error {
 		body, err := s.await(ctx)
 		if err == nil {
 			q = body.(*Request)
@@ -134,7 +134,7 @@ func (s *Sender) List(ctx context.Context, l *Listing) error {
 	if err := s.writeJSON(ctx, frameListing, l); err != nil {
 		return err
 	}
-	return s.inTurn(ctx, "has not taken the listing", s.Lost, func(ctx context.Context) error {
+	return inTurn(ctx, "has not taken the listing", s.Lost, func(ctx context.Context) error {
 		select {
 		case <-s.drained:
 			return s.Err()
@@ -155,7 +155,7 @@ func (s *Sender) over() bool { return s.listed.Load() && s.resume.sent.ends(fram
 func (r *Receiver) Listing(ctx context.Context) (*Listing, error) {
 	var f *inFrame
 	excused := func() bool { return r.Lost() || r.Waiting() }
-	err := r.inTurn(ctx, "has not said what it offers", excused, func(ctx context.Context) (err error) {
+	err := inTurn(ctx, "has not said what it offers", excused, func(ctx context.Context) (err error) {
 		f, err = r.in.next(ctx)
 		return err
 	})
@@ -177,20 +177,20 @@ func (r *Receiver) Listing(ctx context.Context) (*Listing, error) {
 	return l, nil
 }
 
-// defaultTurnTime is how long the other side may take for what it owes outside of a
-// copy, whose watchdog judges all that comes later.
-const defaultTurnTime = time.Minute
+// turnTime is how long the other side may take for what it owes outside of a copy, whose
+// watchdog judges all that comes later.
+const turnTime = time.Minute
 
 // inTurn calls wait, which waits for the other side, and ends that when it has taken too
 // long. Times in which that is excused do not count.
-func (c *conn) inTurn(ctx context.Context, blame string, excused func() bool, wait func(context.Context) error) error {
+func inTurn(ctx context.Context, blame string, excused func() bool, wait func(context.Context) error) error {
 	const ticks = 60
 	limited, cancel := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	defer cancel(nil)
 	watch.Go(func() {
-		tick := time.NewTicker(c.turnTime / ticks)
+		tick := time.NewTicker(turnTime / ticks)
 		defer tick.Stop()
 		for waited := 0; waited < ticks; {
 			select {
@@ -202,7 +202,7 @@ func (c *conn) inTurn(ctx context.Context, blame string, excused func() bool, wa
 				return
 			}
 		}
-		cancel(transfer.Broken("the other side %s for %v", blame, c.turnTime))
+		cancel(transfer.Broken("the other side %s for %v", blame, turnTime))
 	})
 	err := wait(limited)
 	if cause := context.Cause(limited); err != nil && ctx.Err() == nil && cause != nil {

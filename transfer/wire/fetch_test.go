@@ -3,11 +3,11 @@ package wire_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -152,53 +152,80 @@ func TestWantsTwice(t *testing.T) {
 // TestWantsLate checks that neither side waits for ever for one that only says that
 // it is alive.
 func TestWantsLate(t *testing.T) {
-	checkLeaks(t)
-	soon := wire.WithTurnTime(wire.StreamOptions{}, 120*time.Millisecond)
-	t.Run("request", func(t *testing.T) {
-		out, in := transfertest.TCP(t)
-		served := serve(t, out, soon)
-		_, _ = in.Write(golden(t, "hello"))
-		snd := <-served
-		_, err := snd.Wants(t.Context())
-		wantErr(t, "sender", err, transfer.KindBroken, false, "has not said what it wants")
-		_ = in.Close()
-		_ = snd.Close(err)
-	})
-	t.Run("listing", func(t *testing.T) {
-		snd, rcv := fetch(t, wire.Request{List: true}, soon)
-		_, err := rcv.Listing(t.Context())
-		wantErr(t, "receiver", err, transfer.KindBroken, false, "has not said what it offers")
-		_ = rcv.Close(err)
-		_ = snd.Close(nil)
-	})
-	t.Run("listing queued", func(t *testing.T) {
-		out, in := transfertest.TCP(t)
-		_, _ = out.Write(slices.Concat(golden(t, "hello"), wireFrame{tAlive, []byte(`{"phase":"queued"}`)}.bytes()))
-		rcv, err := wire.NewFetcher(t.Context(), in, wire.Hello{}, wire.Request{List: true}, soon)
-		if err != nil {
-			t.Fatal(err)
+	sends := func(act func(p *puppet), do func(*testing.T, *wire.Sender) error, text string) func(*testing.T) {
+		return func(t *testing.T) {
+			snd, err := new(wire.Sessions).Send(t.Context(), newPuppet(t, act), "receiver", wire.Hello{}, wire.StreamOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = do(t, snd)
+			wantErr(t, "sender", err, transfer.KindBroken, false, text)
+			_ = snd.Close(err)
 		}
-		for !rcv.Waiting() { // until the sign of life is read
-			time.Sleep(time.Millisecond)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
-		if _, err := rcv.Listing(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a receiver whose turn has not come: %v", err)
-		}
-		_ = out.Close()
-		_ = rcv.Close(errors.New("enough"))
+	}
+	for name, test := range map[string]func(*testing.T){
+		"request": sends(func(p *puppet) { p.hello(); p.live("queued") },
+			func(t *testing.T, snd *wire.Sender) error { _, err := snd.Wants(t.Context()); return err }, "has not said what it wants for 1m0s"),
+		"taking the listing": sends(func(p *puppet) { p.hello(); p.say(golden(p.t, "want-list")); p.live("queued") },
+			func(t *testing.T, snd *wire.Sender) error { return snd.List(t.Context(), listing()) }, "has not taken the listing for 1m0s"),
+		"listing": func(t *testing.T) {
+			rcv := fetchFrom(t, func(p *puppet) { p.live("describing") })
+			_, err := rcv.Listing(t.Context())
+			wantErr(t, "receiver", err, transfer.KindBroken, false, "has not said what it offers for 1m0s")
+			_ = rcv.Close(err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				test(t)
+				if took := time.Since(start); took < time.Minute || took > 70*time.Second {
+					t.Errorf("given up after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// fetchFrom asks a puppet for its listing.
+func fetchFrom(t *testing.T, act func(*puppet)) *wire.Receiver {
+	t.Helper()
+	stream := newPuppet(t, func(p *puppet) {
+		p.hello("deciding")
+		act(p)
 	})
-	t.Run("taking the listing", func(t *testing.T) {
-		out, in := transfertest.TCP(t)
-		served := serve(t, out, soon)
-		_, _ = in.Write(append(golden(t, "hello"), golden(t, "want-list")...))
-		snd := <-served
-		err := snd.List(t.Context(), listing())
-		wantErr(t, "sender", err, transfer.KindBroken, false, "has not taken the listing")
-		_ = in.Close()
-		_ = snd.Close(err)
-	})
+	rcv, err := wire.NewFetcher(t.Context(), stream, wire.Hello{}, wire.Request{List: true}, wire.StreamOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rcv
+}
+
+// TestFetcherWaitsForItsTurn has a sender serve somebody else first, or ask its user.
+func TestFetcherWaitsForItsTurn(t *testing.T) {
+	for _, phase := range []string{"queued", "deciding"} {
+		late := func(frames ...[]byte) func(*puppet) {
+			return func(p *puppet) {
+				for start := time.Now(); time.Since(start) < 5*time.Hour; time.Sleep(2 * time.Second) {
+					p.json(tAlive, map[string]string{"phase": phase})
+				}
+				p.say(slices.Concat(frames...))
+			}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			rcv := fetchFrom(t, late(golden(t, "listing"), golden(t, "bye")))
+			l, err := rcv.Listing(t.Context())
+			if err != nil || len(l.Images) != 2 {
+				t.Errorf("%s: %+v, %v", phase, l, err)
+			}
+			_ = rcv.Close(err)
+		})
+		synctest.Test(t, func(t *testing.T) {
+			rcv := fetchFrom(t, late(golden(t, "error")))
+			_, err := transfer.Copy(t.Context(), rcv, newSink(), transfer.Options{})
+			wantErr(t, "receiver", err, transfer.KindRefused, true, "")
+		})
+	}
 }
 
 // list has a sender list what it offers, and returns what the receiver hears.
