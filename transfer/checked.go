@@ -20,6 +20,7 @@ type checkedWriter struct {
 	prog  *Progress
 	dog   *watchdog
 	most  *budget
+	exact bool // count in prog only the layers that the plan wants
 	seen  map[digest.Digest]bool
 	image map[digest.Digest]int32 // see imageOf
 	bytes int64
@@ -34,7 +35,8 @@ func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.R
 	w.dog.blob.Store(&name)
 	w.dog.turn(owesRoom)
 	defer w.dog.turn(owesBlob)
-	v, err := verify(&countingReader{r, w.prog, w.dog}, desc)
+	counts := !w.exact || w.image[desc.Digest] > 0 && !w.seen[desc.Digest]
+	v, err := verify(&countingReader{r, w.prog, w.dog, counts}, desc)
 	if err != nil {
 		return err
 	}
@@ -114,12 +116,16 @@ type countingReader struct {
 	r    io.Reader
 	prog *Progress
 	dog  *watchdog
+
+	counts bool // in prog
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	c.dog.turn(owesRest)
 	n, err := c.r.Read(p)
 	c.dog.turn(owesRoom)
-	c.prog.Done.Add(int64(n))
+	if c.counts {
+		c.prog.Done.Add(int64(n))
+	}
 	return n, err
 }

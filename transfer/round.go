@@ -58,7 +58,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	}
 	_, reports := c.dst.(Loader)
 	c.loaded.begin(o, plan, reports)
-	total, whole := estimate(o, plan)
+	total, whole, exact := estimate(o, plan)
 	prog.Total.Store(prog.Done.Load() + total)
 
 	if !o.DryRun {
@@ -69,7 +69,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 
 	prog.Enter(Exporting)
 	c.dog.size.Store(exportSize(o, plan))
-	w := &checkedWriter{dst: c.dst, prog: prog, dog: c.dog, most: newBudget(o, plan, c.dog.src != nil, &c.room), seen: map[digest.Digest]bool{}, image: imageOf(o, plan)}
+	w := &checkedWriter{dst: c.dst, prog: prog, dog: c.dog, exact: exact, most: newBudget(o, plan, c.dog.src != nil, &c.room), seen: map[digest.Digest]bool{}, image: imageOf(o, plan)}
 	c.dog.begin(owesBlob)
 	index, err := c.src.Export(ctx, o, plan, w)
 	if err != nil {
@@ -87,7 +87,11 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	if err := w.complete(o, plan, index); err != nil {
 		return err
 	}
-	prog.Total.Store(prog.Done.Load())
+	if exact {
+		prog.Done.Store(prog.Total.Load())
+	} else {
+		prog.Total.Store(prog.Done.Load())
+	}
 	if f, ok := c.dst.(flusher); ok {
 		c.dog.turn(owesRoom)
 		if err := f.Flush(ctx); err != nil {
@@ -168,9 +172,11 @@ func exportSize(o *Offer, p *Plan) int64 {
 	return n
 }
 
-// estimate returns the bytes that the plan is about to move, and those of the
-// layers of images that are whole already, each layer counted once.
-func estimate(o *Offer, p *Plan) (move, whole int64) {
+// estimate returns the bytes of the layers that the plan is about to move, and those of
+// the layers of images that are whole already, each layer counted once. It reports
+// whether the sizes of those to move are exact.
+func estimate(o *Offer, p *Plan) (move, whole int64, exact bool) {
+	exact = true
 	counted := map[digest.Digest]bool{}
 	for i, ip := range p.Images {
 		for j, l := range o.Images[i].Layers {
@@ -182,10 +188,11 @@ func estimate(o *Offer, p *Plan) (move, whole int64) {
 				whole += l.Size
 			} else {
 				move += l.Size
+				exact = exact && l.Exact
 			}
 		}
 	}
-	return move, whole
+	return move, whole, exact
 }
 
 // imageOf returns for each layer that the plan wants, by either digest, the number of the

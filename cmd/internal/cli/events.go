@@ -19,13 +19,13 @@ var events = []struct {
 	{"offer", OfferEvent{}, "another host offers images"},
 	{"plan", PlanEvent{}, "what will be sent"},
 	{"export", ExportEvent{}, "how an image leaves the engine"},
-	{"progress", ProgressEvent{}, "about once a second"},
+	{"progress", ProgressEvent{}, "about once a second; total is constant, or, where an engine does not know the sizes of its layers, an estimate that is corrected once, at the end"},
 	{"line", LineEvent{}, "the line to the other side is lost, or there is another one"},
 	{"retry", RetryEvent{}, "a transfer begins anew; kind is full (with every layer) or wait (imgrecv waits for the sender)"},
 	{"warning", WarningEvent{}, "what the user should know; code is a word for it, of those below"},
 	{"image", ImageEvent{}, "an image has arrived and has its name"},
 	{"done", DoneEvent{}, "the last one of a good transfer"},
-	{"error", ErrorEvent{}, "the last one of a failed run; code is the exit status, kind the same in a word"},
+	{"error", ErrorEvent{}, "the last one of a failed run; code is the exit status, kind the same in a word, side what failed: here, there, or line"},
 	{"peer", PeerEvent{}, "one peer of --peers; this host is the first"},
 }
 

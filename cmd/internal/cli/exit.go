@@ -55,6 +55,24 @@ func exitKind(code int) string {
 	return ""
 }
 
+// errorSide returns the side that an error is of.
+func errorSide(err error) string {
+	var te *transfer.Error
+	remote := errors.As(err, &te) && te.Remote
+	var usage *UsageError
+	code := ExitCode(err)
+	switch {
+	case errors.As(err, &usage):
+		return SideHere
+	case errors.Is(err, peer.ErrBusy), errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrNoCode),
+		errors.Is(err, peer.ErrTooManyGuesses), errors.Is(err, peer.ErrCodeExpired), remote && te.Kind != transfer.KindBroken:
+		return SideThere
+	case code == ExitUnreachable, code == ExitBroken:
+		return SideLine
+	}
+	return SideHere
+}
+
 // A UsageError is a mistake in the command line.
 type UsageError struct{ Err error }
 

@@ -42,7 +42,7 @@ type reading struct {
 	lost    bool          // the line is
 	lasts   time.Duration // how long that, or else the phase, has
 	done    int64         // bytes that have gone out, or come in
-	total   int64
+	total   int64         // never less than done
 	wire    int64
 	rate    int64         // of done, in bytes a second; -1: not known yet
 	onWire  int64         // of wire; -1: not known yet
@@ -58,8 +58,13 @@ func newGauge(p *transfer.Progress) *gauge { return &gauge{p: p, phase: -1} }
 func (g *gauge) read(now time.Time) reading {
 	r := reading{phase: g.p.Phase(), wire: g.p.Wire.Load(), total: g.p.Total.Load(), loaded: g.p.Loaded(),
 		image: int(g.p.Image.Load()), rate: -1, onWire: -1}
-	r.done = max(0, g.p.Done.Load()-max(0, g.p.Unsent.Load()))
-	r.total = max(r.total, r.done) // which is an estimate
+	done := max(0, g.p.Done.Load()-max(0, g.p.Unsent.Load()))
+	r.done = done
+	if r.total > 0 {
+		r.done = min(done, r.total) // the total may be an estimate that is too low
+	} else {
+		r.total = done
+	}
 	lost := g.p.Lost()
 	r.lost = !lost.IsZero()
 	if r.phase != g.phase || r.lost != g.lost {
@@ -70,7 +75,7 @@ func (g *gauge) read(now time.Time) reading {
 	}
 	r.lasts = now.Sub(g.since)
 	if r.moving() {
-		g.sample(sample{now, r.done, r.wire, g.p.Content.Load()})
+		g.sample(sample{now, done, r.wire, g.p.Content.Load()})
 		g.rates(now, &r)
 	}
 	return r

@@ -76,6 +76,16 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+// TestLowEstimate moves more than the total, which is an estimate: the total stays, and
+// the transfer does not seem to stall.
+func TestLowEstimate(t *testing.T) {
+	d := newDrive(10e6)
+	d.run(10*time.Second, 100*time.Millisecond, 1e6)
+	if d.r.done != 10e6 || d.r.total != 10e6 || d.r.stalled > 0 || !near(d.r.rate, 10e6) || d.r.left != 0 {
+		t.Errorf("%d of %d, %d B/s, stalled for %s, %s left", d.r.done, d.r.total, d.r.rate, d.r.stalled, d.r.left)
+	}
+}
+
 // A line that gives a block every 8 s is slow, and not stalled all the time.
 func TestSlowIsNotStalled(t *testing.T) {
 	d := newDrive(1e9)

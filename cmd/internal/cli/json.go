@@ -92,6 +92,8 @@ type (
 		Event string `json:"event"` // "progress"
 		Phase string `json:"phase"`
 		Image string `json:"image,omitempty"` // whose layers are copied
+		// Done and Total are bytes of layers. Total is constant if the sizes in the offer are
+		// exact; else it is an estimate, which is corrected once, at the end.
 		Done  int64  `json:"done"`
 		Total int64  `json:"total"`
 		Wire  int64  `json:"wire"`           // bytes sent and received over the network
@@ -146,6 +148,7 @@ type (
 		Event   string `json:"event"` // "error"
 		Code    int    `json:"code"`  // the exit status
 		Kind    string `json:"kind"`  // the same in a word
+		Side    string `json:"side"`  // what failed: SideHere, SideThere or SideLine
 		Message string `json:"message"`
 		Hint    string `json:"hint,omitempty"`
 		// Kept is what the receiving engine keeps for the next try.
@@ -157,6 +160,13 @@ type (
 const (
 	RetryFull = "full" // with every layer, as the receiver lacks one that it seemed to have
 	RetryWait = "wait" // imgrecv waits for the sender to begin anew
+)
+
+// The sides that an error is of.
+const (
+	SideHere  = "here"  // this program, its engine or its user
+	SideThere = "there" // the other host
+	SideLine  = "line"  // what is between the two hosts
 )
 
 // Plans describes offered images, with what the plan says of them if p is not

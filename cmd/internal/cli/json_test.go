@@ -56,7 +56,7 @@ func TestWarningsInJSON(t *testing.T) {
 	_, events, _ := strings.Cut(out.String(), "\n") // without start
 	if want := `{"event":"warning","code":"anybody","message":"anybody may come"}
 {"event":"warning","code":"mount","message":"/data is not part of the image"}
-{"event":"error","code":6,"kind":"engine","message":"the other side: no space"}
+{"event":"error","code":6,"kind":"engine","side":"there","message":"the other side: no space"}
 `; events != want {
 		t.Errorf("events:\n%s\nwant:\n%s", events, want)
 	}

@@ -158,6 +158,7 @@ func TestSchemaHasEveryWord(t *testing.T) {
 	}{
 		{"warning", "code", codes},
 		{"error", "kind", errorKinds()},
+		{"error", "side", []string{SideHere, SideThere, SideLine}},
 		{"retry", "kind", []string{RetryFull, RetryWait}},
 	} {
 		if got := defs[c.event+"Event"].Properties[c.member].Enum; !slices.Equal(got, c.want) {

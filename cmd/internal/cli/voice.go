@@ -180,7 +180,7 @@ func (v *Voice) Fail(err error) int {
 	if hint != "" {
 		v.line("hint: " + hint)
 	}
-	e := ErrorEvent{Event: "error", Code: code, Kind: exitKind(code), Message: msg, Hint: hint}
+	e := ErrorEvent{Event: "error", Code: code, Kind: exitKind(code), Side: errorSide(err), Message: msg, Hint: hint}
 	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
 		e.Kept = &k.Kept
 	}
