@@ -42,6 +42,18 @@ func mistaken(ctx context.Context, from store.Store, reqs []store.Request, err e
 	return err
 }
 
+// withoutStore returns err, with which no store could be opened. If one of the requests
+// names a file or a folder that has images, the hint says how to send those: that takes no
+// engine.
+func withoutStore(reqs []store.Request, err error) error {
+	for _, r := range reqs {
+		if hint := fileThing(r.Image); hint != "" {
+			return &transfer.Error{Kind: transfer.KindOf(err), Err: err, Hint: hint}
+		}
+	}
+	return err
+}
+
 // notImage reports whether err is about this name: the store has no such image, or no
 // image can be called so.
 func notImage(err error, name string) bool {
@@ -60,12 +72,17 @@ func otherThing(ctx context.Context, from store.Store, name string) string {
 			return fmt.Sprintf("%s is a container, which is sent with --container %[1]s", name)
 		}
 	}
+	return fileThing(name)
+}
+
+// fileThing says how to send the images of a file or a folder of this name, or nothing.
+func fileThing(name string) string {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
 		return ""
 	case info.Mode().IsRegular():
-		return fmt.Sprintf("%s is a file: if it is an archive of images, take it to the other host and load it there with imgrecv -i", name)
+		return fmt.Sprintf("%s is a file: if it is an archive of images, imgsend -i %[1]s --to PEER sends them", name)
 	case info.IsDir():
 		if _, err := os.Stat(filepath.Join(name, "oci-layout")); err == nil {
 			return fmt.Sprintf("%s is an OCI layout folder: --store %[1]s sends images out of it", name)

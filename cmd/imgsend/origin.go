@@ -43,7 +43,7 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 	}
 	from, err := engine.Open(ctx, engine.Address{Host: j.host, Namespace: j.namespace, Folder: j.store})
 	if err != nil {
-		return nil, err
+		return nil, withoutStore(j.requests, err)
 	}
 	cli.SayStore(v, "from", from)
 	o := &origin{name: from.String(), platform: from.Platform(), close: func(context.Context) error { return from.Close() }}
