@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/imgsend/imgsend/cmd/internal/reach"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
@@ -17,8 +18,8 @@ import (
 )
 
 // mistaken returns err, which the requests ended with. If one of them names a container,
-// a file or a folder instead of an image, the hint says how to send that; images that
-// are missing have to come here first.
+// a file or a folder instead of an image, or has upper case, the hint says what to type;
+// images that are missing have to come here first.
 func mistaken(ctx context.Context, from store.Store, reqs []store.Request, err error) error {
 	var te *transfer.Error
 	if !errors.As(err, &te) {
@@ -72,7 +73,28 @@ func otherThing(ctx context.Context, from store.Store, name string) string {
 			return fmt.Sprintf("%s is a container, which is sent with --container %[1]s", name)
 		}
 	}
-	return fileThing(name)
+	if hint := fileThing(name); hint != "" {
+		return hint
+	}
+	return lowerCase(ctx, from, name)
+}
+
+// lowerCase says how an image that the store has is called, if that is name without upper
+// case, or nothing. A tag may have upper case.
+func lowerCase(ctx context.Context, from store.Store, name string) string {
+	repository, tag := name, ""
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		repository, tag = name[:i], name[i:]
+	}
+	lower, err := layout.ShortName(strings.ToLower(repository) + tag)
+	namer, ok := from.(store.Namer)
+	if err != nil || !ok || strings.ToLower(repository) == repository {
+		return ""
+	}
+	if names, err := namer.Names(ctx); err != nil || !slices.Contains(names, lower) {
+		return ""
+	}
+	return fmt.Sprintf("names are lower case; did you mean %s?", lower)
 }
 
 // fileThing says how to send the images of a file or a folder of this name, or nothing.
