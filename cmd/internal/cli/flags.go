@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/imgsend/imgsend/engine/store"
@@ -108,6 +110,39 @@ func (p *Program) singleDash(args []string) error {
 				}
 				break
 			}
+		}
+	}
+	return nil
+}
+
+// alone are the flags that do something else than a transfer, each with the flags that go
+// with it.
+var alone = map[string][]string{
+	"peers":  {"name", "json", "quiet", "verbose"},
+	"forget": {"json", "quiet", "verbose"},
+}
+
+// checkAlone refuses arguments and flags that one of the alone flags would ignore.
+func checkAlone(flags *pflag.FlagSet, args []string) error {
+	for _, name := range slices.Sorted(maps.Keys(alone)) {
+		f := flags.Lookup(name)
+		if f == nil || !f.Changed || f.Value.String() == "false" {
+			continue
+		}
+		var err error
+		if f.Value.String() == "" {
+			err = fmt.Errorf("--%s takes the name of a saved peer", name)
+		}
+		if len(args) > 0 {
+			err = fmt.Errorf("--%s is not for a transfer, and takes no arguments besides: %q", name, args)
+		}
+		flags.Visit(func(other *pflag.Flag) {
+			if other != f && !slices.Contains(alone[name], other.Name) && other.Value.String() != "false" {
+				err = fmt.Errorf("--%s is not for a transfer: --%s does not go with it", name, other.Name)
+			}
+		})
+		if err != nil {
+			return &UsageError{err}
 		}
 	}
 	return nil

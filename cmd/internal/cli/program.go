@@ -76,6 +76,9 @@ func NewProgram(v *Voice, w Words, groups []*Group, body func(ctx context.Contex
 			case *completion != "":
 				return p.completionScript(v.out, *completion)
 			}
+			if err := checkAlone(cmd.Flags(), args); err != nil {
+				return err
+			}
 			return runUntilInterrupted(cmd.Context(), args, body)
 		},
 	}

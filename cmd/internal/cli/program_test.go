@@ -44,6 +44,38 @@ func testProgram(called *[]string) (*cli.Program, *string) {
 	}), to
 }
 
+// TestAlone gives --peers and --forget what they would ignore.
+func TestAlone(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string // of the error; "": none
+	}{
+		{[]string{"--peers"}, ""},
+		{[]string{"--peers=false", "b", "--to", "x"}, ""},
+		{[]string{"--peers", "--json", "--quiet=false", "--keep=false"}, ""},
+		{[]string{"--peers", "b"}, `--peers is not for a transfer, and takes no arguments besides: ["b"]`},
+		{[]string{"--peers", "--to", "x"}, "--peers is not for a transfer: --to does not go with it"},
+		{[]string{"--forget", "x"}, ""},
+		{[]string{"--forget", ""}, "--forget takes the name of a saved peer"},
+		{[]string{"--forget", "x", "y"}, `--forget is not for a transfer, and takes no arguments besides: ["y"]`},
+		{[]string{"--forget", "x", "--keep"}, "--forget is not for a transfer: --keep does not go with it"},
+		{[]string{"--peers", "--forget", "x"}, "--forget is not for a transfer: --peers does not go with it"},
+	} {
+		g := cli.NewGroup("What")
+		for _, name := range []string{"peers", "keep", "json", "quiet"} {
+			g.Bool(name, false, "")
+		}
+		g.String("forget", "", "")
+		g.String("to", "", "")
+		v := cli.NewVoice("test")
+		err := cli.NewProgram(v, cli.Words{}, []*cli.Group{g}, func(context.Context, []string) error { return nil }).Execute(t.Context(), test.args)
+		var usage *cli.UsageError
+		if test.want == "" && err != nil || test.want != "" && (!errors.As(err, &usage) || err.Error() != test.want) {
+			t.Errorf("%q: %v, want %q", test.args, err, test.want)
+		}
+	}
+}
+
 // Every word is an argument, whatever commands the library knows.
 func TestWordsAreArguments(t *testing.T) {
 	for _, word := range []string{"help", "completion", "version"} {
