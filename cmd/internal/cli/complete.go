@@ -88,7 +88,7 @@ var shells = []string{"bash", "zsh", "fish", "powershell"}
 func (p *Program) completionScript(w io.Writer, shell string) error {
 	switch shell {
 	case "bash":
-		return p.command.GenBashCompletionV2(w, false)
+		return bashCompletion(w, p.command)
 	case "zsh":
 		return p.command.GenZshCompletionNoDesc(w)
 	case "fish":
