@@ -162,6 +162,24 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+// TestWrapped shrinks a terminal that wraps the line into three rows, which are erased.
+func TestWrapped(t *testing.T) {
+	var out strings.Builder
+	columns := 20
+	s := screen{w: &out, width: func() int { return columns }, wraps: true}
+	s.show("abcdefghijkl")
+	s.show("xyz") // with spaces behind it
+	columns = 5
+	s.show("0123")
+	s.show("45")
+	columns = 3
+	s.clear()
+	s.show("6")
+	if want := "\rabcdefghijkl\rxyz         \r\x1b[2K\x1b[A\x1b[2K\x1b[A\x1b[2K\r0123\r45  \r\x1b[2K\x1b[A\x1b[2K\r6"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
 // TestWorking shows on a terminal what takes its time, and leaves nothing of it there.
 func TestWorking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,7 @@ type Voice struct {
 func NewVoice(program string) *Voice {
 	fd := int(os.Stderr.Fd())
 	return &Voice{Program: program, out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(fd) && os.Getenv("TERM") != "dumb",
-		screen: screen{w: os.Stderr, width: func() int { return columns(fd) }}}
+		screen: screen{w: os.Stderr, width: func() int { return columns(fd) }, wraps: wraps()}}
 }
 
 // columns returns how wide a terminal is now.
