@@ -50,7 +50,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 
 	line := cli.NewGroup("Line")
 	line.StringVar(&o.listen, "listen", "", "wait at `ADDR`: 7421, 192.168.1.20, localhost:7421, [::1]:0 (default 7420, or the next port if that is taken)")
-	line.BoolVarP(&o.keep, "keep", "k", false, "stay for more transfers, one after the other")
+	line.BoolVarP(&o.keep, "keep", "k", false, "stay for more transfers, one after the other; one whose line is lost is held beside the next")
 	o.waits.Define(line, "when the line breaks, wait for `TIME` for the sender to go on where it broke: 90s, 1h, 0 for not at all (default 10m)")
 	line.BoolVar(&o.waitAgain, "wait-again", false, "when that fails, wait as long again for the sender to start over, as is done on a terminal")
 

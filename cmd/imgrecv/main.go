@@ -62,5 +62,5 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	}
 	defer host.Close()
 	r := &receiver{v: v, o: o, into: into, door: d, book: book}
-	return d.Serve(ctx, host, func(ctx context.Context) error { return r.wait(ctx, host) })
+	return d.Serve(ctx, host, func(ctx context.Context) error { return r.run(ctx, host) })
 }

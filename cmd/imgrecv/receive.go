@@ -16,7 +16,7 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// A receiver takes in transfers, one after the other.
+// A receiver takes in transfers.
 type receiver struct {
 	v    *cli.Voice
 	o    options
@@ -27,8 +27,20 @@ type receiver struct {
 	sessions wire.Sessions
 }
 
-// wait serves visitors until a transfer has ended, well or not, or for ever with
-// --keep. These do not count as a transfer:
+// run serves visitors until a transfer has ended, well or not, or for ever with --keep.
+func (r *receiver) run(ctx context.Context, host *peer.Host) error {
+	inside, cancel := context.WithCancel(ctx)
+	l := door.OpenLobby(inside, door.Send, host, r.greet)
+	defer l.Close()
+	defer cancel()
+	if r.o.keep {
+		return r.keep(ctx, l)
+	}
+	return r.wait(ctx, l)
+}
+
+// wait serves visitors, one after the other, until a transfer has ended. These do not
+// count as one:
 //
 //   - a visitor that goes before it has offered anything;
 //   - a dry run;
@@ -36,11 +48,7 @@ type receiver struct {
 //
 // Where it waits again, a transfer that has broken is the result only if its sender
 // does not come back within --retry-for.
-func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
-	inside, cancel := context.WithCancel(ctx)
-	l := door.OpenLobby(inside, door.Send, host, r.greet)
-	defer l.Close()
-	defer cancel()
+func (r *receiver) wait(ctx context.Context, l *door.Lobby[*visitor]) error {
 	var last *broken
 	var tooLate <-chan time.Time
 	for {
@@ -56,17 +64,10 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 			}
 			vis, counts, err := r.serveAnew(ctx, l, vis)
 			switch {
-			case ctx.Err() != nil && (!counts || r.o.keep):
-				if counts && err != nil {
-					r.failed(vis, errors.New("interrupted"))
-				}
+			case !counts && ctx.Err() != nil:
 				continue // the lobby closes
-			case !counts && err != nil:
-				r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
 			case !counts:
-			case r.o.keep && err != nil:
-				r.failed(vis, err)
-			case r.o.keep:
+				r.stillWaiting(vis, err)
 			case last != nil && last.known && vis.stream.Peer() != last.from && ctx.Err() == nil:
 				if err != nil {
 					r.failed(vis, err)
@@ -77,7 +78,7 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 				tooLate = time.After(r.o.retryFor)
 				r.v.Warnf("from %s: %v", r.called(vis), err)
 				r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
-				r.v.Event(cli.RetryEvent{Event: "retry", Kind: cli.RetryWait, Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
+				r.v.Event(cli.RetryEvent{Event: "retry", From: vis.ID().String(), Kind: cli.RetryWait, Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
 			default: // also if it arrived just before an interrupt
 				return err
 			}
@@ -90,7 +91,7 @@ func (r *receiver) wait(ctx context.Context, host *peer.Host) error {
 // the one whose result it is.
 func (r *receiver) serveAnew(ctx context.Context, l *door.Lobby[*visitor], vis *visitor) (last *visitor, counts bool, err error) {
 	counts, err = r.serve(ctx, vis)
-	for counts && !r.o.keep && !r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken {
+	for counts && !r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken {
 		next, ok := l.NextFrom(vis.ID())
 		if !ok {
 			break
@@ -114,7 +115,7 @@ type broken struct {
 // waitsAgain reports whether a broken transfer is not the end: on a terminal, where
 // somebody would only start imgrecv again.
 func (r *receiver) waitsAgain() bool {
-	return !r.o.keep && r.o.retryFor > 0 && (r.o.waitAgain || r.door.Terminal())
+	return r.o.retryFor > 0 && (r.o.waitAgain || r.door.Terminal())
 }
 
 // called is what the log calls a visitor: the name it is saved under, or its ID.
@@ -125,10 +126,23 @@ func (r *receiver) called(vis *visitor) string {
 	return vis.stream.Peer().String()
 }
 
+// sender returns the visitor as it is spoken of.
+func (r *receiver) sender(vis *visitor) cli.Sender {
+	return cli.Sender{ID: vis.ID().String(), Name: r.called(vis)}
+}
+
+// stillWaiting says why a visitor has gone that does not count.
+func (r *receiver) stillWaiting(vis *visitor, err error) {
+	if err != nil {
+		r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
+	}
+}
+
 // failed says that a transfer has failed and that it is not the end.
 func (r *receiver) failed(vis *visitor, err error) {
-	r.v.Warnf("from %s: %v", r.called(vis), err)
-	r.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: fmt.Sprintf("from %s: %v", r.called(vis), err)})
+	message := fmt.Sprintf("from %s: %v", r.called(vis), err)
+	r.v.Warnf("%s", message)
+	r.v.Event(cli.WarningEvent{Event: "warning", From: vis.ID().String(), Code: cli.WarnFailed, Message: message})
 }
 
 // serve runs one transfer. counts says whether it was one.
@@ -138,6 +152,10 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		s.there.Host = "unknown host"
 	}
 	s.Transfer = cli.Transfer{Voice: r.v, Progress: vis.prog, Side: "here", Act: "receive", Words: s.words, Start: time.Now(), Silent: r.o.keep && !r.v.Terminal()}
+	s.From = r.sender(vis)
+	if !r.o.keep {
+		s.From.Name = "" // it is the only one
+	}
 	into, sink, err := r.open(ctx)
 	if err != nil {
 		_ = vis.Close(err)
@@ -157,14 +175,11 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 		r.v.Sayf("%s made a dry run: nothing was sent, still waiting", s.there.Host)
 		return false, nil
 	}
-	line := s.Done(rep, "received")
+	done := s.Done(rep, "received")
 	if rep.Untold != nil {
 		r.v.Warnf("warning: %s could not be told that everything arrived: %v", r.called(vis), rep.Untold)
 	}
-	if r.o.keep {
-		line = "from " + r.called(vis) + ": " + line
-	}
-	r.v.Sayf("%s", line)
+	r.v.Sayf("%s", done)
 	return true, nil
 }
 

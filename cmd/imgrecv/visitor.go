@@ -17,6 +17,7 @@ type visitor struct {
 	stream *peer.Stream
 	prog   *transfer.Progress
 	naming *cli.Naming
+	lost   chan struct{} // holds one while the line is lost, until somebody takes it
 }
 
 // ID returns who the visitor is.
@@ -39,11 +40,11 @@ func (vis *visitor) Next(ctx context.Context) (*transfer.Offer, error) {
 
 // greet says hello. It reports false for one who goes on with a transfer, or has gone.
 func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bool) {
-	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: r.o.naming}
+	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: r.o.naming, lost: make(chan struct{}, 1)}
 	vis.prog.Enter(transfer.Queued)
 	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: r.o.name, Engine: r.into.String(), Platform: layout.PlatformText(r.into.Platform())}
 	rcv, err := r.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: r.o.retryFor,
-		OnLine: func(e wire.LineEvent) { r.v.Line(e, cli.Holding) }})
+		OnLine: func(e wire.LineEvent) { r.lineOf(vis, e) }})
 	switch {
 	case err == nil:
 		vis.Receiver = rcv
@@ -53,4 +54,16 @@ func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bo
 		r.v.Sayf("peer %s: %v; still waiting", cli.ShortID(stream.Peer()), err)
 	}
 	return nil, false
+}
+
+// lineOf tells of a visitor's line, which is lost or back.
+func (r *receiver) lineOf(vis *visitor, e wire.LineEvent) {
+	r.v.Line(e, cli.Holding, r.sender(vis))
+	select {
+	case <-vis.lost:
+	default:
+	}
+	if e.Err != nil {
+		vis.lost <- struct{}{} // there is room: nobody else sends
+	}
 }

@@ -61,7 +61,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target pe
 	prog := &transfer.Progress{}
 	snd, err := wire.NewSender(ctx, j.limited(stream), wire.Hello{Program: "imgsend " + cli.Version(), Host: r.Me,
 		Engine: from.name, Platform: layout.PlatformText(from.platform)}, wire.StreamOptions{Compression: j.compression, Progress: prog,
-		RetryFor: j.retryFor, OnLine: func(e wire.LineEvent) { v.Line(e, cli.Redialing) },
+		RetryFor: j.retryFor, OnLine: func(e wire.LineEvent) { v.Line(e, cli.Redialing, cli.Sender{}) },
 		Redial: func(ctx context.Context) (wire.Stream, error) {
 			next, err := r.Redial(ctx, stream)
 			if err != nil {

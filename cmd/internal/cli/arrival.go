@@ -2,19 +2,20 @@ package cli
 
 import "github.com/imgsend/imgsend/transfer"
 
-// reportArrival reports one image that is verified and named on the host where
-// (a name, or "here").
-func reportArrival(v *Voice, a transfer.Arrival, whole bool, where string) {
-	id := a.New.String()
+// arrived reports one image that is verified and named.
+func (t *Transfer) arrived(a transfer.Arrival, whole bool) {
+	v, id := t.Voice, a.New.String()
+	e := ImageEvent{Event: "image", From: t.From.ID, ID: id, Verified: true, Whole: whole}
 	if len(a.Names) == 0 {
 		v.Result("-", id)
-		v.Event(ImageEvent{Event: "image", ID: id, Verified: true, Whole: whole})
+		v.Event(e)
 	}
 	for _, n := range a.Names {
 		if n.Replaced != "" {
-			v.Sayf("%s was %s %s until now", n.Ref, Short(n.Replaced), where)
+			v.Sayf("%s%s was %s %s until now", t.From.Label(), n.Ref, Short(n.Replaced), t.Side)
 		}
 		v.Result(n.Ref, id)
-		v.Event(ImageEvent{Event: "image", Ref: n.Ref, ID: id, Verified: true, Whole: whole, Replaced: n.Replaced.String()})
+		e.Ref, e.Replaced = n.Ref, n.Replaced.String()
+		v.Event(e)
 	}
 }

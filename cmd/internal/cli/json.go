@@ -14,7 +14,8 @@ import (
 // added within a version. It changes when one is removed or means something else.
 const EventVersion = 1
 
-// The JSON objects that --json prints, one a line. Sizes are bytes.
+// The JSON objects that --json prints, one a line. Sizes are bytes. From is the peer ID of
+// the sender that imgrecv speaks of, which may have several; imgsend has none.
 type (
 	// StartEvent is the first one of each run that prints any.
 	StartEvent struct {
@@ -61,6 +62,7 @@ type (
 	// PlanEvent says what will be sent.
 	PlanEvent struct {
 		Event  string      `json:"event"` // "plan"
+		From   string      `json:"from,omitempty"`
 		Images []ImagePlan `json:"images"`
 	}
 	// ExportEvent says how an image leaves the engine.
@@ -90,6 +92,7 @@ type (
 	// ProgressEvent comes about once a second.
 	ProgressEvent struct {
 		Event string `json:"event"` // "progress"
+		From  string `json:"from,omitempty"`
 		Phase string `json:"phase"`
 		Image string `json:"image,omitempty"` // whose layers are copied
 		// Done and Total are bytes of layers. Total is constant if the sizes in the offer are
@@ -105,6 +108,7 @@ type (
 	// ImageEvent says that an image arrived.
 	ImageEvent struct {
 		Event    string `json:"event"` // "image"
+		From     string `json:"from,omitempty"`
 		Ref      string `json:"ref,omitempty"`
 		ID       string `json:"id"` // at the receiver
 		Verified bool   `json:"verified"`
@@ -114,6 +118,7 @@ type (
 	// DoneEvent is the last one of a good transfer.
 	DoneEvent struct {
 		Event   string  `json:"event"` // "done"
+		From    string  `json:"from,omitempty"`
 		Bytes   int64   `json:"bytes"`
 		Skipped int64   `json:"skipped"`
 		Wire    int64   `json:"wire"`
@@ -126,6 +131,7 @@ type (
 	// one and the transfer goes on.
 	LineEvent struct {
 		Event   string  `json:"event"` // "line"
+		From    string  `json:"from,omitempty"`
 		Lost    bool    `json:"lost"`
 		Message string  `json:"message,omitempty"` // why it is lost
 		Seconds float64 `json:"seconds"`           // for how long another one is tried at most, or was
@@ -133,13 +139,15 @@ type (
 	// RetryEvent says that a transfer begins anew.
 	RetryEvent struct {
 		Event   string  `json:"event"` // "retry"
-		Kind    string  `json:"kind"`  // RetryFull or RetryWait
+		From    string  `json:"from,omitempty"`
+		Kind    string  `json:"kind"` // RetryFull or RetryWait
 		Message string  `json:"message"`
 		Seconds float64 `json:"seconds,omitempty"` // for how long the sender is waited for at most
 	}
 	// WarningEvent says what the user should know, and what does not end the run.
 	WarningEvent struct {
 		Event   string `json:"event"` // "warning"
+		From    string `json:"from,omitempty"`
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}

@@ -26,6 +26,7 @@ const (
 type Meter struct {
 	v      *Voice
 	gauge  *gauge
+	from   Sender
 	words  func(transfer.Phase) string
 	doing  string // about a lost line
 	titles func() []string
@@ -38,14 +39,15 @@ type Meter struct {
 	done chan struct{}
 }
 
-// startMeter shows p until Stop. words says in few words what a phase does, doing what
+// startMeter shows p, of what from sends, until Stop. words says in few words what a phase does, doing what
 // is done about a lost line, titles how the images of the offer are called.
-func (v *Voice) startMeter(p *transfer.Progress, words func(transfer.Phase) string, doing string, titles func() []string) *Meter {
-	m := &Meter{v: v, gauge: newGauge(p), words: words, doing: doing, titles: titles, quit: make(chan struct{}), done: make(chan struct{})}
+func (v *Voice) startMeter(p *transfer.Progress, from Sender, words func(transfer.Phase) string, doing string, titles func() []string) *Meter {
+	m := &Meter{v: v, gauge: newGauge(p), from: from, words: words, doing: doing, titles: titles, quit: make(chan struct{}), done: make(chan struct{})}
 	if v.Quiet && !v.JSON {
 		close(m.done)
 		return m
 	}
+	v.addMeter(m)
 	go m.run()
 	return m
 }
@@ -56,7 +58,7 @@ func (v *Voice) Working(what string) (done func()) {
 	if !v.terminal || v.JSON {
 		return func() {}
 	}
-	m := v.startMeter(&transfer.Progress{}, func(transfer.Phase) string { return what }, "", func() []string { return nil })
+	m := v.startMeter(&transfer.Progress{}, Sender{}, func(transfer.Phase) string { return what }, "", func() []string { return nil })
 	return m.Stop
 }
 
@@ -84,7 +86,7 @@ func (m *Meter) run() {
 		case now := <-tick.C:
 			m.show(m.gauge.read(now), now)
 		case <-m.quit:
-			m.v.unpaint()
+			m.v.removeMeter(m)
 			return
 		}
 	}
@@ -96,7 +98,7 @@ func (m *Meter) show(r reading, now time.Time) {
 		m.v.Event(m.event(r))
 	case m.v.terminal:
 		m.turn++
-		m.v.paint(m.line(r, m.v.screen.width()))
+		m.v.paint(m, m.line(r, m.v.screen.width()))
 	default:
 		every := plainEvery
 		if r.lasts > time.Minute {
@@ -104,13 +106,13 @@ func (m *Meter) show(r reading, now time.Time) {
 		}
 		if now.Sub(m.spoken) >= every {
 			m.spoken = now
-			m.v.Sayf("%s", strings.Join(m.parts(r), ", "))
+			m.v.Sayf("%s%s", m.from.Label(), strings.Join(m.parts(r), ", "))
 		}
 	}
 }
 
 func (m *Meter) event(r reading) ProgressEvent {
-	e := ProgressEvent{Event: "progress", Phase: r.phase.String(), Done: r.done, Total: r.total, Wire: r.wire}
+	e := ProgressEvent{Event: "progress", From: m.from.ID, Phase: r.phase.String(), Done: r.done, Total: r.total, Wire: r.wire}
 	if r.rate >= 0 {
 		e.Rate = &r.rate
 	}
@@ -177,7 +179,7 @@ const (
 // counted and there is room for one, else with a spinner.
 func (m *Meter) line(r reading, columns int) string {
 	parts := m.parts(r)
-	text := m.v.Program + ": " + strings.Join(parts, ", ")
+	text := m.v.Program + ": " + m.from.Label() + strings.Join(parts, ", ")
 	done, total := r.done, r.total
 	switch {
 	case r.phase == transfer.Loading && !r.lost && r.loaded.Of > 0:

@@ -21,6 +21,10 @@ type Transfer struct {
 	Idle     time.Duration               // how much of that time people took, which does not count
 	Silent   bool                        // show nothing before images arrive
 
+	// From is who sends, where there may be several. Without a name the lines for people
+	// do not say it.
+	From Sender
+
 	// History returns what made each layer of an image, bottom first, or nil; for a dry run.
 	// No History: that is not known.
 	History func(*transfer.Image) []string
@@ -47,14 +51,14 @@ func (t *Transfer) Copy(ctx context.Context, src transfer.Source, dst transfer.S
 	o.Progress = t.Progress
 	o.OnPlan = t.planned
 	o.OnRetry = func(reason string) {
-		t.Voice.Warnf("once more with every layer: %s", reason)
-		t.Voice.Event(RetryEvent{Event: "retry", Kind: RetryFull, Message: reason})
+		t.Voice.Warnf("%sonce more with every layer: %s", t.From.Label(), reason)
+		t.Voice.Event(RetryEvent{Event: "retry", From: t.From.ID, Kind: RetryFull, Message: reason})
 	}
-	o.OnArrival = func(_ *transfer.Image, a transfer.Arrival, whole bool) { reportArrival(t.Voice, a, whole, t.Side) }
+	o.OnArrival = func(_ *transfer.Image, a transfer.Arrival, whole bool) { t.arrived(a, whole) }
 	rep, err := transfer.Copy(ctx, src, dst, o)
 	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
 		t.stopMeter()
-		t.Voice.Sayf("%s %s", k.Kept, t.Side)
+		t.Voice.Sayf("%s%s %s", t.From.Label(), k.Kept, t.Side)
 	}
 	return rep, err
 }
@@ -67,7 +71,7 @@ func (t *Transfer) StartMeter() {
 		if t.Side == "here" {
 			doing = Holding
 		}
-		t.meter = t.Voice.startMeter(t.Progress, t.Words, doing, t.imageTitles)
+		t.meter = t.Voice.startMeter(t.Progress, t.From, t.Words, doing, t.imageTitles)
 	}
 }
 
@@ -96,7 +100,7 @@ func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 		}
 		t.titles.Store(&titles)
 	}
-	t.Voice.Event(PlanEvent{Event: "plan", Images: Plans(o, p)})
+	t.Voice.Event(PlanEvent{Event: "plan", From: t.From.ID, Images: Plans(o, p)})
 	if t.Silent {
 		return
 	}
@@ -110,7 +114,7 @@ func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 		return
 	}
 	for _, line := range PlanLines(o, p, t.Side, t.Act) {
-		t.Voice.Sayf("%s", line)
+		t.Voice.Sayf("%s%s", t.From.Label(), line)
 	}
 	if !o.DryRun {
 		t.StartMeter()
@@ -121,6 +125,7 @@ func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 // which verb is what was done: "sent".
 func (t *Transfer) Done(rep *transfer.Report, verb string) string {
 	done := Done(rep, t.Progress.Wire.Load(), max(0, time.Since(t.Start)-t.Idle))
+	done.From = t.From.ID
 	t.Voice.Event(done)
-	return Closing(t.title, verb, t.Side, done)
+	return t.From.Label() + Closing(t.title, verb, t.Side, done)
 }

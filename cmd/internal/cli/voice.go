@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/imgsend/imgsend/peer"
@@ -29,6 +30,7 @@ type Voice struct {
 	out, err io.Writer
 	terminal bool // err is one that takes a carriage return
 	screen   screen
+	meters   []*Meter // that run; the last one has the screen
 }
 
 // NewVoice returns the voice of a program on this process's stdout and stderr.
@@ -49,18 +51,30 @@ func columns(fd int) int {
 // Terminal reports whether people watch: stderr is a terminal.
 func (v *Voice) Terminal() bool { return v.terminal }
 
-// paint shows a line that the next one, or any other word, replaces.
-func (v *Voice) paint(line string) {
+// addMeter gives the screen to a meter, until another one is added or this one is
+// removed.
+func (v *Voice) addMeter(m *Meter) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.screen.show(line)
+	v.meters = append(v.meters, m)
 }
 
-// unpaint takes it away.
-func (v *Voice) unpaint() {
+// removeMeter takes its line away.
+func (v *Voice) removeMeter(m *Meter) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.meters = slices.DeleteFunc(v.meters, func(other *Meter) bool { return other == m })
 	v.screen.clear()
+}
+
+// paint shows a line, which the next one, or any other word, replaces, if its meter has
+// the screen.
+func (v *Voice) paint(m *Meter, line string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.meters[len(v.meters)-1] == m {
+		v.screen.show(line)
+	}
 }
 
 // Sayf tells people what happens.

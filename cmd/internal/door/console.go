@@ -19,7 +19,8 @@ import (
 type console struct {
 	v         *cli.Voice
 	in        *os.File
-	withdrawn bool // a question was
+	asking    chan struct{} // holds one while a question is open
+	withdrawn bool          // a question was; who asks reads and writes it
 
 	start  sync.Once // of read
 	mu     sync.Mutex
@@ -27,11 +28,19 @@ type console struct {
 	ended  bool        // nothing more can be typed
 }
 
-func newConsole(v *cli.Voice, in *os.File) *console { return &console{v: v, in: in} }
+func newConsole(v *cli.Voice, in *os.File) *console {
+	return &console{v: v, in: in, asking: make(chan struct{}, 1)}
+}
 
 // accepts asks whether the user accepts a stranger, which calls itself host. The
 // error is that of ctx, whose end withdraws the question.
 func (c *console) accepts(ctx context.Context, from peer.ID, host string) (bool, error) {
+	select {
+	case c.asking <- struct{}{}:
+		defer func() { <-c.asking }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 	mark := mark(from)
 	question := fmt.Sprintf("accept? [y/N] (%s, peer ...%s)", host, mark)
 	if c.withdrawn {
