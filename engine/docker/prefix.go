@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
@@ -20,6 +21,11 @@ import (
 // prefixLabel is the label of a prefix, an image without a name that holds the lowest
 // layers of one. Its value is the tag of the owner who loaded it.
 const prefixLabel = "imgsend.prefix"
+
+// underWay has the IDs of the prefixes that transfers of this process load or have loaded
+// and go on with. A process may receive several transfers at the same time, and one that
+// has arrived must not remove what another one still needs.
+var underWay sync.Map
 
 // takesPrefixes reports whether prefixes of an image can be loaded. A containerd store
 // unpacks images for its host, which it would not do with this one otherwise; and
@@ -47,11 +53,12 @@ func (s *Sink) prefix(st *stage) (config []byte, m *transfer.IndexImage, err err
 	m.Layers = s.layersOf(offered, st.depth)
 	st.id = m.Config.Digest
 	if s.e.keepsBlobs {
-		_, root, err := layout.Compose(m)
+		var root ocispec.Descriptor
+		_, root, err = layout.Compose(m)
 		st.id = root.Digest
-		return config, m, err
 	}
-	return config, m, nil
+	underWay.Store(st.id, nil)
+	return config, m, err
 }
 
 // wholeImage composes an offered image out of what has come.
@@ -129,6 +136,7 @@ func (s *Sink) endLoads(grace time.Duration) {
 	stay := map[int]*stage{}
 	var gone []digest.Digest
 	for _, st := range t.prefixes {
+		underWay.Delete(st.id)
 		if st.err != nil || st.id == "" {
 			continue
 		}
@@ -222,8 +230,7 @@ func prefixOf(s image.Summary) (o owner.Owner, ok bool) {
 }
 
 // removePrefixes removes the prefixes with these IDs, and if the images have arrived
-// those of them that this process, which receives one transfer at a time, or gone owners
-// kept.
+// those of them that ended transfers of this process, or gone owners, kept.
 func (s *Sink) removePrefixes(ctx context.Context, own []digest.Digest) {
 	if len(own) == 0 && !s.arrived {
 		return
@@ -235,7 +242,9 @@ func (s *Sink) removePrefixes(ctx context.Context, own []digest.Digest) {
 	now := time.Now()
 	for _, k := range list {
 		id := digest.Digest(k.ID)
-		if slices.Contains(own, id) || s.arrived && (k.owner.Mine() || k.owner.Gone(now)) && s.arrivedOver(ctx, id) {
+		_, used := underWay.Load(id)
+		left := k.owner.Mine() && !used || k.owner.Gone(now)
+		if slices.Contains(own, id) || s.arrived && left && s.arrivedOver(ctx, id) {
 			_, _ = s.e.api.ImageRemove(ctx, k.ID, image.RemoveOptions{})
 		}
 	}

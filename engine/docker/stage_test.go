@@ -17,6 +17,7 @@ import (
 	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/transfertest"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -201,6 +202,79 @@ func TestSharedLayers(t *testing.T) {
 				check(t, to, m, arrivals[i:i+1])
 			}
 			leftovers(t, to)
+		})
+	}
+}
+
+// pausing is a sink that stops before its third large blob, when the engine has loaded
+// the first two.
+type pausing struct {
+	*docker.Sink
+	large          int
+	loaded         chan digest.Digest
+	paused, resume chan struct{}
+}
+
+func (s *pausing) ReportTo(report func(digest.Digest, float64)) {
+	s.Sink.ReportTo(func(layer digest.Digest, part float64) {
+		report(layer, part)
+		if part == 1 {
+			s.loaded <- layer
+		}
+	})
+}
+
+func (s *pausing) Put(ctx context.Context, d ocispec.Descriptor, r io.Reader) error {
+	if d.Size > 1<<20 {
+		if s.large++; s.large == 3 {
+			<-s.loaded
+			<-s.loaded
+			close(s.paused)
+			<-s.resume
+		}
+	}
+	return s.Sink.Put(ctx, d, r)
+}
+
+// TestPrefixesOfAnother has a transfer arrive while another one of the same image is on
+// its way: what that one has loaded stays, and is removed when it has arrived, too.
+func TestPrefixesOfAnother(t *testing.T) {
+	for _, spec := range newest(t) {
+		t.Run(spec.Name, func(t *testing.T) {
+			to := start(t, spec)
+			defer func() { _ = to.Stop() }()
+			from := ordered(t)
+			m := large("another")
+			load(t, from, m)
+			src, err := docker.NewSource(t.Context(), open(t, from), []store.Request{{Image: m.Ref}}, store.SourceOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink := &pausing{Sink: docker.NewSink(open(t, to)), loaded: make(chan digest.Digest, 10), paused: make(chan struct{}), resume: make(chan struct{})}
+			ended := make(chan error, 1)
+			go func() {
+				_, err := transfer.Copy(t.Context(), src, sink, transfer.Options{})
+				ended <- err
+			}()
+			select {
+			case <-sink.paused:
+			case err := <-ended:
+				t.Fatal(err)
+			}
+			before := len(prefixes(t, to))
+			_, arrivals := copyImages(t, from, to, m.Ref)
+			check(t, to, m, arrivals)
+			if after := len(prefixes(t, to)); before == 0 || after < before {
+				t.Errorf("%d prefixes are there, and then %d", before, after)
+			}
+			close(sink.resume)
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			leftovers(t, from, to)
+			if list := prefixes(t, to); len(list) > 0 {
+				t.Errorf("it still has the prefixes %v", list)
+			}
 		})
 	}
 }
