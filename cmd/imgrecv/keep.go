@@ -22,6 +22,7 @@ func (r *receiver) keep(ctx context.Context, l *door.Lobby[*visitor]) error {
 	defer transfers.Wait()
 	held := make(chan struct{}, maxHeld)
 	for vis := range l.Visitors() {
+		r.turn.Store(vis)
 		ended := make(chan struct{})
 		transfers.Go(func() {
 			defer close(ended)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
@@ -25,6 +26,7 @@ type receiver struct {
 	book *peer.Book
 
 	sessions wire.Sessions
+	turn     atomic.Pointer[visitor] // whose turn it is; nil: nobody's
 }
 
 // run serves visitors until a transfer has ended, well or not, or for ever with --keep.
@@ -90,6 +92,8 @@ func (r *receiver) wait(ctx context.Context, l *door.Lobby[*visitor]) error {
 // here already, it serves that one in its place, where nothing else would. It returns
 // the one whose result it is.
 func (r *receiver) serveAnew(ctx context.Context, l *door.Lobby[*visitor], vis *visitor) (last *visitor, counts bool, err error) {
+	defer r.turn.Store(nil)
+	r.turn.Store(vis)
 	counts, err = r.serve(ctx, vis)
 	for counts && !r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken {
 		next, ok := l.NextFrom(vis.ID())
@@ -97,6 +101,7 @@ func (r *receiver) serveAnew(ctx context.Context, l *door.Lobby[*visitor], vis *
 			break
 		}
 		r.failed(vis, err)
+		r.turn.Store(next)
 		again, nextErr := r.serve(ctx, next)
 		if again {
 			vis, err = next, nextErr

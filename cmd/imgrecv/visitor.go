@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/layout"
@@ -18,6 +20,7 @@ type visitor struct {
 	prog   *transfer.Progress
 	naming *cli.Naming
 	lost   chan struct{} // holds one while the line is lost, until somebody takes it
+	heldTo atomic.Int64  // until when that is waited for, in nanoseconds of Unix time; 0: it is not lost
 }
 
 // ID returns who the visitor is.
@@ -43,7 +46,7 @@ func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bo
 	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: r.o.naming, lost: make(chan struct{}, 1)}
 	vis.prog.Enter(transfer.Queued)
 	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: r.o.name, Engine: r.into.String(), Platform: layout.PlatformText(r.into.Platform())}
-	rcv, err := r.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: r.o.retryFor,
+	rcv, err := r.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: r.o.retryFor, Queue: r.queue,
 		OnLine: func(e wire.LineEvent) { r.lineOf(vis, e) }})
 	switch {
 	case err == nil:
@@ -56,6 +59,17 @@ func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bo
 	return nil, false
 }
 
+// queue says what the next one has to wait for.
+func (r *receiver) queue() wire.Queue {
+	q := wire.Queue{Once: !r.o.keep}
+	if vis := r.turn.Load(); vis != nil {
+		if to := vis.heldTo.Load(); to != 0 {
+			q.Lost = max(1, int(time.Until(time.Unix(0, to)).Seconds()))
+		}
+	}
+	return q
+}
+
 // lineOf tells of a visitor's line, which is lost or back.
 func (r *receiver) lineOf(vis *visitor, e wire.LineEvent) {
 	r.v.Line(e, cli.Holding, r.sender(vis))
@@ -63,7 +77,9 @@ func (r *receiver) lineOf(vis *visitor, e wire.LineEvent) {
 	case <-vis.lost:
 	default:
 	}
+	vis.heldTo.Store(0)
 	if e.Err != nil {
+		vis.heldTo.Store(time.Now().Add(e.For).UnixNano())
 		vis.lost <- struct{}{} // there is room: nobody else sends
 	}
 }

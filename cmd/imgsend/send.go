@@ -79,7 +79,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target pe
 		there.Host = "the other side"
 	}
 	v.Sayf("to %s (%s)", there.Host, there.Engine)
-	s := &sending{phase: snd.PeerPhase, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
+	s := &sending{phase: snd.PeerPhase, queue: snd.PeerQueue, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
 		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.Typing(), Host: there.Host, Platform: there.Platform}}
 	return s.run(ctx, j, from, snd)
 }
@@ -90,10 +90,11 @@ func (j *job) limited(s wire.Stream) wire.Stream { return wire.Limit(s, j.limit)
 // sending is one transfer to another host, or into an archive.
 type sending struct {
 	cli.Transfer
-	phase       func() string // what the other side does; nil for an archive
-	host        string        // the other host, or the name of an archive
-	engine      string        // what loads the images, as it calls itself
-	verb, doing string        // "sent", "sending"
+	phase       func() string             // what the other side does; nil for an archive
+	queue       func() (wire.Queue, bool) // why the other side has this one wait, if it does
+	host        string                    // the other host, or the name of an archive
+	engine      string                    // what loads the images, as it calls itself
+	verb, doing string                    // "sent", "sending"
 }
 
 func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink) error {
@@ -141,15 +142,12 @@ func runProgram(engine string) string {
 	return "docker"
 }
 
-// queued reports whether the other side lets this one wait for its turn.
-func (s *sending) queued() bool { return s.phase != nil && s.phase() == transfer.Queued.String() }
-
 // words says what a phase of the transfer does.
 func (s *sending) words(p transfer.Phase) string {
 	switch p {
 	case transfer.Asking:
-		if s.queued() {
-			return "waiting: " + s.host + " is busy with another transfer"
+		if q, queued := s.queued(); queued {
+			return "waiting: " + s.busy(q)
 		}
 		return "waiting for " + s.host + " to accept"
 	case transfer.Exporting:

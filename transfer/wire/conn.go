@@ -40,6 +40,9 @@ type StreamOptions struct {
 	// OnLine is told when a stream has broken and when there is another, on a
 	// goroutine of this package, which waits for it.
 	OnLine func(LineEvent)
+	// Queue, if not nil, says why this side has the other one wait, while Progress is
+	// [transfer.Queued]. It is called on a goroutine of this package.
+	Queue func() Queue
 
 	graces graces // zero: the default ones
 }
@@ -94,6 +97,7 @@ type conn struct {
 	heard    time.Time     // when a byte last came; the reading goroutine's
 	idle     time.Duration
 	progress *transfer.Progress
+	queue    func() Queue
 	loads    bool     // this side loads images, and says how far it is; else the other one
 	features []string // what both sides know
 	resume   resume
@@ -117,7 +121,7 @@ type conn struct {
 }
 
 func newConn(s Stream, o StreamOptions) *conn {
-	c := &conn{idle: o.Idle, progress: o.Progress, pen: make(chan struct{}, 1),
+	c := &conn{idle: o.Idle, progress: o.Progress, queue: o.Queue, pen: make(chan struct{}, 1),
 		failed: make(chan struct{}), drained: make(chan struct{})}
 	c.pen <- struct{}{}
 	if c.idle <= 0 {
@@ -453,7 +457,12 @@ func (c *conn) beat() {
 func (c *conn) sign() alive {
 	a := alive{Received: c.moved.received.Load(), Frames: c.resume.got.Load()}
 	if c.progress != nil {
-		a.Phase = c.progress.Phase().String()
+		phase := c.progress.Phase()
+		a.Phase = phase.String()
+		if phase == transfer.Queued && c.queue != nil {
+			q := c.queue()
+			a.Queue = &q
+		}
 	}
 	if c.loads && c.progress != nil {
 		l := c.progress.Loaded()

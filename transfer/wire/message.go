@@ -125,6 +125,8 @@ type alive struct {
 	Layers int   `json:"layers,omitempty"`
 	Of     int   `json:"of,omitempty"`
 	Loaded int64 `json:"loaded,omitempty"`
+	// Queue is why the other side has to wait for its turn, if it has to.
+	Queue *Queue `json:"queue,omitempty"`
 }
 
 // Limits of what a receiver may say that it has loaded.
