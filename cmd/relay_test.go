@@ -15,6 +15,7 @@ import (
 type relay struct {
 	mu    sync.Mutex
 	cut   bool
+	there string // where new connections go
 	mends *sync.Cond
 	conns map[net.Conn]bool
 }
@@ -24,15 +25,13 @@ type relayKey struct{}
 // cmdRelay sets a variable to the address at which what listens at another one is
 // reached through a relay.
 func cmdRelay(ts *testscript.TestScript, args []string) {
-	name, addr := args[0], ma.StringCast(args[1])
+	name := args[0]
+	there, id := relayTarget(ts, args[1])
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	here, err := manet.FromNetAddr(ln.Addr())
 	ts.Check(err)
-	transport, id := ma.SplitLast(addr)
-	there, err := manet.ToNetAddr(transport)
-	ts.Check(err)
-	r := &relay{conns: map[net.Conn]bool{}}
+	r := &relay{conns: map[net.Conn]bool{}, there: there}
 	r.mends = sync.NewCond(&r.mu)
 	var wg sync.WaitGroup
 	ts.Defer(func() {
@@ -51,18 +50,18 @@ func cmdRelay(ts *testscript.TestScript, args []string) {
 			if err != nil {
 				return
 			}
-			wg.Go(func() { r.serve(near, there.String()) })
+			wg.Go(func() { r.serve(near) })
 		}
 	})
 	*ts.Value(relayKey{}).(**relay) = r
 	ts.Setenv(name, here.Encapsulate(ma.Join(id)).String())
 }
 
-func (r *relay) serve(near net.Conn, there string) {
+func (r *relay) serve(near net.Conn) {
 	r.keep(near)
 	defer near.Close()
 	r.wait()
-	far, err := net.Dial("tcp", there)
+	far, err := net.Dial("tcp", r.target())
 	if err != nil {
 		return
 	}
@@ -103,6 +102,20 @@ func (r *relay) wait() {
 	}
 }
 
+// target returns where a connection goes that is made now.
+func (r *relay) target() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.there
+}
+
+// turn passes new connections on to another address.
+func (r *relay) turn(there string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.there = there
+}
+
 func (r *relay) set(cut bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,10 +123,24 @@ func (r *relay) set(cut bool) {
 	r.mends.Broadcast()
 }
 
-// cmdLine cuts the line of the relay, or mends it.
+// relayTarget splits an address into where a connection goes and whom it is for.
+func relayTarget(ts *testscript.TestScript, addr string) (there string, id *ma.Component) {
+	transport, id := ma.SplitLast(ma.StringCast(addr))
+	at, err := manet.ToNetAddr(transport)
+	ts.Check(err)
+	return at.String(), id
+}
+
+// cmdLine cuts the line of the relay, mends it, or has it lead elsewhere from now on.
 func cmdLine(ts *testscript.TestScript, args []string) {
-	if len(args) != 1 || args[0] != "cut" && args[0] != "mended" {
-		ts.Fatalf("usage: line cut|mended")
+	r := *ts.Value(relayKey{}).(**relay)
+	switch {
+	case len(args) == 2 && args[0] == "to":
+		there, _ := relayTarget(ts, args[1])
+		r.turn(there)
+	case len(args) == 1 && (args[0] == "cut" || args[0] == "mended"):
+		r.set(args[0] == "cut")
+	default:
+		ts.Fatalf("usage: line cut|mended|to ADDR")
 	}
-	(*ts.Value(relayKey{}).(**relay)).set(args[0] == "cut")
 }

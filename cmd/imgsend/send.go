@@ -43,7 +43,7 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 		return err
 	}
 	r := &reach.Reacher{Way: reach.To, Voice: v, Key: key, Book: book, Me: me, Remember: !o.noRemember}
-	return send(ctx, v, j, r, target)
+	return sendAnew(ctx, v, j, r, target)
 }
 
 // send describes the images, reaches the other host, and copies them there.
@@ -81,7 +81,8 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target pe
 	v.Sayf("to %s (%s)", there.Host, there.Engine)
 	s := &sending{phase: snd.PeerPhase, queue: snd.PeerQueue, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
 		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.Typing(), Host: there.Host, Platform: there.Platform}}
-	return s.run(ctx, j, from, snd)
+	err = s.run(ctx, j, from, snd)
+	return goneFrom(stream, err)
 }
 
 // limited returns the stream with the rate that --limit says.

@@ -102,6 +102,9 @@ func testRefused(t *testing.T, d dialer) {
 			r.do(t)
 			dials, waits := r.ends()
 			wantErr(t, "who dials", dials, transfer.KindBroken, true, "has ended here")
+			if !errors.Is(dials, wire.ErrEnded) {
+				t.Errorf("who dials does not know that it has ended there: %v", dials)
+			}
 			wantErr(t, "who waits", waits, transfer.KindBroken, false, "no connection for")
 			wantNothing(t, dst)
 		})

@@ -58,6 +58,18 @@ func (c *conn) redial(ctx context.Context, mine Hello, dial func(context.Context
 	}
 }
 
+// ErrEnded is wrapped by the error of a side that comes back when its line was lost, and
+// hears that the transfer has ended: it has failed there meanwhile, or the program was
+// started anew.
+var ErrEnded = errors.New("the transfer has ended there")
+
+// An endedError is what the other side says of a transfer that has ended there.
+type endedError struct{ error }
+
+func (e endedError) Unwrap() error { return e.error }
+
+func (endedError) Is(target error) bool { return target == ErrEnded }
+
 // comeBack goes on with the session over another stream.
 func (c *conn) comeBack(ctx context.Context, stream Stream, mine Hello) (*line, uint64, error) {
 	t := newConn(stream, StreamOptions{Idle: min(c.idle, lostAfter), RetryFor: c.resume.retry})
@@ -72,6 +84,9 @@ func (c *conn) comeBack(ctx context.Context, stream Stream, mine Hello) (*line, 
 	}
 	if err != nil {
 		t.line.drop() // without a word: it would be the last one of the session
+		if e := (*transfer.Error)(nil); errors.As(err, &e) && e.Remote && e.Kind == transfer.KindBroken {
+			err = endedError{err}
+		}
 		return nil, 0, err
 	}
 	return t.line, r.Received, nil

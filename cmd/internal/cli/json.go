@@ -140,7 +140,7 @@ type (
 	RetryEvent struct {
 		Event   string  `json:"event"` // "retry"
 		From    string  `json:"from,omitempty"`
-		Kind    string  `json:"kind"` // RetryFull or RetryWait
+		Kind    string  `json:"kind"` // RetryFull, RetryWait or RetryAnew
 		Message string  `json:"message"`
 		Seconds float64 `json:"seconds,omitempty"` // for how long the sender is waited for at most
 	}
@@ -168,6 +168,7 @@ type (
 const (
 	RetryFull = "full" // with every layer, as the receiver lacks one that it seemed to have
 	RetryWait = "wait" // imgrecv waits for the sender to begin anew
+	RetryAnew = "anew" // imgsend begins again, as imgrecv no longer knows the transfer
 )
 
 // The sides that an error is of.

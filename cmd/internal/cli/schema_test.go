@@ -159,7 +159,7 @@ func TestSchemaHasEveryWord(t *testing.T) {
 		{"warning", "code", codes},
 		{"error", "kind", errorKinds()},
 		{"error", "side", []string{SideHere, SideThere, SideLine}},
-		{"retry", "kind", []string{RetryFull, RetryWait}},
+		{"retry", "kind", []string{RetryFull, RetryWait, RetryAnew}},
 	} {
 		if got := defs[c.event+"Event"].Properties[c.member].Enum; !slices.Equal(got, c.want) {
 			t.Errorf("%s of %s: %q, want %q", c.member, c.event, got, c.want)
