@@ -192,6 +192,29 @@ func testInterrupted(t *testing.T, d dialer) {
 	}
 }
 
+// TestResumeGoodbye ends who has dialed while the line is lost, and lets it through then:
+// the other side hears why, and does not wait.
+func TestResumeGoodbye(t *testing.T) {
+	checkLeaks(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	src, dst := newSource(smallImage()), newSink()
+	r := &resumedRun{lines: newLines(t, cut{dir: fromSender, frames: 5}), src: src, dst: dst, sendCtx: ctx}
+	r.started = func(o *wire.StreamOptions) {
+		redial := o.Redial
+		o.Redial = func(dial context.Context) (wire.Stream, error) {
+			if ctx.Err() == nil {
+				interrupt()
+				return nil, errors.New("no route to host")
+			}
+			return redial(dial)
+		}
+	}
+	r.do(t)
+	wantErr(t, "sender", r.sendErr, transfer.KindInterrupted, false, "interrupted")
+	wantErr(t, "receiver", r.recvErr, transfer.KindInterrupted, true, "interrupted")
+	wantNothing(t, dst)
+}
+
 // TestResumeEngine has the sink fail while the line is lost: that is what the receiver
 // says, and the sender finds that the transfer has ended.
 func TestResumeEngine(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 
 // farewell ends the stream. With a nil error it says bye; else it tells the
 // other side what happened, unless it was told by it. It waits a moment for the
-// other side to have heard, then closes and waits for all goroutines.
+// other side to have heard, then closes and waits for all goroutines. Where the line is
+// lost, it makes one more try to come back and tell.
 func (c *conn) farewell(err error) {
 	c.enter(parting)
 	c.hurry(time.Now().Add(lingerTime))
@@ -26,15 +27,17 @@ func (c *conn) farewell(err error) {
 		c.fail(err)
 	}
 	if l := c.current(); l != nil {
-		if cw, ok := l.Stream.(interface{ CloseWrite() error }); ok {
-			_ = cw.CloseWrite()
-		}
+		l.closeWrite()
 	}
 	select {
 	case <-c.drained:
 	case <-time.After(lingerTime):
 	}
+	lost := c.Lost()
 	c.shut()
+	if lost && c.resume.again != nil && err != nil && (e == nil || !e.Remote && e.Kind != transfer.KindBroken) {
+		c.goodbye(err)
+	}
 }
 
 // reject ends a stream whose hello failed, before anybody reads it.

@@ -52,6 +52,13 @@ func (l *line) drop() {
 	_ = l.Close()
 }
 
+// closeWrite ends what is written, if the stream can do that alone.
+func (l *line) closeWrite() {
+	if cw, ok := l.Stream.(interface{ CloseWrite() error }); ok {
+		_ = cw.CloseWrite()
+	}
+}
+
 // write writes a frame. Each piece that has gone out is told to wrote, if that is not
 // nil.
 func (l *line) write(frame []byte, wrote func(n int)) error {

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/imgsend/imgsend/transfer"
@@ -19,21 +20,24 @@ func (c *conn) dials(mine Hello, o StreamOptions) {
 	c.resume.session = c.peer.Session
 	c.resume.on = c.has(featureResume) && c.resume.session != ""
 	c.agreeRetry()
-	c.resume.nextLine = func(ctx context.Context) (*line, uint64, error) { return c.redial(ctx, mine, o.Redial) }
+	c.resume.nextLine = c.redial
+	c.resume.again = func(ctx context.Context) (*line, uint64, error) {
+		stream, err := o.Redial(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		return c.comeBack(ctx, stream, mine)
+	}
 }
 
 // redial makes another stream, again and again, and goes on with the session.
-func (c *conn) redial(ctx context.Context, mine Hello, dial func(context.Context) (Stream, error)) (*line, uint64, error) {
+func (c *conn) redial(ctx context.Context) (*line, uint64, error) {
 	var turnedAway time.Time // since when, without another answer in between
 	last := errTooLate
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		stream, err := dial(ctx)
+		l, received, err := c.resume.again(ctx)
 		if err == nil {
-			var l *line
-			var received uint64
-			if l, received, err = c.comeBack(ctx, stream, mine); err == nil {
-				return l, received, nil
-			}
+			return l, received, nil
 		}
 		if ctx.Err() != nil { // which is then what err says
 			return nil, 0, last
@@ -55,6 +59,33 @@ func (c *conn) redial(ctx context.Context, mine Hello, dial func(context.Context
 		case <-ctx.Done():
 			return nil, 0, last
 		}
+	}
+}
+
+// goodbyeTime bounds the last try to reach the other side: somebody may have pressed
+// Ctrl-C.
+const goodbyeTime = time.Second
+
+// goodbye tells the other side why c has ended, if that was while the line was lost and it
+// can be reached at once after all. The other side would wait for c else. c is shut.
+func (c *conn) goodbye(err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+	defer cancel()
+	last, err := marshalFrame(frameError, toFailure(err))
+	if err != nil {
+		return
+	}
+	l, _, err := c.resume.again(ctx)
+	if err != nil {
+		return
+	}
+	defer l.Close()
+	until := time.Now().Add(goodbyeTime)
+	_ = l.SetWriteDeadline(until)
+	_ = l.SetReadDeadline(until)
+	if l.write(last, nil) == nil {
+		l.closeWrite()
+		_, _ = io.Copy(io.Discard, l.Stream)
 	}
 }
 

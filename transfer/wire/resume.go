@@ -51,6 +51,8 @@ type resume struct {
 	// nextLine returns another line, and how many frames the other side has received.
 	// Its error says why there will be none.
 	nextLine func(context.Context) (*line, uint64, error)
+	// again makes one try to come back, at the end that dials; nil at the other one.
+	again func(context.Context) (*line, uint64, error)
 	// patience is how long nextLine may take; nil: retry.
 	patience func(why *lineError) time.Duration
 	// over reports whether everything has been said, so that no other line is needed;
