@@ -8,6 +8,6 @@ var completions = cli.Completions{
 		"forget":   cli.SavedPeers,
 		"platform": cli.OneOf(cli.Platforms...),
 	},
-	Files:   []string{"input"},
+	Files:   []string{"input", "output"},
 	Folders: []string{"store"},
 }

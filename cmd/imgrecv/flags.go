@@ -4,7 +4,7 @@ import "github.com/imgsend/imgsend/cmd/internal/cli"
 
 var words = cli.Words{
 	Short: "receive container images from another host",
-	Usage: []string{"[options]", "[options] -i FILE"},
+	Usage: []string{"[options]", "[options] -o FILE", "[options] -i FILE"},
 	About: `Waits for imgsend on another host, loads what it sends into this host's engine,
 verifies it, gives it its names, and exits with the result of the transfer.
 
@@ -13,6 +13,10 @@ terminal (imgsend IMAGE --to CODE), which saves both at each other; one that
 comes by this host's address is asked about. Five wrong codes end the showing of
 codes, and not imgrecv, as long as anybody else may send.
 
+With -o the images go into an archive, without an engine: for a host that is not
+on the network, or a folder of archives such as k3s's agent/images. It appears
+whole, when everything has arrived and is verified, or not at all.
+
 With -i it loads an archive instead: one of imgsend -o, docker save or podman
 save, an OCI archive, or a root file system as docker export writes it, each
 also compressed with gzip, zstd, bzip2 or xz.`,
@@ -20,6 +24,7 @@ also compressed with gzip, zstd, bzip2 or xz.`,
 		{"", "show a code, take one transfer"},
 		{"--keep --allow-name 'webapp:*'", "serve saved peers, unattended"},
 		{"--listen 192.168.1.20:7420 -H unix:///run/podman/podman.sock", "wait at one address only, for images of Podman"},
+		{"-o images.tar", "receive into an archive"},
 		{"-i images.tar.gz", "load an archive"},
 	},
 	Results: `stdout has a line "NAME ID" for each image that arrived.`,
@@ -30,7 +35,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	what := cli.NewGroup("What")
 	what.StringArrayVar(&o.as, "as", nil, "the `NAME[:TAG]` to give to a single image; --as OLD=NEW, which may be repeated, to one of several")
 	what.StringArrayVar(&o.allowNames, "allow-name", nil, "accept only names like `PATTERN`: 'webapp', 'team/*:1.*'; may be repeated")
-	what.BoolVar(&o.noClobber, "no-clobber", false, "refuse names that stand for another image here")
+	what.BoolVar(&o.noClobber, "no-clobber", false, "refuse names that stand for another image here; with -o: refuse to replace a file")
 	what.StringVar(&o.size, "max-size", "", "take no more than `SIZE` bytes: 500M, 20G (default: what there is room for, where that is known)")
 
 	where := cli.NewGroup("Where")
@@ -44,6 +49,8 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	where.BoolVar(&o.clean, "clean", false, "remove what failed transfers have kept in this engine for the next try, and list that on stdout")
 
 	archives := cli.NewGroup("Archives")
+	archives.StringVarP(&o.output, "output", "o", "", "receive into an archive `FILE`, without an engine; - is stdout. A name that ends in .zst "+
+		"compresses it with zstd")
 	archives.StringVarP(&o.input, "input", "i", "", "load the archive `FILE`; - is stdin")
 	archives.StringVar(&o.platform, "platform", "", "load only `OS/ARCH[/VARIANT]` of an archive that has several images for one name")
 	archives.BoolVar(&o.have, "have", false, "list on stdout what this engine has, for imgsend --have on a host that is not on the network")

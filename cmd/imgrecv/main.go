@@ -6,7 +6,6 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/cmd/internal/door"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/peer"
 )
 
@@ -50,7 +49,7 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err != nil {
 		return err
 	}
-	into, err := engine.Open(ctx, o.address())
+	into, err := o.target(ctx, v)
 	if err != nil {
 		return err
 	}

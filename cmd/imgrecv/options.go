@@ -24,6 +24,8 @@ type options struct {
 	patience                           transfer.Patience
 
 	input, store, platform string
+	output                 string
+	compressed             bool // the archive of --output
 	namespace              string
 	have, clean            bool
 	as                     []string
@@ -81,6 +83,9 @@ func (o *options) check(args []string) error {
 // conflicts says which options do not go together.
 func (o *options) conflicts() error {
 	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || o.waitAgain || len(o.allow) > 0 || o.waits.RetryGiven()
+	if err := o.archiveConflicts(); err != nil {
+		return err
+	}
 	switch {
 	case o.input != "" && network:
 		return errors.New("--listen, --yes, --keep, --code, --no-remember, --retry-for, --wait-again and --allow are for the network, --input is a file")
@@ -107,9 +112,9 @@ func (o *options) address() engine.Address {
 	return engine.Address{Host: o.host, Namespace: o.namespace, Folder: o.store}
 }
 
-// maxSize returns how many bytes one transfer may bring into a store: what
+// maxSize returns how many bytes one transfer may bring into a store or an archive: what
 // --max-size says, or else what there is room for; 0 is no limit.
-func (o *options) maxSize(into store.Store) func(context.Context) (int64, error) {
+func (o *options) maxSize(into store.Target) func(context.Context) (int64, error) {
 	return func(ctx context.Context) (int64, error) {
 		if o.most > 0 {
 			return o.most, nil

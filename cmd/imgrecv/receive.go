@@ -21,7 +21,7 @@ import (
 type receiver struct {
 	v    *cli.Voice
 	o    options
-	into store.Store
+	into store.Target
 	door *door.Door
 	book *peer.Book
 
@@ -95,7 +95,7 @@ func (r *receiver) serveAnew(ctx context.Context, l *door.Lobby[*visitor], vis *
 	defer r.turn.Store(nil)
 	r.turn.Store(vis)
 	counts, err = r.serve(ctx, vis)
-	for counts && !r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken {
+	for counts && !r.waitsAgain() && r.startsOver() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken {
 		next, ok := l.NextFrom(vis.ID())
 		if !ok {
 			break
@@ -120,7 +120,7 @@ type broken struct {
 // waitsAgain reports whether a broken transfer is not the end: on a terminal, where
 // somebody would only start imgrecv again.
 func (r *receiver) waitsAgain() bool {
-	return r.o.retryFor > 0 && (r.o.waitAgain || r.door.Terminal())
+	return r.startsOver() && r.o.retryFor > 0 && (r.o.waitAgain || r.door.Terminal())
 }
 
 // called is what the log calls a visitor: the name it is saved under, or its ID.
@@ -169,7 +169,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	if into != r.into {
 		defer into.Close()
 	}
-	rep, err := s.Copy(ctx, vis, sink, transfer.Options{Accept: s.accept, MaxSize: r.o.maxSize(into), Patience: r.o.patience})
+	rep, err := s.Copy(ctx, vis, sink, transfer.Options{Accept: s.accept, MaxSize: r.o.maxSize(into), Patience: r.o.patience, PatientSink: !r.startsOver()})
 	if err != nil {
 		return s.counts, err
 	}
@@ -194,7 +194,7 @@ const openTime = time.Minute
 // open returns what a transfer is copied to, and the store that it is in: with
 // --keep one that is opened anew, as the engine may have been restarted, or be
 // another version by now.
-func (r *receiver) open(ctx context.Context) (into store.Store, sink transfer.Sink, err error) {
+func (r *receiver) open(ctx context.Context) (into store.Target, sink transfer.Sink, err error) {
 	limited, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	into = r.into

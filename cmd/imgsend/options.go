@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
@@ -61,9 +59,6 @@ type containerJob struct {
 	keep    bool   // keep the image here
 }
 
-// otherCompression is in the names of archives that would be compressed otherwise.
-var otherCompression = regexp.MustCompile(`(?i)\.(t?gz|tgz|t?bz2?|bzip2|tbz2|t?xz|lzma|lz4|lzo|Z)$`)
-
 // job checks the command line, before anything is connected.
 func (o options) job(images []string) (*job, error) {
 	if err := o.conflicts(images); err != nil {
@@ -74,8 +69,11 @@ func (o options) job(images []string) (*job, error) {
 	if j.compression, err = wire.ParseCompression(o.compress); err != nil {
 		return nil, usageError(fmt.Errorf("--compress: %w", err))
 	}
-	j.compressed = j.compression == wire.CompressFast || j.compression == wire.CompressBest ||
-		j.compression == wire.CompressAuto && strings.HasSuffix(o.output, ".zst")
+	zst, err := cli.Compresses(o.output)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	j.compressed = j.compression == wire.CompressFast || j.compression == wire.CompressBest || j.compression == wire.CompressAuto && zst
 	if o.limit != "" {
 		if j.limit, err = wire.ParseRate(o.limit); err != nil {
 			return nil, usageError(fmt.Errorf("--limit: %w", err))
@@ -136,8 +134,6 @@ func (o options) conflicts(images []string) error {
 		return errors.New("either --to or --output, not both")
 	case o.have != "" && o.output == "":
 		return errors.New("--have goes with --output; over the network the other side is asked")
-	case otherCompression.MatchString(o.output):
-		return fmt.Errorf("--output %s: imgsend compresses with zstd alone; name it .tar.zst, or write -o - into a pipe", o.output)
 	case o.output != "" && (o.limit != "" || o.waits.RetryGiven()):
 		return errors.New("--limit and --retry-for go with --to")
 	case o.flatten != "" && o.flatten != flattenFull && o.flatten != flattenBare:

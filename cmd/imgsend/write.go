@@ -11,26 +11,17 @@ import (
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
-	"golang.org/x/term"
 )
-
-// stdout is the name of standard output for --output.
-const stdout = "-"
 
 // checkOutput refuses an archive on stdout where something else is shown.
 func (j *job) checkOutput(v *cli.Voice) error {
 	switch {
-	case j.output != stdout:
+	case j.output != cli.Stdout:
 		return nil
-	case v.JSON:
-		return usageError(errors.New("--json and the archive cannot both go to stdout"))
 	case j.dryRun:
 		return usageError(errors.New("a dry run prints its plan on stdout; name a file, which it does not write"))
-	case term.IsTerminal(int(os.Stdout.Fd())):
-		return usageError(errors.New("an archive is not for a terminal; name a file, or send stdout to one"))
 	}
-	v.NoResults()
-	return nil
+	return v.ArchiveToStdout()
 }
 
 // write copies the images into an archive.
@@ -55,7 +46,7 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	defer func() { err = from.end(ctx, v, err) }()
 	var file *archive.File
 	where := j.output
-	if j.output == stdout {
+	if j.output == cli.Stdout {
 		where = "stdout"
 		file, err = archive.NewFile(os.Stdout, opts)
 	} else {

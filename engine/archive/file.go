@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -17,7 +18,8 @@ import (
 // FileOptions say how a file is written.
 type FileOptions struct {
 	SinkOptions
-	Compress bool // with zstd, the whole of it
+	Compress  bool // with zstd, the whole of it
+	NoClobber bool // refuse to replace a regular file
 }
 
 // A File is a [Sink] into a file that appears whole or not at all.
@@ -26,6 +28,7 @@ type File struct {
 	f      *os.File
 	temp   *temporary // what becomes the file; nil where it is written in place
 	target string
+	keep   bool           // do not replace what has the name of target
 	ends   []func() error // what Commit has to end, in this order
 	z      *zstd.Encoder  // nil: not compressed
 	unhook func() bool    // ends what an interrupt would do; nil: nothing
@@ -43,7 +46,7 @@ var _ transfer.Sink = (*File)(nil)
 // for a shell.
 func Create(ctx context.Context, path string, o FileOptions) (*File, error) {
 	target, in, err := resolve(path)
-	w := &File{target: target}
+	w := &File{target: target, keep: o.NoClobber}
 	switch {
 	case err != nil:
 	case in != nil && in.IsDir():
@@ -51,6 +54,8 @@ func Create(ctx context.Context, path string, o FileOptions) (*File, error) {
 			Hint: "give the name of a file in it"}
 	case in != nil && !in.Mode().IsRegular():
 		w.f, err = openInPlace(ctx, target, in)
+	case in != nil && o.NoClobber:
+		return nil, exists(path)
 	default:
 		mode := fs.FileMode(0o666)
 		if in != nil {
@@ -77,6 +82,12 @@ func Create(ctx context.Context, path string, o FileOptions) (*File, error) {
 		w.unhook = context.AfterFunc(ctx, func() { _ = w.f.SetWriteDeadline(time.Unix(1, 0)) })
 	}
 	return w.start(o)
+}
+
+// exists is the error for a file that is not to be replaced.
+func exists(path string) error {
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s exists, and is not to be replaced", path),
+		Hint: "give the archive another name, or leave out --no-clobber"}
 }
 
 // maxFollowed is how many symbolic links resolve follows, as Linux does.
@@ -189,7 +200,11 @@ func (w *File) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 		return nil, err
 	}
 	if w.temp != nil {
-		if err := w.temp.become(w.target); err != nil {
+		err := w.temp.become(w.target, w.keep)
+		if w.keep && errors.Is(err, fs.ErrExist) {
+			err = exists(w.target)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/imgsend/imgsend/engine/layout"
@@ -31,6 +32,7 @@ type Sink struct {
 	o     SinkOptions
 	w     *layout.Writer
 	offer *transfer.Offer
+	names [][]string // of the offered images, in their short form
 	guard *layout.Guard
 	left  bool // a layer was left out
 }
@@ -49,6 +51,9 @@ func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error
 	if s.offer != nil {
 		return nil, errors.New("an archive takes its images in one round")
 	}
+	if err := s.name(o); err != nil {
+		return nil, err
+	}
 	s.offer, s.guard = o, layout.NewGuard(o)
 	p := &transfer.Plan{Images: make([]transfer.ImagePlan, len(o.Images))}
 	for i, m := range o.Images {
@@ -62,6 +67,35 @@ func (s *Sink) Plan(_ context.Context, o *transfer.Offer) (*transfer.Plan, error
 		p.Images[i] = transfer.ImagePlan{Status: transfer.Take, Have: have}
 	}
 	return p, nil
+}
+
+// name notes the names of the images in their short form. Each is that of one image, or
+// nobody could read the archive.
+func (s *Sink) name(o *transfer.Offer) error {
+	s.names = make([][]string, len(o.Images))
+	owner := map[string]digest.Digest{}
+	for i := range o.Images {
+		m := &o.Images[i]
+		for _, ref := range m.Refs {
+			name, err := layout.ShortName(ref)
+			if err != nil {
+				return &transfer.Error{Kind: transfer.KindRefused, Err: err}
+			}
+			if name == "" {
+				return refused("%s has a digest, and cannot be a name in an archive", ref)
+			}
+			if prev, taken := owner[name]; taken && prev != m.ID {
+				return refused("two images of an archive cannot both be called %s", name)
+			}
+			owner[name] = m.ID
+			s.names[i] = append(s.names[i], name)
+		}
+	}
+	return nil
+}
+
+func refused(format string, args ...any) error {
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf(format, args...)}
 }
 
 // Put writes a blob.
@@ -81,16 +115,16 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 	if err := s.guard.Check(x); err != nil {
 		return nil, err
 	}
-	refs := map[digest.Digest][]string{}
-	for _, m := range s.offer.Images {
-		refs[m.ID] = m.Refs
-	}
 	out := &transfer.Outcome{}
 	entries := make([]layout.Entry, len(x.Images))
 	for i := range x.Images {
 		m := &x.Images[i]
 		e := &entries[i]
-		e.Config, e.Layers, e.Names = m.Config.Digest, m.Layers, refs[m.ID]
+		offered := &s.offer.Images[i] // all are taken
+		if !s.guard.Layers(m.Config.Digest, offered.DiffIDs()) {
+			return nil, transfer.Broken("%s arrived with other layers than were offered", offered.Name())
+		}
+		e.Config, e.Layers, e.Names = m.Config.Digest, m.Layers, s.names[i]
 		if s.guard.Docker(m.Config.Digest) {
 			m.Config.MediaType = layout.DockerConfig // podman load reads the manifest
 		}
@@ -100,7 +134,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 			return nil, err
 		}
 		a := transfer.Arrival{ID: m.ID, New: m.ID}
-		for _, ref := range e.Names {
+		for _, ref := range offered.Refs {
 			a.Names = append(a.Names, transfer.Name{Ref: ref})
 		}
 		out.Images = append(out.Images, a)

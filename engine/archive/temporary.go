@@ -45,11 +45,12 @@ func temporaryName(target string) string {
 }
 
 // become puts the file, which is still open, in the place of target. What is there
-// is replaced itself, and not followed.
-func (t *temporary) become(target string) error {
+// is replaced itself, and not followed; with keep it stays, and [fs.ErrExist] is true of
+// the error.
+func (t *temporary) become(target string, keep bool) error {
 	if t.name == "" {
 		err := linkNameless(t.f, target)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
+		if err == nil || keep || !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		name := temporaryName(target)
@@ -57,6 +58,9 @@ func (t *temporary) become(target string) error {
 			return err
 		}
 		t.name = name
+	}
+	if keep {
+		return os.Link(t.name, target) // remove takes the other name away
 	}
 	if in, err := os.Lstat(target); err == nil {
 		if err := checkOwner(folderOf(target), in); err != nil {

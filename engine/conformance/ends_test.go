@@ -36,11 +36,11 @@ type namedEnd struct {
 	end
 }
 
-// ends returns a new one of every end: a file, a folder, and the engines of the
+// ends returns a new one of every end: a file, a compressed one, a folder, and the engines of the
 // matrix, started for this test.
 func ends(t *testing.T) []namedEnd {
 	t.Helper()
-	all := []namedEnd{{"file", newFile(t)}, {"folder", folderEnd(filepath.Join(t.TempDir(), "store"))}}
+	all := []namedEnd{{"file", newFile(t)}, {"compressed file", fileEnd(filepath.Join(t.TempDir(), "images.tar.zst"))}, {"folder", folderEnd(filepath.Join(t.TempDir(), "store"))}}
 	for _, spec := range throwawaytest.Specs(t) {
 		all = append(all, namedEnd{spec.Name, startEngine(t, spec)})
 	}
@@ -73,7 +73,8 @@ func (e fileEnd) source(t *testing.T, refs ...string) transfer.Source {
 
 func (e fileEnd) sink(t *testing.T) transfer.Sink {
 	t.Helper()
-	dst, err := archive.Create(t.Context(), string(e), archive.FileOptions{})
+	into := &archive.Target{Path: string(e), Compress: filepath.Ext(string(e)) == ".zst"}
+	dst, err := into.Sink(t.Context(), store.SinkOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

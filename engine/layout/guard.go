@@ -8,6 +8,7 @@ import (
 
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -20,13 +21,15 @@ import (
 // A Guard is for one round.
 type Guard struct {
 	documents map[digest.Digest]bool
-	docker    map[digest.Digest]bool  // configs with settings that only Docker's have
-	large     map[digest.Digest]int64 // blobs over the limit that were put, and their sizes
+	docker    map[digest.Digest]bool          // configs with settings that only Docker's have
+	chains    map[digest.Digest]digest.Digest // the chain IDs of the layers that configs name
+	large     map[digest.Digest]int64         // blobs over the limit that were put, and their sizes
 }
 
 // NewGuard returns a guard for the blobs of an offer.
 func NewGuard(o *transfer.Offer) *Guard {
-	g := &Guard{documents: map[digest.Digest]bool{}, docker: map[digest.Digest]bool{}, large: map[digest.Digest]int64{}}
+	g := &Guard{documents: map[digest.Digest]bool{}, docker: map[digest.Digest]bool{},
+		chains: map[digest.Digest]digest.Digest{}, large: map[digest.Digest]int64{}}
 	for i := range o.Images {
 		g.documents[o.Images[i].Root] = true
 		g.documents[o.Images[i].Config] = true
@@ -69,6 +72,12 @@ func (g *Guard) Check(x *transfer.Index) error {
 // Docker reports whether the config d was put and has settings that OCI's configs do
 // not have, such as a health check; see [Compose].
 func (g *Guard) Docker(d digest.Digest) bool { return g.docker[d] }
+
+// Layers reports whether the config d, as it was put, names the layers with these DiffIDs,
+// bottom first.
+func (g *Guard) Layers(d digest.Digest, diffIDs []digest.Digest) bool {
+	return g.chains[d] == identity.ChainID(diffIDs)
+}
 
 // name notes that d is a document, which is said to have this size.
 func (g *Guard) name(d digest.Digest, size int64) error {
@@ -126,15 +135,20 @@ func (b *guarded) names() error {
 		Size   int64         `json:"size"`
 	}
 	var doc struct {
-		Config    named           `json:"config"`
-		Manifests []named         `json:"manifests"`
-		RootFS    json.RawMessage `json:"rootfs"` // of an image's config
+		Config    named   `json:"config"`
+		Manifests []named `json:"manifests"`
+		RootFS    *struct {
+			DiffIDs []digest.Digest `json:"diff_ids"`
+		} `json:"rootfs"` // of an image's config
 	}
 	// An error does not matter: a document has the fields of a manifest or those of
 	// an index, and whoever reads it as one does not look at the other's.
 	_ = json.Unmarshal(b.buf, &doc)
-	if doc.RootFS != nil && dockerSettings(b.buf) {
-		b.g.docker[b.d] = true
+	if doc.RootFS != nil && len(b.g.chains) < maxDocuments {
+		b.g.chains[b.d] = identity.ChainID(doc.RootFS.DiffIDs)
+		if dockerSettings(b.buf) {
+			b.g.docker[b.d] = true
+		}
 	}
 	for _, d := range append(doc.Manifests, doc.Config) {
 		if d.Digest.Validate() != nil {

@@ -10,17 +10,14 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Store keeps images: an engine, or a folder.
-type Store interface {
-	// String describes the store to the other side: "Docker 28.5.2, containerd store".
+// A Target takes images: a store, or an archive.
+type Target interface {
+	// String describes the target to the other side: "Docker 28.5.2, containerd store".
 	fmt.Stringer
 	// Where describes it to its own user, with its address and what named that.
 	Where() string
 	// Platform is what runs there; it has no OS where nothing does.
 	Platform() ocispec.Platform
-	// Source finds the requested images and describes them. The caller closes the
-	// source, which transfer.Copy does.
-	Source(ctx context.Context, reqs []Request, o SourceOptions) (Source, error)
 	// Sink returns what one transfer is copied to. The caller closes it, which
 	// transfer.Copy does.
 	Sink(ctx context.Context, o SinkOptions) (transfer.Sink, error)
@@ -28,6 +25,14 @@ type Store interface {
 	// whether that is known.
 	Free(ctx context.Context) (bytes int64, known bool)
 	Close() error
+}
+
+// A Store keeps images: an engine, or a folder.
+type Store interface {
+	Target
+	// Source finds the requested images and describes them. The caller closes the
+	// source, which transfer.Copy does.
+	Source(ctx context.Context, reqs []Request, o SourceOptions) (Source, error)
 }
 
 // A Namer is a store that can tell quickly which images it has.
@@ -74,7 +79,9 @@ type SourceOptions struct {
 
 // SinkOptions say what a sink may do.
 type SinkOptions struct {
-	NoClobber bool // refuse names that stand for another image there
+	// NoClobber refuses names that stand for another image there, and an archive that
+	// would replace a file.
+	NoClobber bool
 }
 
 // Failed makes an error of the store's one that says whose it is. Errors that say so

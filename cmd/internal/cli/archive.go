@@ -3,8 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/store"
@@ -15,6 +18,34 @@ import (
 
 // stdin is the name of standard input for --input.
 const stdin = "-"
+
+// Stdout is the name of standard output for --output.
+const Stdout = "-"
+
+// otherCompression is in the names of archives that would be compressed otherwise.
+var otherCompression = regexp.MustCompile(`(?i)\.(t?gz|tgz|t?bz2?|bzip2|tbz2|t?xz|lzma|lz4|lzo|Z)$`)
+
+// Compresses reports whether the name of an archive to write asks for zstd. It refuses one
+// that asks for another compression.
+func Compresses(file string) (zstd bool, err error) {
+	if otherCompression.MatchString(file) {
+		return false, fmt.Errorf("--output %s: archives are compressed with zstd alone; name it .tar.zst, or write -o - into a pipe", file)
+	}
+	return strings.HasSuffix(file, ".zst"), nil
+}
+
+// ArchiveToStdout leaves stdout to an archive: results are not printed. It refuses a
+// terminal, and --json.
+func (v *Voice) ArchiveToStdout() error {
+	switch {
+	case v.JSON:
+		return &UsageError{errors.New("--json and the archive cannot both go to stdout")}
+	case term.IsTerminal(int(os.Stdout.Fd())):
+		return &UsageError{errors.New("an archive is not for a terminal; name a file, or send stdout to one")}
+	}
+	v.NoResults()
+	return nil
+}
 
 // OpenArchive opens the file of --input and says what to call it. The caller closes it.
 func OpenArchive(ctx context.Context, name string) (io.ReadCloser, string, error) {

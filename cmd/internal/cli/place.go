@@ -9,9 +9,9 @@ import (
 // lineWidth is what a line takes that no terminal breaks.
 const lineWidth = 80
 
-// SayStore says which store is used, in two lines if one would be too long. how is "from"
+// SayStore says which store or archive is used, in two lines if one would be too long. how is "from"
 // or "into".
-func SayStore(v *Voice, how string, s store.Store) {
+func SayStore(v *Voice, how string, s store.Target) {
 	where := s.Where()
 	at, found := strings.CutPrefix(where, s.String()+" at ")
 	if !found || len(v.Program)+len(": ")+len(how)+len(" ")+len(where) <= lineWidth {

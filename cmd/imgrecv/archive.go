@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/archive"
+	"github.com/imgsend/imgsend/engine/store"
+)
+
+// target opens what images are received into: a store, or the archive of --output. The
+// caller closes it.
+func (o *options) target(ctx context.Context, v *cli.Voice) (store.Target, error) {
+	if o.output == "" {
+		return engine.Open(ctx, o.address())
+	}
+	t := &archive.Target{Path: o.output, Compress: o.compressed}
+	if o.output == cli.Stdout {
+		if err := v.ArchiveToStdout(); err != nil {
+			return nil, err
+		}
+		t.Path, t.File = "stdout", os.Stdout
+	}
+	return t, t.Check(ctx, o.sinkOptions())
+}
+
+// archiveConflicts says which options do not go with --output.
+func (o *options) archiveConflicts() error {
+	switch {
+	case o.output == "":
+		return nil
+	case o.input != "" || o.store != "" || o.host != "" || o.namespace != "" || o.have || o.clean:
+		return errors.New("--output receives into an archive: --input, --store, --host, --namespace, --have and --clean do not go with it")
+	case o.keep:
+		return errors.New("--keep waits for several transfers, and --output is one archive")
+	}
+	var err error
+	o.compressed, err = cli.Compresses(o.output)
+	return err
+}
+
+// startsOver reports whether a transfer that has broken can be made anew: what has gone
+// into a pipe stays there.
+func (r *receiver) startsOver() bool {
+	t, ok := r.into.(*archive.Target)
+	return !ok || !t.InPlace()
+}
