@@ -4,7 +4,10 @@
 // frames of ../PROTOCOL.md: blocks that are compressed as hard as the stream
 // leaves time for, as many as the receiver has credit for. Memory is bounded by
 // the blocks in flight. When the stream breaks, the two go on over another one, if
-// both can and the sender can make one ([StreamOptions], [Sessions]).
+// both can and the end that has dialed can make one ([StreamOptions], [Sessions]).
+//
+// Either end may have dialed: [NewSender] to send to a [Sessions.Receive], or
+// [NewFetcher] to ask a [Sessions.Send] for images, or for its [Listing].
 //
 // It judges whether the other side is alive, and whether its frames are what the
 // protocol allows, but not what they mean: that an answer fits its offer, a blob
