@@ -57,16 +57,8 @@ func FuzzResumeSender(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		bounded(t, append(first, second...), func(ctx context.Context) {
-			streams := [][]byte{second}
-			snd, err := wire.NewSender(ctx, lostReplay{newReplay(first)}, wire.Hello{}, wire.StreamOptions{RetryFor: time.Second,
-				Redial: func(context.Context) (wire.Stream, error) {
-					if len(streams) == 0 {
-						return nil, &transfer.Error{Kind: transfer.KindOther, Err: io.EOF}
-					}
-					next := lostReplay{newReplay(streams[0])}
-					streams = streams[1:]
-					return next, nil
-				}})
+			snd, err := wire.NewSender(ctx, lostReplay{newReplay(first)}, wire.Hello{},
+				wire.StreamOptions{RetryFor: time.Second, Redial: redialOnce(second)})
 			if err != nil {
 				return
 			}
@@ -76,6 +68,40 @@ func FuzzResumeSender(f *testing.F) {
 			}
 		})
 	})
+}
+
+// FuzzResumeFetcher has a receiver that dials hear one stream end and go on with another.
+func FuzzResumeFetcher(f *testing.F) {
+	said := record(f, fuzzImage()).sent
+	hello, resumed := golden(f, "hello-session"), wireFrame{tResumed, []byte(`{"received":0}`)}.bytes()
+	for n := 1; n < len(said); n++ {
+		f.Add(append(bytes.Clone(hello), joined(said[1:n])...), append(append(bytes.Clone(hello), resumed...), joined(said[n:])...))
+	}
+	m := fuzzImage()
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		bounded(t, append(first, second...), func(ctx context.Context) {
+			rcv, err := wire.NewFetcher(ctx, lostReplay{newReplay(first)}, wire.Hello{}, wire.Request{},
+				wire.StreamOptions{RetryFor: time.Second, Redial: redialOnce(second)})
+			if err != nil {
+				return
+			}
+			dst := newSink()
+			_, _ = transfer.Copy(ctx, rcv, dst, transfer.Options{})
+			wantNoOther(t, dst, m)
+		})
+	})
+}
+
+// redialOnce returns a Redial that works once, and then ends the transfer.
+func redialOnce(in []byte) func(context.Context) (wire.Stream, error) {
+	dialed := false
+	return func(context.Context) (wire.Stream, error) {
+		if dialed {
+			return nil, &transfer.Error{Kind: transfer.KindOther, Err: io.EOF}
+		}
+		dialed = true
+		return lostReplay{newReplay(in)}, nil
+	}
 }
 
 // A listened stream keeps what is written to it.
