@@ -48,7 +48,7 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 
 // send describes the images, reaches the other host, and copies them there.
 func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target peer.Target) (err error) {
-	start := time.Now()
+	start, typed := time.Now(), r.Typing()
 	from, err := j.origin(ctx, v)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target pe
 	}
 	v.Sayf("to %s (%s)", there.Host, there.Engine)
 	s := &sending{phase: snd.PeerPhase, queue: snd.PeerQueue, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
-		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.Typing(), Host: there.Host, Platform: there.Platform}}
+		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.Typing() - typed, Host: there.Host, Platform: there.Platform}}
 	err = s.run(ctx, j, from, snd)
 	return goneFrom(stream, err)
 }
