@@ -48,8 +48,11 @@ func (s *screen) clear() {
 // unwrap erases the rows that the line takes up if the terminal has become too narrow for
 // it, and goes to the first of them.
 func (s *screen) unwrap() {
+	if !s.wraps {
+		return
+	}
 	width := s.width()
-	if s.used <= width || !s.wraps {
+	if s.used <= width {
 		return
 	}
 	const eraseLine, up = "\x1b[2K", "\x1b[A"
