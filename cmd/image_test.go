@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,11 +124,15 @@ func (p *pair) own(ts *testscript.TestScript, args []string) {
 	ts.Setenv(args[0], e.Host())
 }
 
-// restart restarts the script's own engine.
-func restart(ts *testscript.TestScript) {
+// restart [killed] restarts the script's own engine, in order or after a crash.
+func restart(ts *testscript.TestScript, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
 	defer cancel()
-	ts.Check((*ts.Value(ownKey{}).(**throwaway.Engine)).Restart(ctx))
+	e := *ts.Value(ownKey{}).(**throwaway.Engine)
+	if slices.Equal(args, []string{"killed"}) {
+		ts.Check(e.Kill())
+	}
+	ts.Check(e.Restart(ctx))
 }
 
 // has NAME [ID] checks that engine B has an image of that name, or with ! that

@@ -97,7 +97,7 @@ func TestScripts(t *testing.T) {
 			"guessed":   cmdGuessed,
 			"flood":     cmdFlood,
 			"flooded":   cmdFlooded,
-			"restart":   func(ts *testscript.TestScript, _ bool, _ []string) { restart(ts) },
+			"restart":   func(ts *testscript.TestScript, _ bool, args []string) { restart(ts, args) },
 		},
 	})
 }
