@@ -4,7 +4,7 @@ import "github.com/imgsend/imgsend/cmd/internal/cli"
 
 var words = cli.Words{
 	Short: "receive container images from another host",
-	Usage: []string{"[options]", "[options] -o FILE", "[options] -i FILE"},
+	Usage: []string{"[options]", "[options] [IMAGE...] --from PEER", "[options] -o FILE", "[options] -i FILE"},
 	About: `Waits for imgsend on another host, loads what it sends into this host's engine,
 verifies it, gives it its names, and exits with the result of the transfer.
 
@@ -26,6 +26,7 @@ also compressed with gzip, zstd, bzip2 or xz.`,
 		{"--listen 192.168.1.20:7420 -H unix:///run/podman/podman.sock", "wait at one address only, for images of Podman"},
 		{"-o images.tar", "receive into an archive"},
 		{"-i images.tar.gz", "load an archive"},
+		{"webapp:1.0 --from buildbox", "fetch what imgsend --serve or --wait offers there"},
 	},
 	Results: `stdout has a line "NAME ID" for each image that arrived.`,
 }
@@ -38,7 +39,12 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	what.BoolVar(&o.noClobber, "no-clobber", false, "refuse names that stand for another image here; with -o: refuse to replace a file")
 	what.StringVar(&o.size, "max-size", "", "take no more than `SIZE` bytes: 500M, 20G (default: what there is room for, where that is known)")
 
+	what.BoolVar(&o.list, "list", false, "with --from: only list what is offered there")
+	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "with --from: only say which layers would be fetched, and how many bytes")
+
 	where := cli.NewGroup("Where")
+	where.StringVar(&o.from, "from", "", "fetch images from `PEER`, where imgsend --wait or --serve waits: the code that it shows (7-crystal-tulip), the name of "+
+		"a saved peer, or an address, as for imgsend --to. With - you are asked, or IMGSEND_CODE has the code")
 	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., npipe://..., "+
 		"containerd:///run/containerd/containerd.sock (default: DOCKER_HOST, then the current docker "+
 		"context, then CONTAINERD_ADDRESS, then the usual sockets)")

@@ -9,8 +9,8 @@ import (
 
 func TestRepeatedFlags(t *testing.T) {
 	clitest.RepeatedFlags(t, func() []*cli.Group { return flags(cli.NewVoice("test"), &options{}) },
-		[]string{"completion", "engine-timeout", "forget", "host", "input", "listen", "max-size", "name", "namespace", "output", "platform", "retry-for", "stall-timeout", "store"},
+		[]string{"completion", "engine-timeout", "forget", "from", "host", "input", "listen", "max-size", "name", "namespace", "output", "platform", "retry-for", "stall-timeout", "store"},
 		[]string{"allow", "allow-name", "as"})
 }
 
-func TestHelp(t *testing.T) { clitest.Help(t, program(), "to") }
+func TestHelp(t *testing.T) { clitest.Help(t, program(), "to", "wait", "serve") }

@@ -40,6 +40,9 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	if err != nil || done {
 		return err
 	}
+	if o.from != "" {
+		return fetch(ctx, v, o, home, book)
+	}
 	d, err := door.New(door.Config{Way: door.Send, Voice: v, Book: book, Name: o.name, Allow: o.allow, Yes: o.yes, Code: o.code, Keep: o.keep,
 		Remember: !o.noRemember})
 	if err != nil {

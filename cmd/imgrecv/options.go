@@ -29,6 +29,9 @@ type options struct {
 	namespace              string
 	have, clean            bool
 	as                     []string
+	from                   string   // the host that images are fetched from; empty: wait
+	images                 []string // that are fetched; none: what is offered
+	list, dryRun           bool
 	size                   string // of --max-size
 	sized                  bool   // --max-size is given, also as "", which is an error
 	most                   int64  // in bytes; 0: not said
@@ -37,11 +40,12 @@ type options struct {
 
 // check reads the command line.
 func (o *options) check(args []string) error {
-	if len(args) > 0 {
+	o.images = args
+	if o.from == "" && len(args) > 0 {
 		if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
 			return &cli.UsageError{Err: fmt.Errorf("imgrecv takes no arguments; did you mean -i %s?", args[0])}
 		}
-		return &cli.UsageError{Err: fmt.Errorf("imgrecv takes no arguments, not %q (imgrecv -h shows its options)", args[0])}
+		return &cli.UsageError{Err: fmt.Errorf("%q is an image to fetch, and there is no --from with the host that has it (imgrecv -h shows how)", args[0])}
 	}
 	for _, p := range o.allowNames {
 		if err := store.CheckPattern(p); err != nil {
@@ -82,11 +86,16 @@ func (o *options) check(args []string) error {
 
 // conflicts says which options do not go together.
 func (o *options) conflicts() error {
+	if o.from != "" {
+		return o.fetchConflicts()
+	}
 	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || o.waitAgain || len(o.allow) > 0 || o.waits.RetryGiven()
 	if err := o.archiveConflicts(); err != nil {
 		return err
 	}
 	switch {
+	case o.list || o.dryRun:
+		return errors.New("--list and --dry-run go with --from")
 	case o.input != "" && network:
 		return errors.New("--listen, --yes, --keep, --code, --no-remember, --retry-for, --wait-again and --allow are for the network, --input is a file")
 	case o.clean && (o.have || o.input != "" || o.store != "" || network || len(o.as) > 0 || o.sized):
@@ -103,6 +112,23 @@ func (o *options) conflicts() error {
 		return errors.New("--keep waits for more transfers whatever happens, --wait-again for one that has broken")
 	case o.keep && len(o.as) > 0:
 		return errors.New("--as names the images of one transfer, --keep waits for several")
+	}
+	return nil
+}
+
+// fetchConflicts says which options do not go with --from.
+func (o *options) fetchConflicts() error {
+	switch {
+	case o.listen != "" || o.yes || o.keep || o.code || o.waitAgain || len(o.allow) > 0:
+		return errors.New("--from dials: --listen, --yes, --keep, --code, --wait-again and --allow do not go with it")
+	case o.input != "" || o.have || o.clean || o.platform != "":
+		return errors.New("--from fetches over the network: --input, --have, --clean and --platform do not go with it")
+	case o.list && (o.dryRun || len(o.images) > 0 || o.store != "" || o.host != "" || o.namespace != "" || len(o.as) > 0 || o.sized || o.noClobber):
+		return errors.New("--list only asks what is offered: images, --dry-run and what says where they go do not go with it")
+	case o.store != "" && o.host != "":
+		return errors.New("either --store or --host, not both")
+	case o.store != "" && o.namespace != "":
+		return errors.New("--namespace is for containerd, not for --store")
 	}
 	return nil
 }

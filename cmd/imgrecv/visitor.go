@@ -15,10 +15,9 @@ import (
 
 // A visitor is a sender that has been greeted and waits for its turn.
 type visitor struct {
-	*wire.Receiver
+	renamed
 	stream *peer.Stream
 	prog   *transfer.Progress
-	naming *cli.Naming
 	lost   chan struct{} // holds one while the line is lost, until somebody takes it
 	heldTo atomic.Int64  // until when that is waited for, in nanoseconds of Unix time; 0: it is not lost
 }
@@ -26,16 +25,22 @@ type visitor struct {
 // ID returns who the visitor is.
 func (vis *visitor) ID() peer.ID { return vis.stream.Peer() }
 
+// A renamed receiver gives images the names of --as.
+type renamed struct {
+	*wire.Receiver
+	naming *cli.Naming
+}
+
 // Next returns the next offer, with the names that --as gives.
-func (vis *visitor) Next(ctx context.Context) (*transfer.Offer, error) {
-	offer, err := vis.Receiver.Next(ctx)
+func (r *renamed) Next(ctx context.Context) (*transfer.Offer, error) {
+	offer, err := r.Receiver.Next(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := vis.naming.Apply(offer.Images); err != nil {
+	if err := r.naming.Apply(offer.Images); err != nil {
 		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 	}
-	if err := vis.naming.Unused(); err != nil {
+	if err := r.naming.Unused(); err != nil {
 		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 	}
 	return offer, nil
@@ -43,7 +48,7 @@ func (vis *visitor) Next(ctx context.Context) (*transfer.Offer, error) {
 
 // greet says hello. It reports false for one who goes on with a transfer, or has gone.
 func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bool) {
-	vis := &visitor{stream: stream, prog: &transfer.Progress{}, naming: r.o.naming, lost: make(chan struct{}, 1)}
+	vis := &visitor{stream: stream, prog: &transfer.Progress{}, renamed: renamed{naming: r.o.naming}, lost: make(chan struct{}, 1)}
 	vis.prog.Enter(transfer.Queued)
 	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: r.o.name, Engine: r.into.String(), Platform: layout.PlatformText(r.into.Platform())}
 	rcv, err := r.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: r.o.retryFor, Queue: r.queue,

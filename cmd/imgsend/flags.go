@@ -12,6 +12,8 @@ var words = cli.Words{
 		"[options] IMAGE... -o FILE",
 		"[options] --container NAME --to PEER | -o FILE",
 		"[options] -i FILE [IMAGE...] --to PEER",
+		"[options] IMAGE... --wait",
+		"[options] --serve PATTERN... --keep",
 	},
 	About: `Sends container images of this host's engine to the host where imgrecv waits:
 only the layers that are missing there, verified before they have a name. Or
@@ -26,6 +28,8 @@ its ID arrives without a name unless --as gives it one.`,
 		{"0bc42f7ff218 --as webapp:1.0 --to buildbox", "send an image that has no name here, and name it there"},
 		{"--container webapp -m Configured --as webapp:2.0 --to buildbox", "make an image of a container, and send it"},
 		{"webapp:1.0 nginx:1.22 -o images.tar", "write an archive"},
+		{"webapp:1.0 --wait", "the other host dials, with imgrecv --from"},
+		{"--serve 'webapp:*' --keep", "let saved peers fetch any webapp, unattended"},
 	},
 	Results: `stdout has a line "NAME ID" for each image that arrived. At most 4096 images go
 at once, with 4096 names each, and 32768 layers and names in all.`,
@@ -43,6 +47,8 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 		"a saved peer, either of them @HOST[:PORT], HOST[:PORT] (an IP address or a host name), or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo... "+
 		"With - you are asked, and without --to too, unless IMGSEND_CODE has the code. "+
 		"Do that where others use this host: they can read arguments")
+	where.BoolVar(&o.wait, "wait", false, "wait here for imgrecv --from on the other host, which dials; a code is shown as imgrecv shows it")
+	where.StringArrayVar(&o.serve, "serve", nil, "let others fetch the images whose names match `PATTERN`: 'webapp', 'team/*:1.*'; may be repeated")
 	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., npipe://..., "+
 		"containerd:///run/k3s/containerd/containerd.sock (default: DOCKER_HOST, then the current docker "+
 		"context, then CONTAINERD_ADDRESS, then the usual sockets)")
@@ -68,9 +74,15 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	line := cli.NewGroup("Line")
 	line.StringVar(&o.compress, "compress", string(wire.CompressAuto), "compress `HOW` hard: auto (default: as hard as the network leaves time for), none, fast or best")
 	line.StringVar(&o.limit, "limit", "", "send at most `RATE` bytes a second: 500k, 10M")
+	line.StringVar(&o.listen, "listen", "", "with --wait or --serve: wait at `ADDR`: 7421, 192.168.1.20, localhost:7421, [::1]:0 (default 7420, or the next port if that is taken)")
+	line.BoolVarP(&o.keep, "keep", "k", false, "with --wait or --serve: stay for more receivers, four at the same time")
 	o.waits.Define(line, "when the line breaks, try for `TIME` to go on where it broke: 90s, 1h, 0 for not at all (default 10m)")
 
 	peers := cli.NewGroup("Peers")
+	peers.StringVar(&o.name, "name", "", "with --wait or --serve: be called `NAME` (default: host name)")
+	peers.BoolVar(&o.code, "code", false, "show a code also without a terminal or with --keep")
+	peers.StringArrayVar(&o.allow, "allow", nil, "let the receiver `PEERID` fetch without asking; may be repeated")
+	peers.BoolVarP(&o.yes, "yes", "y", false, "let any receiver fetch (for closed networks)")
 	peers.BoolVar(&o.peers, "peers", false, "list this host, saved peers and those that wait nearby")
 	peers.StringVar(&o.forget, "forget", "", "forget the saved peer `NAME`")
 	peers.BoolVar(&o.noRemember, "no-remember", false, "do not save who was met by a code")

@@ -8,6 +8,7 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,7 +20,9 @@ type options struct {
 	host, forget                                  string
 	container, message, author, flatten           string
 	store, platform, have, namespace              string
-	as, changes                                   []string
+	as, changes, allow, serve                     []string
+	listen, name                                  string
+	wait, keep, code, yes                         bool
 	waits                                         cli.Waits
 	dryRun, noRemember, peers, noPause, keepImage bool
 }
@@ -36,6 +39,8 @@ type job struct {
 	container   *containerJob // nil: images
 	store       string        // an OCI layout folder; empty: an engine
 	input       string        // an archive; empty: a store
+	patterns    []string      // what --serve offers; the requests are those of a receiver
+	said        bool          // where the images come from has been said
 	names       *cli.Naming   // for what is in the archive, where no image of it is named
 	platform    *ocispec.Platform
 	output      string // an archive; empty: a peer
@@ -61,10 +66,10 @@ type containerJob struct {
 
 // job checks the command line, before anything is connected.
 func (o options) job(images []string) (*job, error) {
-	if err := o.conflicts(images); err != nil {
+	if err := errors.Join(o.conflicts(images), o.waitConflicts(images)); err != nil {
 		return nil, usageError(err)
 	}
-	j := &job{host: o.host, namespace: o.namespace, dryRun: o.dryRun, store: o.store, input: o.input, output: o.output, have: o.have}
+	j := &job{host: o.host, namespace: o.namespace, dryRun: o.dryRun, store: o.store, input: o.input, patterns: o.serve, output: o.output, have: o.have}
 	var err error
 	if j.compression, err = wire.ParseCompression(o.compress); err != nil {
 		return nil, usageError(fmt.Errorf("--compress: %w", err))
@@ -96,7 +101,7 @@ func (o options) job(images []string) (*job, error) {
 	switch {
 	case o.container != "":
 		return j, j.setContainer(o, names)
-	case len(images) == 0: // of an archive
+	case len(images) == 0: // of an archive, or --serve
 		j.names = names
 		return j, nil
 	}
@@ -118,7 +123,7 @@ func (o options) conflicts(images []string) error {
 		return errors.New("either images or --container, not both")
 	case o.input != "" && (o.container != "" || o.store != "" || o.host != "" || o.namespace != "" || o.output != ""):
 		return errors.New("--input sends out of an archive: --container, --store, --host, --namespace and --output do not go with it")
-	case o.container == "" && o.input == "" && len(images) == 0:
+	case o.container == "" && o.input == "" && len(images) == 0 && len(o.serve) == 0:
 		return errors.New("name an image to send (imgsend -h shows how)")
 	case o.container == "" && commits:
 		return errors.New("--message, --author, --change, --no-pause, --flatten and --keep-image go with --container")
@@ -142,6 +147,43 @@ func (o options) conflicts(images []string) error {
 		return errors.New("--change and --keep-image do not go with --flatten, which makes no image here")
 	case o.keepImage && len(o.as) == 0:
 		return errors.New("--keep-image takes --as NAME, the name that the image keeps")
+	}
+	return nil
+}
+
+// listens reports whether others dial to fetch images.
+func (o options) listens() bool { return o.wait || len(o.serve) > 0 }
+
+// waitConflicts says which options do not go with --wait and --serve, and which only
+// with them.
+func (o options) waitConflicts(images []string) error {
+	if !o.listens() {
+		if o.keep || o.code || o.yes || o.listen != "" || o.name != "" || len(o.allow) > 0 {
+			return errors.New("--keep, --listen, --name, --code, --allow and --yes are for --wait and --serve: without them imgsend dials")
+		}
+		return nil
+	}
+	for _, p := range o.serve {
+		if err := store.CheckPattern(p); err != nil {
+			return fmt.Errorf("--serve %s: %w", p, err)
+		}
+	}
+	if o.name != "" {
+		if err := peer.CheckName(o.name); err != nil {
+			return fmt.Errorf("--name: %w", err)
+		}
+	}
+	switch {
+	case o.to != "" || o.output != "":
+		return errors.New("--wait and --serve wait for imgrecv --from: --to and --output do not go with them")
+	case o.dryRun:
+		return errors.New("--dry-run is for --to; imgrecv --from has one of its own")
+	case len(o.serve) > 0 && (o.wait || len(images) > 0 || o.container != "" || o.input != "" || len(o.as) > 0):
+		return errors.New("--serve offers what matches its patterns: images, --wait, --container, --input and --as do not go with it")
+	case o.input == "-":
+		return errors.New("--wait reads the archive when somebody fetches it: --input takes a file then")
+	case o.keep && o.container != "":
+		return errors.New("--container is for one receiver: --keep does not go with it")
 	}
 	return nil
 }

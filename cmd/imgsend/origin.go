@@ -45,7 +45,9 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 	if err != nil {
 		return nil, withoutStore(j.requests, err)
 	}
-	cli.SayStore(v, "from", from)
+	if !j.said {
+		cli.SayStore(v, "from", from)
+	}
 	o := &origin{name: from.String(), platform: from.Platform(), close: func(context.Context) error { return from.Close() }}
 	if j.container != nil {
 		err = o.open(ctx, v, from, j.container)

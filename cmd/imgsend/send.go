@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -26,8 +27,11 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	if err != nil {
 		return err
 	}
-	if j.output != "" {
+	switch {
+	case j.output != "":
 		return j.write(ctx, v)
+	case o.listens():
+		return j.await(ctx, v, o, home, book, cmp.Or(o.name, me))
 	}
 	if o.to == "" && os.Getenv(reach.CodeVariable) == "" {
 		if err := peerAmong(book, images); err != nil {
@@ -81,7 +85,7 @@ func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target pe
 	v.Sayf("to %s (%s)", there.Host, there.Engine)
 	s := &sending{phase: snd.PeerPhase, queue: snd.PeerQueue, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
 		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.Typing() - typed, Host: there.Host, Platform: there.Platform}}
-	err = s.run(ctx, j, from, snd)
+	_, err = s.run(ctx, j, from, snd)
 	return goneFrom(stream, err)
 }
 
@@ -96,9 +100,10 @@ type sending struct {
 	host        string                    // the other host, or the name of an archive
 	engine      string                    // what loads the images, as it calls itself
 	verb, doing string                    // "sent", "sending"
+	keep        bool                      // others may be served at the same time
 }
 
-func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink) error {
+func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink) (*transfer.Report, error) {
 	s.Words = s.words
 	if h, ok := from.Source.(store.Historian); ok && j.dryRun {
 		s.History = func(m *transfer.Image) []string {
@@ -106,13 +111,15 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 			return made.Layers
 		}
 	}
-	s.StartMeter()
+	if !s.Silent {
+		s.StartMeter()
+	}
 	waited := s.watchWaiting(ctx)
 	defer waited()
 	// A pipe's reader may take its time.
 	rep, err := s.Copy(ctx, from.Source, to, transfer.Options{DryRun: j.dryRun, PatientSink: s.phase == nil, Patience: j.patience})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if waited() {
 		s.Idle += s.Accepting()
@@ -120,16 +127,19 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 	line := s.Done(rep, s.verb)
 	if rep.DryRun {
 		s.Voice.Sayf("dry run: nothing was %s", s.verb)
-		return nil
+		return rep, nil
+	}
+	if s.keep {
+		line = "to " + s.host + ": " + line
 	}
 	s.Voice.Sayf("%s", line)
 	if from.runLine != nil {
 		s.Voice.Sayf("to start it there with its settings: %s", from.runLine(runProgram(s.engine)))
 	}
 	if from.sent != nil {
-		return from.sent(ctx)
+		return rep, from.sent(ctx)
 	}
-	return nil
+	return rep, nil
 }
 
 // runProgram returns the command that runs containers of an engine that calls itself so.

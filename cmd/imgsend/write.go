@@ -57,7 +57,8 @@ func (j *job) write(ctx context.Context, v *cli.Voice) (err error) {
 	}
 	s := &sending{host: where, engine: from.name, verb: "written to " + where, doing: "writing",
 		Transfer: cli.Transfer{Voice: v, Progress: &transfer.Progress{}, Side: "there", Act: "write", Start: start, Host: where}}
-	return repeated(s.run(ctx, j, from, file))
+	_, err = s.run(ctx, j, from, file)
+	return repeated(err)
 }
 
 // repeated is the error for blobs that are not what they should be: other than over

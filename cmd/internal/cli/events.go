@@ -26,6 +26,7 @@ var events = []struct {
 	{"image", ImageEvent{}, "an image has arrived and has its name"},
 	{"done", DoneEvent{}, "the last one of a good transfer"},
 	{"error", ErrorEvent{}, "the last one of a failed run; code is the exit status, kind the same in a word, side what failed: here, there, or line"},
+	{"offered", OfferedEvent{}, "one image of imgrecv --list"},
 	{"peer", PeerEvent{}, "one peer of --peers; this host is the first"},
 }
 

@@ -219,3 +219,13 @@ func Connected(id peer.ID, at ma.Multiaddr, h wire.Hello) ConnectedEvent {
 	return ConnectedEvent{Event: "connected", Peer: id.String(), Addr: at.String(), Host: h.Host, Program: h.Program,
 		Engine: h.Engine, Platform: h.Platform, Features: append([]string{}, h.Features...)}
 }
+
+// OfferedEvent is one image that another host offers.
+type OfferedEvent struct {
+	Event    string     `json:"event"` // "offered"
+	ID       string     `json:"id"`
+	Names    []string   `json:"names"`
+	Bytes    int64      `json:"bytes"`
+	Platform string     `json:"platform"`
+	Created  *time.Time `json:"created,omitempty"`
+}

@@ -63,6 +63,11 @@ func same(a, b string) bool {
 	return errX == nil && errY == nil && x.String() == y.String()
 }
 
+// Gives reports whether name is one that --as gives.
+func (n *Naming) Gives(name string) bool {
+	return n.single != "" && same(n.single, name) || slices.ContainsFunc(n.pairs, func(p pair) bool { return same(p.name, name) })
+}
+
 // Of returns the name that an image called so is to have, empty if --as does not
 // say. several says that it is one of several images.
 func (n *Naming) Of(image string, several bool) (string, error) {

@@ -10,6 +10,7 @@ const (
 	WarnRefused     = "refused"
 	WarnAnybody     = "anybody"
 	WarnNobody      = "nobody"
+	WarnNothing     = "nothing-offered"
 	WarnUnclear     = "unclear-answer"
 	WarnFailed      = "transfer-failed"
 	NoteMount       = "mount"
@@ -30,7 +31,8 @@ var warnings = []struct{ code, means string }{
 	{WarnNoCodes, "imgrecv shows no more codes"},
 	{WarnRefused, "a host that is not saved was turned away, and perhaps others since the last such warning"},
 	{WarnAnybody, "imgrecv lets everybody in who reaches its port"},
-	{WarnNobody, "imgrecv waits, and lets nobody in"},
+	{WarnNobody, "the program waits, and lets nobody in"},
+	{WarnNothing, "no image here matches what --serve offers"},
 	{WarnUnclear, "an answer may have been meant for another question"},
 	{WarnFailed, "a transfer to imgrecv has failed, and imgrecv goes on"},
 	{NoteMount, "a mount of the container is not part of its image"},

@@ -36,7 +36,7 @@ func (w Way) text(ctx context.Context, v *cli.Voice, text string) (string, error
 	if text != "" && text != "-" {
 		return text, nil
 	}
-	if code := os.Getenv(CodeVariable); code != "" && text == "" {
+	if code := os.Getenv(CodeVariable); code != "" && (text == "" || !onTerminal()) {
 		return code, nil
 	}
 	return w.ask(ctx, v, "code or name of the other host:")
@@ -63,9 +63,14 @@ func (u *unasked) Error() string {
 	return u.Aim + " " + u.Flag + " PEER, or a code in " + CodeVariable + "; " + u.Waiting + " on the other host shows both"
 }
 
+// onTerminal reports whether the user can be asked.
+func onTerminal() bool {
+	return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
+}
+
 // ask asks for a line on the terminal.
 func (w Way) ask(ctx context.Context, v *cli.Voice, question string) (string, error) {
-	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
+	if !onTerminal() {
 		return "", &cli.UsageError{Err: &unasked{w}}
 	}
 	v.Ask(question)

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
+	"github.com/opencontainers/go-digest"
+)
+
+// A catalog is what a receiver may ask for: the images of a store whose names match
+// patterns. Nothing that it says depends on any other image.
+type catalog struct {
+	from     store.Store
+	names    []string
+	patterns []string
+}
+
+// catalog opens the store of j and finds the images that match its patterns. The caller
+// must close the store.
+func (j *job) catalog(ctx context.Context) (*catalog, error) {
+	from, err := engine.Open(ctx, engine.Address{Host: j.host, Namespace: j.namespace, Folder: j.store})
+	if err != nil {
+		return nil, err
+	}
+	namer, ok := from.(store.Namer)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%s does not say which images it has", from), from.Close())
+	}
+	names, err := namer.Names(ctx)
+	if err != nil {
+		return nil, errors.Join(err, from.Close())
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !store.Matches(j.patterns, name) })
+	slices.Sort(names)
+	return &catalog{from: from, names: slices.Compact(names), patterns: j.patterns}, nil
+}
+
+// list returns the images. One that cannot be read is left out.
+func (c *catalog) list(ctx context.Context, j *job) (*wire.Listing, error) {
+	var images []wire.Listed
+	add := func(src store.Source, m *transfer.Image) { images = append(images, listed(ctx, src, m)) }
+	if err := c.describe(ctx, j, c.names, add); err != nil && ctx.Err() == nil {
+		images = nil
+		for _, name := range c.names {
+			_ = c.describe(ctx, j, []string{name}, add)
+		}
+	}
+	return &wire.Listing{Images: images}, ctx.Err()
+}
+
+// listed returns what a listing says of an image of src.
+func listed(ctx context.Context, src transfer.Source, m *transfer.Image) wire.Listed {
+	l := wire.Listed{ID: m.ID, Names: m.Refs, Size: m.Size(), Platform: m.Platform}
+	if h, ok := src.(store.Historian); ok {
+		made, _ := h.History(ctx, m.ID) // without it the image has no age
+		l.Created = made.Created
+	}
+	return l
+}
+
+// describe calls each with the images of these names.
+func (c *catalog) describe(ctx context.Context, j *job, names []string, each func(store.Source, *transfer.Image)) error {
+	if len(names) == 0 {
+		return nil
+	}
+	reqs := make([]store.Request, len(names))
+	for i, name := range names {
+		reqs[i].Image = name
+	}
+	src, err := c.from.Source(ctx, reqs, store.SourceOptions{Platform: j.platform})
+	if err != nil {
+		return err
+	}
+	defer src.Close(nil)
+	offer, err := src.Next(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range offer.Images {
+		each(src, &offer.Images[i])
+	}
+	return nil
+}
+
+// requests returns what gives the images that a receiver asks for. What is not offered
+// is refused in the same words whether it is there or not.
+func (c *catalog) requests(ctx context.Context, j *job, asked []string) ([]store.Request, error) {
+	if len(asked) == 0 {
+		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("several images are offered here, and none was named"),
+			Hint: "imgrecv IMAGE... --from names them, and --list shows them"}
+	}
+	var reqs []store.Request
+	var missing []string
+	var all []transfer.Image // read when an image is asked for by its digest
+	for _, name := range asked {
+		if named, err := store.ParseName(name); err == nil {
+			if short := reference.FamiliarString(named); slices.Contains(c.names, short) {
+				reqs = append(reqs, store.Request{Image: short})
+				continue
+			}
+		}
+		if all == nil {
+			err := c.describe(ctx, j, c.names, func(_ store.Source, m *transfer.Image) { all = append(all, *m) })
+			if err != nil {
+				return nil, err
+			}
+		}
+		if id := byDigest(all, name); id != "" {
+			reqs = append(reqs, store.Request{Image: id.String()})
+			continue
+		}
+		missing = append(missing, name)
+	}
+	if len(missing) > 0 {
+		return nil, notOffered(missing)
+	}
+	return reqs, nil
+}
+
+// byDigest returns the ID of the image that a digest or at least four digits of an ID
+// stand for, or, with NAME@ before the digest, of that name's; none if there is no such
+// image, or more than one.
+func byDigest(images []transfer.Image, text string) digest.Digest {
+	name, hex, named := strings.Cut(text, "@")
+	if !named {
+		name, hex = "", text
+	}
+	hex = strings.TrimPrefix(hex, "sha256:")
+	if len(hex) < shortestID {
+		return ""
+	}
+	var found digest.Digest
+	for i := range images {
+		m := &images[i]
+		if !slices.ContainsFunc([]digest.Digest{m.ID, m.Root, m.Config}, func(d digest.Digest) bool { return d != "" && strings.HasPrefix(d.Encoded(), hex) }) {
+			continue
+		}
+		if named && !slices.ContainsFunc(m.Refs, func(ref string) bool { return sameRepository(ref, name) }) {
+			continue
+		}
+		if found != "" && found != m.ID {
+			return ""
+		}
+		found = m.ID
+	}
+	return found
+}
+
+// shortestID is how many digits of an image ID stand for it at least.
+const shortestID = 4
+
+func sameRepository(a, b string) bool {
+	x, errA := reference.ParseNormalizedNamed(a)
+	y, errB := reference.ParseNormalizedNamed(b)
+	return errA == nil && errB == nil && x.Name() == y.Name()
+}
+
+// wanted returns the requests among reqs that a receiver asks for; all if it asks for none
+// by name.
+func wanted(reqs []store.Request, asked []string) ([]store.Request, error) {
+	if len(asked) == 0 {
+		return reqs, nil
+	}
+	var out []store.Request
+	var missing []string
+	for _, name := range asked {
+		i := slices.IndexFunc(reqs, func(r store.Request) bool { return sameImage(r, name) })
+		if i < 0 {
+			missing = append(missing, name)
+			continue
+		}
+		out = append(out, reqs[i])
+	}
+	if len(missing) > 0 {
+		return nil, notOffered(missing)
+	}
+	return out, nil
+}
+
+// sameImage reports whether a receiver that asks for name means what a request gives.
+func sameImage(r store.Request, name string) bool {
+	for _, have := range []string{r.As, r.Image} {
+		a, errA := store.ParseName(have)
+		b, errB := store.ParseName(name)
+		if have == name || errA == nil && errB == nil && a.String() == b.String() {
+			return true
+		}
+	}
+	return false
+}
+
+func notOffered(names []string) error {
+	verb := "is"
+	if len(names) > 1 {
+		verb = "are"
+	}
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s %s not offered here", strings.Join(names, ", "), verb),
+		Hint: "imgrecv --list shows what is"}
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/cmd/internal/door"
+	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
+)
+
+// maxServed is how many receivers are served at the same time with --keep.
+const maxServed = 4
+
+// A giver waits for receivers who fetch images.
+type giver struct {
+	v    *cli.Voice
+	o    options
+	j    *job
+	door *door.Door
+	book *peer.Book
+
+	hello    wire.Hello
+	sessions wire.Sessions
+}
+
+// await waits for receivers, after it has looked whether the images are there.
+func (j *job) await(ctx context.Context, v *cli.Voice, o options, home string, book *peer.Book, me string) error {
+	d, err := door.New(door.Config{Way: door.Fetch, Voice: v, Book: book, Name: me, Allow: o.allow, Yes: o.yes, Code: o.code, Keep: o.keep,
+		Remember: !o.noRemember})
+	if err != nil {
+		return err
+	}
+	key, err := peer.LoadIdentity(home)
+	if err != nil {
+		return err
+	}
+	g := &giver{v: v, o: o, j: j, door: d, book: book, hello: wire.Hello{Program: "imgsend " + cli.Version(), Host: me}}
+	if err := g.look(ctx); err != nil {
+		return err
+	}
+	j.said = true
+	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: d.Policy()})
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	return d.Serve(ctx, host, func(ctx context.Context) error { return g.wait(ctx, host) })
+}
+
+// look says what is offered, and fails if it is not there.
+func (g *giver) look(ctx context.Context) error {
+	switch {
+	case g.j.patterns != nil:
+		c, err := g.j.catalog(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.from.Close()
+		cli.SayStore(g.v, "from", c.from)
+		g.hello.Engine, g.hello.Platform = c.from.String(), layout.PlatformText(c.from.Platform())
+		if len(c.names) == 0 {
+			g.v.Warn(cli.WarnNothing, "no image here matches %s yet", strings.Join(g.j.patterns, " or "))
+		}
+		g.v.Sayf("offering %s now", cli.Count(len(c.names), "name"))
+	case g.j.container != nil:
+		from, err := engine.Open(ctx, engine.Address{Host: g.j.host, Namespace: g.j.namespace})
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		cli.SayStore(g.v, "from", from)
+		g.hello.Engine, g.hello.Platform = from.String(), layout.PlatformText(from.Platform())
+		if eng, ok := from.(containers); ok {
+			_, err = eng.Container(ctx, g.j.container.name)
+		}
+		return err
+	default:
+		from, err := g.j.origin(ctx, g.v)
+		if err != nil {
+			return err
+		}
+		g.hello.Engine, g.hello.Platform = from.name, layout.PlatformText(from.platform)
+		return from.close(ctx)
+	}
+	return nil
+}
+
+// A guest is a receiver that has been greeted and waits for its turn.
+type guest struct {
+	*wire.Sender
+	stream *peer.Stream
+	prog   *transfer.Progress
+}
+
+// ID returns who the guest is.
+func (g *guest) ID() peer.ID { return g.stream.Peer() }
+
+// greet says hello. It reports false for one who goes on with a transfer, or has gone.
+func (g *giver) greet(ctx context.Context, stream *peer.Stream) (*guest, bool) {
+	vis := &guest{stream: stream, prog: &transfer.Progress{}}
+	vis.prog.Enter(transfer.Queued)
+	snd, err := g.sessions.Send(ctx, g.j.limited(stream), stream.Peer().String(), g.hello, wire.StreamOptions{Compression: g.j.compression,
+		Progress: vis.prog, RetryFor: g.j.retryFor, OnLine: func(e wire.LineEvent) { g.v.Line(e, cli.Holding, cli.Sender{}) }})
+	switch {
+	case err == nil:
+		vis.Sender = snd
+		g.v.Event(cli.Connected(stream.Peer(), stream.RemoteAddr(), snd.Peer()))
+		return vis, true
+	case ctx.Err() == nil && !errors.Is(err, wire.ErrResumed):
+		g.v.Sayf("peer %s: %v; still waiting", cli.ShortID(stream.Peer()), err)
+	}
+	return nil, false
+}
+
+// wait serves receivers until one has fetched, well or not, or for ever with --keep. A
+// receiver that only lists or makes a dry run, or goes before it has fetched anything,
+// does not count, nor does a stranger whom the user does not let in. On a terminal, a
+// transfer that has broken is the result only if nobody comes back within --retry-for.
+func (g *giver) wait(ctx context.Context, host *peer.Host) error {
+	inside, cancel := context.WithCancel(ctx)
+	l := door.OpenLobby(inside, door.Fetch, host, g.greet)
+	defer l.Close()
+	defer cancel()
+	if g.o.keep {
+		var serving sync.WaitGroup
+		for range maxServed {
+			serving.Go(func() {
+				for vis := range l.Visitors() {
+					if _, err := g.serve(ctx, vis); err != nil {
+						g.failed(vis, err)
+					}
+				}
+			})
+		}
+		serving.Wait()
+		return l.Err()
+	}
+	var last error
+	var tooLate <-chan time.Time
+	for {
+		select {
+		case <-tooLate:
+			return last
+		case vis, ok := <-l.Visitors():
+			if !ok && last != nil {
+				return last
+			}
+			if !ok {
+				return l.Err()
+			}
+			counts, err := g.serve(ctx, vis)
+			switch {
+			case ctx.Err() != nil && !counts:
+				continue // the lobby closes
+			case !counts && err != nil:
+				g.v.Sayf("%s: %v; still waiting", g.called(vis), err)
+			case !counts:
+			case g.door.Terminal() && g.j.retryFor > 0 && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
+				last = &cli.StandingError{Err: err}
+				tooLate = time.After(g.j.retryFor)
+				g.v.Warnf("to %s: %v", g.called(vis), err)
+				g.v.Sayf("waiting for %s more for the receiver to try again; Ctrl-C ends that", cli.Duration(g.j.retryFor))
+				g.v.Event(cli.RetryEvent{Event: "retry", Kind: cli.RetryWait, Message: err.Error(), Seconds: g.j.retryFor.Seconds()})
+			default:
+				return err
+			}
+		}
+	}
+}
+
+// called is what the log calls a guest: the name it is saved under, or its ID.
+func (g *giver) called(vis *guest) string {
+	if p, ok, err := g.book.ByID(vis.ID()); err == nil && ok {
+		return p.Name
+	}
+	return vis.ID().String()
+}
+
+// failed says that a transfer has failed and that it is not the end.
+func (g *giver) failed(vis *guest, err error) {
+	g.v.Warnf("to %s: %v", g.called(vis), err)
+	g.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: fmt.Sprintf("to %s: %v", g.called(vis), err)})
+}
+
+// serve gives a guest what it asks for. counts says whether it was a transfer.
+func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) {
+	start := time.Now()
+	there := vis.Peer()
+	if there.Host == "" {
+		there.Host = "unknown host"
+	}
+	j, err := g.admitted(ctx, vis, there.Host)
+	if j == nil || err != nil {
+		return false, errors.Join(err, vis.Close(err))
+	}
+	from, err := j.origin(ctx, g.v)
+	if err != nil {
+		return true, errors.Join(err, vis.Close(err))
+	}
+	s := &sending{phase: vis.PeerPhase, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending", keep: g.o.keep,
+		Transfer: cli.Transfer{Voice: g.v, Progress: vis.prog, Side: "there", Act: "send", Start: start, Silent: g.o.keep,
+			Host: there.Host, Platform: there.Platform}}
+	if !g.o.keep {
+		g.v.Sayf("to %s (%s)", there.Host, there.Engine)
+	}
+	rep, err := s.run(ctx, j, from, vis)
+	err = from.end(ctx, g.v, err)
+	if err != nil {
+		return true, err
+	}
+	if err := g.book.Seen(vis.ID(), nil, time.Now()); err != nil {
+		g.v.Warn(cli.WarnNotSaved, "%v", err)
+	}
+	return !rep.DryRun, nil
+}
+
+// admitted returns the job that gives what a guest asks for, once the user has let it in
+// if that is to be asked; none if that was the listing.
+func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-vis.Failed():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	q, err := vis.Wants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if g.door.Asks(vis.ID()) {
+		what := "what is offered"
+		if len(q.Names) > 0 {
+			what = strings.Join(q.Names, ", ")
+		}
+		g.v.Sayf("%s (peer %s) asks for %s", host, cli.ShortID(vis.ID()), what)
+	}
+	vis.prog.Enter(transfer.Deciding)
+	if _, err := g.door.Accept(ctx, vis.ID(), host); err != nil {
+		return nil, err
+	}
+	vis.prog.Enter(transfer.Describing)
+	j := *g.j
+	if j.patterns == nil {
+		if q.List {
+			return nil, g.listWaiting(ctx, vis)
+		}
+		if j.requests != nil || len(q.Names) == 0 {
+			j.requests, err = wanted(j.requests, q.Names)
+		}
+		return &j, err
+	}
+	c, err := j.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.from.Close()
+	if q.List {
+		listing, err := c.list(ctx, &j)
+		if err != nil {
+			return nil, err
+		}
+		return nil, vis.List(ctx, listing)
+	}
+	j.requests, err = c.requests(ctx, &j, q.Names)
+	return &j, err
+}
+
+// listWaiting answers with the images that --wait offers.
+func (g *giver) listWaiting(ctx context.Context, vis *guest) (err error) {
+	if g.j.container != nil {
+		return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("a container is offered here, which is an image once it is fetched"),
+			Hint: "imgrecv --from fetches it without --list"}
+	}
+	from, err := g.j.origin(ctx, g.v)
+	if err != nil {
+		return err
+	}
+	defer func() { err = from.end(ctx, g.v, err) }()
+	offer, err := from.Next(ctx)
+	if err != nil {
+		return err
+	}
+	listing := &wire.Listing{}
+	for i := range offer.Images {
+		listing.Images = append(listing.Images, listed(ctx, from.Source, &offer.Images[i]))
+	}
+	return vis.List(ctx, listing)
+}
