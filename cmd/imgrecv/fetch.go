@@ -29,6 +29,7 @@ type fetching struct {
 
 // fetch dials the host of --from, and lists what is offered there or fetches it.
 func fetch(ctx context.Context, v *cli.Voice, o options, home string, book *peer.Book) error {
+	v.Waiting = reach.From.Waiting
 	target, err := reach.From.Target(ctx, v, o.from)
 	if err != nil {
 		return err

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/imgsend/imgsend/cmd/internal/cli"
+import (
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/peer"
+)
 
 var words = cli.Words{
 	Short: "receive container images from another host",
@@ -73,8 +76,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	peers.BoolVar(&o.noRemember, "no-remember", false, "do not save who was met by a code")
 	peers.StringArrayVar(&o.allow, "allow", nil, "accept the sender `PEERID` without asking; may be repeated")
 	peers.BoolVarP(&o.yes, "yes", "y", false, "accept any sender (for closed networks)")
-	peers.BoolVar(&o.peers, "peers", false, "list this host, saved peers and those that wait nearby")
-	peers.StringVar(&o.forget, "forget", "", "forget the saved peer `NAME`")
+	o.saved.Define(peers, peer.MaySend, "send images here")
 
 	output := cli.NewGroup("Output")
 	output.BoolVar(&v.JSON, "json", false, "one JSON object a line on stdout")

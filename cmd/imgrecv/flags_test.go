@@ -9,7 +9,7 @@ import (
 
 func TestRepeatedFlags(t *testing.T) {
 	clitest.RepeatedFlags(t, func() []*cli.Group { return flags(cli.NewVoice("test"), &options{}) },
-		[]string{"completion", "engine-timeout", "forget", "from", "host", "input", "listen", "max-size", "name", "namespace", "output", "platform", "retry-for", "stall-timeout", "store"},
+		[]string{"completion", "engine-timeout", "forget", "from", "grant", "host", "input", "listen", "max-size", "name", "namespace", "output", "platform", "retry-for", "revoke", "stall-timeout", "store"},
 		[]string{"allow", "allow-name", "as"})
 }
 

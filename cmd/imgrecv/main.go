@@ -36,7 +36,7 @@ func run(ctx context.Context, v *cli.Voice, o options, args []string) error {
 	case o.clean:
 		return clean(ctx, v, o)
 	}
-	home, book, done, err := cli.OpenState(ctx, v, o.name, o.peers, o.forget)
+	home, book, done, err := cli.OpenState(ctx, v, o.name, o.saved)
 	if err != nil || done {
 		return err
 	}

@@ -15,13 +15,14 @@ import (
 )
 
 type options struct {
-	listen, name, host, forget         string
-	allow, allowNames                  []string
-	yes, keep, code, noRemember, peers bool
-	noClobber, waitAgain               bool
-	waits                              cli.Waits
-	retryFor                           time.Duration // when the line breaks; 0: not at all
-	patience                           transfer.Patience
+	listen, name, host          string
+	allow, allowNames           []string
+	yes, keep, code, noRemember bool
+	noClobber, waitAgain        bool
+	saved                       cli.PeerActions
+	waits                       cli.Waits
+	retryFor                    time.Duration // when the line breaks; 0: not at all
+	patience                    transfer.Patience
 
 	input, store, platform string
 	output                 string

@@ -18,6 +18,8 @@ func (o *options) completions() cli.Completions {
 		Values: map[string]cli.Candidates{
 			"to":        cli.KnownPeers,
 			"forget":    cli.SavedPeers,
+			"grant":     cli.SavedPeers,
+			"revoke":    cli.SavedPeers,
 			"container": o.containers,
 			"compress": cli.OneOf(string(wire.CompressAuto), string(wire.CompressNone), string(wire.CompressFast),
 				string(wire.CompressBest)),

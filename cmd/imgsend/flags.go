@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
@@ -83,8 +84,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	peers.BoolVar(&o.code, "code", false, "show a code also without a terminal or with --keep")
 	peers.StringArrayVar(&o.allow, "allow", nil, "let the receiver `PEERID` fetch without asking; may be repeated")
 	peers.BoolVarP(&o.yes, "yes", "y", false, "let any receiver fetch (for closed networks)")
-	peers.BoolVar(&o.peers, "peers", false, "list this host, saved peers and those that wait nearby")
-	peers.StringVar(&o.forget, "forget", "", "forget the saved peer `NAME`")
+	o.saved.Define(peers, peer.MayFetch, "fetch what is offered here")
 	peers.BoolVar(&o.noRemember, "no-remember", false, "do not save who was met by a code")
 
 	output := cli.NewGroup("Output")

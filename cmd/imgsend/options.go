@@ -16,15 +16,16 @@ import (
 
 // options are the flags as they were given.
 type options struct {
-	to, output, input, compress, limit            string
-	host, forget                                  string
-	container, message, author, flatten           string
-	store, platform, have, namespace              string
-	as, changes, allow, serve                     []string
-	listen, name                                  string
-	wait, keep, code, yes                         bool
-	waits                                         cli.Waits
-	dryRun, noRemember, peers, noPause, keepImage bool
+	to, output, input, compress, limit     string
+	host                                   string
+	container, message, author, flatten    string
+	store, platform, have, namespace       string
+	as, changes, allow, serve              []string
+	listen, name                           string
+	wait, keep, code, yes                  bool
+	saved                                  cli.PeerActions
+	waits                                  cli.Waits
+	dryRun, noRemember, noPause, keepImage bool
 }
 
 // What --flatten keeps.

@@ -19,7 +19,7 @@ import (
 func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	host, _ := os.Hostname()
 	me := peer.CleanName(host)
-	home, book, done, err := cli.OpenState(ctx, v, me, o.peers, o.forget)
+	home, book, done, err := cli.OpenState(ctx, v, me, o.saved)
 	if err != nil || done {
 		return err
 	}

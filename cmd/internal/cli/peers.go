@@ -27,14 +27,33 @@ type PeerEvent struct {
 	Self   bool       `json:"self"` // this host, as this user; the first one
 	Saved  bool       `json:"saved"`
 	Nearby bool       `json:"nearby"` // it is waiting now
+	Offers bool       `json:"offers"` // it is, and images can be fetched there, not sent
+	May    []string   `json:"may"`    // what it may do at this host: "send", "fetch"
 	Seen   *time.Time `json:"seen,omitempty"`
 	Addrs  []string   `json:"addrs"`
 }
 
+// PeerActions are the flags that do something with saved peers, and nothing else.
+type PeerActions struct {
+	list                  bool
+	forget, grant, revoke string
+	right                 peer.Rights
+}
+
+// Define adds the flags to a group. right is the one that --grant gives, which does says in
+// words.
+func (a *PeerActions) Define(g *Group, right peer.Rights, does string) {
+	a.right = right
+	g.BoolVar(&a.list, "peers", false, "list this host, saved peers and those that wait nearby")
+	g.StringVar(&a.grant, "grant", "", "from now on the saved peer `NAME` may "+does)
+	g.StringVar(&a.revoke, "revoke", "", "from now on the saved peer `NAME` may not "+does)
+	g.StringVar(&a.forget, "forget", "", "forget the saved peer `NAME`")
+}
+
 // OpenState returns the folder with this user's identity and the book of saved
-// peers. me is what this host calls itself. done means that --peers or --forget was asked
-// for, and is done.
-func OpenState(ctx context.Context, v *Voice, me string, list bool, forget string) (home string, book *peer.Book, done bool, err error) {
+// peers. me is what this host calls itself. done means that an action was asked for, and
+// is done.
+func OpenState(ctx context.Context, v *Voice, me string, a PeerActions) (home string, book *peer.Book, done bool, err error) {
 	if home, err = peer.Home(); err != nil {
 		return "", nil, false, err
 	}
@@ -42,10 +61,16 @@ func OpenState(ctx context.Context, v *Voice, me string, list bool, forget strin
 		return "", nil, false, err
 	}
 	switch {
-	case list:
+	case a.list:
 		return home, book, true, listPeers(ctx, v, home, book, me)
-	case forget != "":
-		return home, book, true, forgetPeer(v, book, forget)
+	case a.forget != "":
+		return home, book, true, forgetPeer(v, book, a.forget)
+	case a.grant != "":
+		found, err := book.Grant(a.grant, a.right)
+		return home, book, true, changed(v, a.grant, found, err, fmt.Sprintf("may %s now", a.right))
+	case a.revoke != "":
+		found, err := book.Revoke(a.revoke, a.right)
+		return home, book, true, changed(v, a.revoke, found, err, fmt.Sprintf("may not %s from now on", a.right))
 	}
 	return home, book, false, nil
 }
@@ -95,18 +120,18 @@ func listPeers(ctx context.Context, v *Voice, home string, book *peer.Book, me s
 // peerList returns this host, which comes first, the saved peers and those that wait, each
 // ID once.
 func peerList(self peer.ID, me string, saved []peer.Peer, near []lan.Found) []PeerEvent {
-	list := []PeerEvent{{Event: "peer", Name: me, ID: self.String(), Self: true, Addrs: []string{}}}
+	list := []PeerEvent{{Event: "peer", Name: me, ID: self.String(), Self: true, May: []string{}, Addrs: []string{}}}
 	find := func(id peer.ID, name string) *PeerEvent {
 		at := slices.IndexFunc(list, func(e PeerEvent) bool { return e.ID == id.String() })
 		if at < 0 {
 			at = len(list)
-			list = append(list, PeerEvent{Event: "peer", Name: name, ID: id.String(), Addrs: []string{}})
+			list = append(list, PeerEvent{Event: "peer", Name: name, ID: id.String(), May: []string{}, Addrs: []string{}})
 		}
 		return &list[at]
 	}
 	for _, p := range saved {
 		e := find(p.ID, p.Name)
-		e.Saved = true
+		e.Saved, e.May = true, append(e.May, p.Rights.Words()...)
 		if !p.Seen.IsZero() {
 			e.Seen = &p.Seen
 		}
@@ -115,7 +140,7 @@ func peerList(self peer.ID, me string, saved []peer.Peer, near []lan.Found) []Pe
 	for _, f := range near {
 		e := find(f.ID, f.Name)
 		if !e.Nearby { // where it waits now counts, and not where it was
-			e.Nearby, e.Addrs = true, []string{}
+			e.Nearby, e.Offers, e.Addrs = true, f.Offers, []string{}
 		}
 		e.Addrs = addAddrs(e.Addrs, f.Addrs)
 	}
@@ -139,16 +164,16 @@ func peerTable(list []PeerEvent) string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for i, e := range list {
 		if i == 1 {
-			fmt.Fprintf(w, "\nNAME\tSTATE\tADDRESS\tID\n")
+			fmt.Fprintf(w, "\nNAME\tSTATE\tMAY HERE\tADDRESS\tID\n")
 		}
 		if e.Self {
 			fmt.Fprintf(&b, "this host: %s %s\n", e.Name, e.ID)
 			if e.Nearby {
-				fmt.Fprintf(&b, "waiting now at %s\n", place(e.Addrs))
+				fmt.Fprintf(&b, "%s at %s\n", e.state(), place(e.Addrs))
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t...%s\n", e.Name, e.state(), place(e.Addrs), e.ID[len(e.ID)-shownID:])
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t...%s\n", e.Name, e.state(), e.may(), place(e.Addrs), e.ID[len(e.ID)-shownID:])
 	}
 	_ = w.Flush() // into memory
 	return b.String()
@@ -158,16 +183,28 @@ func peerTable(list []PeerEvent) string {
 // alike.
 const shownID = 6
 
+// state says what is known of where a peer is.
 func (e *PeerEvent) state() string {
 	switch {
-	case e.Nearby && e.Saved:
-		return "waiting now"
+	case e.Nearby && e.Offers:
+		return "offers images"
 	case e.Nearby:
-		return "waiting, not saved"
+		return "waiting now"
 	case e.Seen != nil:
-		return "seen " + e.Seen.Local().Format("2006-01-02 15:04")
+		return "seen " + e.Seen.Local().Format(time.DateOnly)
 	}
 	return "never seen"
+}
+
+// may says what a peer may do at this host.
+func (e *PeerEvent) may() string {
+	switch {
+	case !e.Saved:
+		return "not saved"
+	case len(e.May) == 0:
+		return "-"
+	}
+	return strings.Join(e.May, ",")
 }
 
 // place writes the first of some addresses in the short form that --to takes, and says how
@@ -213,13 +250,18 @@ func withoutID(a ma.Multiaddr) ma.Multiaddr {
 // forgetPeer removes a saved peer.
 func forgetPeer(v *Voice, book *peer.Book, name string) error {
 	found, err := book.Forget(name)
+	return changed(v, name, found, err, "is forgotten, and refused from now on")
+}
+
+// changed says how a saved peer was changed, or why not.
+func changed(v *Voice, name string, found bool, err error, how string) error {
 	if err != nil {
 		return err
 	}
 	if !found {
 		return &NotFoundError{Err: fmt.Errorf("no saved peer is called %s", name), Hint: v.Program + " --peers lists them"}
 	}
-	v.Sayf("%s is forgotten, and refused from now on", name)
+	v.Sayf("%s %s", name, how)
 	return nil
 }
 

@@ -38,13 +38,13 @@ func TestPeerList(t *testing.T) {
 	}
 	seen := time.Date(2026, 1, 2, 15, 4, 0, 0, time.Local)
 	list := peerList(self, "laptop",
-		[]peer.Peer{{Name: "buildbox", ID: saved, Seen: seen, Addrs: addrs("/ip4/10.0.0.1/tcp/1")},
-			{Name: "a-box-that-is-away", ID: away, Seen: seen, Addrs: addrs("/ip6/fd00::1/tcp/7420", "/ip4/10.0.0.2/tcp/1")}},
+		[]peer.Peer{{Name: "buildbox", ID: saved, Rights: peer.MaySend | peer.MayFetch, Seen: seen, Addrs: addrs("/ip4/10.0.0.1/tcp/1")},
+			{Name: "far-away-box", ID: away, Seen: seen, Addrs: addrs("/ip6/fd00::1/tcp/7420", "/ip4/10.0.0.2/tcp/1")}},
 		[]lan.Found{
 			{ID: saved, Name: "anything", Addrs: addrs("/ip4/192.168.100.200/tcp/17420/p2p/" + saved.String())},
 			{ID: saved, Name: "buildbox", Addrs: addrs("/ip4/192.168.100.200/tcp/17420/p2p/"+saved.String(), "/ip4/172.16.0.9/tcp/17420/p2p/"+saved.String())},
 			{ID: self, Name: "laptop", Addrs: addrs("/ip4/192.168.1.2/tcp/7420/p2p/" + self.String())},
-			{ID: stranger, Name: "stranger", Addrs: addrs("/ip4/192.168.1.3/tcp/7420/p2p/" + stranger.String())},
+			{ID: stranger, Name: "stranger", Offers: true, Addrs: addrs("/ip4/192.168.1.3/tcp/7420/p2p/" + stranger.String())},
 			{ID: stranger, Name: "strange", Addrs: addrs("/ip4/192.168.1.3/tcp/7420/p2p/" + stranger.String())},
 		})
 	end := func(id peer.ID) string { s := id.String(); return "..." + s[len(s)-6:] }
@@ -52,10 +52,10 @@ func TestPeerList(t *testing.T) {
 		"this host: laptop " + self.String(),
 		"waiting now at 192.168.1.2:7420",
 		"",
-		"NAME                STATE                  ADDRESS                   ID",
-		"buildbox            waiting now            192.168.100.200:17420 +1  " + end(saved),
-		"a-box-that-is-away  seen 2026-01-02 15:04  [fd00::1]:7420 +1         " + end(away),
-		"stranger            waiting, not saved     192.168.1.3:7420          " + end(stranger),
+		"NAME          STATE            MAY HERE    ADDRESS                   ID",
+		"buildbox      waiting now      send,fetch  192.168.100.200:17420 +1  " + end(saved),
+		"far-away-box  seen 2026-01-02  -           [fd00::1]:7420 +1         " + end(away),
+		"stranger      offers images    not saved   192.168.1.3:7420          " + end(stranger),
 		"",
 	}, "\n")
 	got := peerTable(list)

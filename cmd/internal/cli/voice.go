@@ -21,8 +21,9 @@ import (
 // stdout, or with JSON one object a line there.
 type Voice struct {
 	Program string
-	Quiet   bool // errors and results only
-	Verbose bool // details too
+	Waiting string // the program that waits on the other host, in hints
+	Quiet   bool   // errors and results only
+	Verbose bool   // details too
 	JSON    bool
 
 	mu       sync.Mutex
@@ -36,7 +37,7 @@ type Voice struct {
 // NewVoice returns the voice of a program on this process's stdout and stderr.
 func NewVoice(program string) *Voice {
 	fd := int(os.Stderr.Fd())
-	return &Voice{Program: program, out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(fd) && os.Getenv("TERM") != "dumb",
+	return &Voice{Program: program, Waiting: "imgrecv", out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(fd) && os.Getenv("TERM") != "dumb",
 		screen: screen{w: os.Stderr, width: func() int { return columns(fd) }, wraps: wraps()}}
 }
 
@@ -186,7 +187,7 @@ func (v *Voice) object(e any) {
 // status.
 func (v *Voice) Fail(err error) int {
 	code := ExitCode(err)
-	msg, hint := err.Error(), Hint(err)
+	msg, hint := err.Error(), Hint(err, v.Waiting)
 	if code == ExitInterrupted {
 		msg, hint = "interrupted", ""
 	}
@@ -215,8 +216,9 @@ func OpenPort(a ma.Multiaddr) string {
 	return fmt.Sprintf("open TCP port %s there, as with: ufw allow %[1]s/tcp", port)
 }
 
-// Hint returns the way out of an error, or "".
-func Hint(err error) string {
+// Hint returns the way out of an error, or "". waiting is the program that waits on the
+// other host.
+func Hint(err error, waiting string) string {
 	var te *transfer.Error
 	var de *peer.DialError
 	var missing *NotFoundError
@@ -228,29 +230,29 @@ func Hint(err error) string {
 	case errors.As(err, &missing):
 		return missing.Hint
 	case errors.Is(err, peer.ErrBadCode):
-		return "imgrecv shows the code: a number and two words, such as " + peer.CodeForm
+		return waiting + " shows the code: a number and two words, such as " + peer.CodeForm
 	case errors.Is(err, peer.ErrSelf):
-		return "two programs of one user on one host have one identity: start imgrecv on a terminal, which asks, or with --yes, or give it another IMGSEND_HOME"
+		return "two programs of one user on one host have one identity: start the one that waits on a terminal, which asks, or with --yes, or give it another IMGSEND_HOME"
 	case errors.Is(err, peer.ErrBadTarget):
-		return "imgrecv shows a code and its address: " + peer.TargetForm
+		return waiting + " shows a code and its address: " + peer.TargetForm
 	case errors.Is(err, peer.ErrCodeUsed):
-		return "imgrecv shows another code by now. If it still shows this one, another host answered in its place: " +
-			"do not use this code again, end imgrecv and start it again, and give its address with the new code"
+		return waiting + " shows another code by now. If it still shows this one, another host answered in its place: " +
+			"do not use this code again, end it there and start it again, and give its address with the new code"
 	case errors.Is(err, peer.ErrNoCode):
-		return "imgrecv there shows no code, or one with another number: read it once more, or start imgrecv there with --code"
+		return waiting + " there shows no code, or one with another number: read it once more, or start it there with --code"
 	case errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrCodeExpired):
-		return "imgrecv shows another code by now; one code is good for one try"
+		return waiting + " shows another code by now; one code is good for one try"
 	case errors.As(err, &unresolved):
 		return "give its IP address, or the code alone, which finds a host on the local network"
 	case errors.As(err, &de) && de.Kind == peer.ErrUnreachable && OpenPort(de.Target.Addr) != "":
-		return "is imgrecv running there, at that address? If it is, " + OpenPort(de.Target.Addr)
+		return "is " + waiting + " running there, at that address? If it is, " + OpenPort(de.Target.Addr)
 	case errors.Is(err, peer.ErrUnreachable):
-		return "is imgrecv running there, at that address, and does a firewall let its port through?"
+		return "is " + waiting + " running there, at that address, and does a firewall let its port through?"
 	case errors.Is(err, peer.ErrWrongKey):
-		return "imgrecv there has a new identity, or this is another host: somebody may be in between. " +
+		return "the host there has a new identity, or this is another host: somebody may be in between. " +
 			"If you know why, --forget the peer and meet it by a code again"
 	case errors.As(err, &de) && de.Kind == peer.ErrRefused:
-		return "start imgrecv there on a terminal and use its code, or with --allow " + de.Self.String() + ", which is this host"
+		return "start " + waiting + " there on a terminal and use its code, or with --allow " + de.Self.String() + ", which is this host; if it is saved there, --grant with its name gives it the right"
 	case errors.Is(err, peer.ErrBusy):
 		return "it is busy with other transfers; try again in a while"
 	case errors.Is(err, peer.ErrVersion):

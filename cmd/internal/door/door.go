@@ -104,7 +104,7 @@ func (d *Door) Policy() peer.Policy {
 	return peer.Policy{
 		Allow:     d.Knows,
 		Strangers: func() bool { return d.terminal && !d.Keep || nobody },
-		Refused:   (&refusals{v: d.Voice}).note,
+		Refused:   (&refusals{d: d}).note,
 	}
 }
 

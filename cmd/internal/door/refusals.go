@@ -16,7 +16,7 @@ const refusalEvery = 10 * time.Second
 
 // refusals tells of hosts that were turned away before they could offer anything.
 type refusals struct {
-	v *cli.Voice
+	d *Door
 
 	mu   sync.Mutex
 	last time.Time
@@ -37,6 +37,10 @@ func (r *refusals) note(id peer.ID, from ma.Multiaddr) {
 		others = fmt.Sprintf(", and %s before it", cli.Count(r.more, "other"))
 	}
 	r.last, r.more = now, 0
-	r.v.Warn(cli.WarnRefused, "refused peer %s from %s%s: it is not saved here; --allow with its ID lets it in, or --code for a first meeting",
-		id, peer.Target{Kind: peer.TargetAddr, Addr: from}, others)
+	name, why := id.String(), "it is not saved here; --allow with its ID lets it in, or --code for a first meeting"
+	if p, ok, err := r.d.Book.ByID(id); err == nil && ok {
+		name = p.Name
+		why = fmt.Sprintf("it is saved here without the right to %s; %s --grant %s gives that", r.d.Way.Does, r.d.Way.Program, p.Name)
+	}
+	r.d.Voice.Warn(cli.WarnRefused, "refused peer %s from %s%s: %s", name, peer.Target{Kind: peer.TargetAddr, Addr: from}, others, why)
 }

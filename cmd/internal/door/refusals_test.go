@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/peer"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -23,9 +24,10 @@ func TestRefusals(t *testing.T) {
 	stderr := os.Stderr
 	os.Stderr = file
 	v := cli.NewVoice("imgrecv")
+	home := t.TempDir()
 	os.Stderr = stderr
 	synctest.Test(t, func(*testing.T) {
-		r := &refusals{v: v}
+		r := &refusals{d: &Door{Config: Config{Voice: v, Way: Send, Book: peer.OpenBook(home)}}}
 		from := ma.StringCast("/ip4/192.0.2.7/tcp/99")
 		for range 100 {
 			r.note("peer", from)

@@ -12,7 +12,7 @@ import (
 // Serve announces the host, says where it can be reached, and shows codes if it is to,
 // until serve returns. The end of a service that was told to end is no error.
 func (d *Door) Serve(ctx context.Context, host *peer.Host, serve func(context.Context) error) error {
-	announcer, err := lan.Announce(host.ID(), lan.Announcement{Name: d.Name, Addrs: host.Addrs})
+	announcer, err := lan.Announce(host.ID(), lan.Announcement{Name: d.Name, Offers: d.Way.Offers, Addrs: host.Addrs})
 	if err != nil {
 		d.Voice.Warn(cli.WarnNoMulticast, "this host cannot be found without its address: %v", err)
 	} else {

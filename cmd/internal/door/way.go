@@ -5,6 +5,7 @@ import "github.com/imgsend/imgsend/peer"
 // A Way is what visitors come for.
 type Way struct {
 	Right   peer.Rights // of a saved peer that may come
+	Offers  bool        // the host offers images, and takes none
 	Program string      // which waits here: "imgrecv"
 	Command string      // what a visitor runs, up to where it names this host
 	Does    string      // what a visitor does: "send"
@@ -16,6 +17,6 @@ type Way struct {
 var (
 	Send = Way{Right: peer.MaySend, Program: "imgrecv", Command: "imgsend IMAGE... --to", Does: "send",
 		Once: "it may send images here", Anybody: "--yes accepts images from anybody who reaches this port"}
-	Fetch = Way{Right: peer.MayFetch, Program: "imgsend", Command: "imgrecv --from", Does: "fetch",
+	Fetch = Way{Right: peer.MayFetch, Offers: true, Program: "imgsend", Command: "imgrecv --from", Does: "fetch",
 		Once: "it may fetch what is offered here", Anybody: "--yes gives what is offered to anybody who reaches this port"}
 )

@@ -109,7 +109,7 @@ func (r *Reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error
 		return nil, err
 	}
 	if !ok {
-		near, waits := nearby(ctx, t.Name)
+		near, waits := r.Way.nearby(ctx, t.Name)
 		if waits && t.Addr == nil && near.ID == r.self() {
 			return r.search(ctx, peer.Peer{ID: near.ID, Name: near.Name, Addrs: near.Addrs})
 		}
@@ -186,7 +186,7 @@ func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 	defer say.Stop()
 	last := r.Way.notFound(fmt.Errorf("no host on the local network has a code %d out (asked on: %s)", code.Number(), asked))
 	tried := 0
-	for f := range b.Find(ctx, lan.ByNameplate(strconv.Itoa(code.Number()), false)) {
+	for f := range b.Find(ctx, lan.ByNameplate(strconv.Itoa(code.Number()), r.Way.Offers)) {
 		for _, a := range f.Addrs {
 			if tried++; tried > maxTried {
 				return peer.Paired{}, r.Way.notFound(fmt.Errorf("none of the first %d addresses that are announced with code %d is that of its host; the last one: %w",

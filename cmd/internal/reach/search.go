@@ -187,7 +187,7 @@ func (s *search) browse(ctx context.Context) <-chan lan.Found {
 	s.tellAsked(s.peer.Name, b)
 	heard := make(chan lan.Found)
 	go func() {
-		for f := range b.Find(ctx, lan.ByID(s.peer.ID, false)) {
+		for f := range b.Find(ctx, lan.ByID(s.peer.ID, s.Way.Offers)) {
 			select {
 			case heard <- f:
 			case <-ctx.Done():

@@ -41,7 +41,7 @@ func (r *Reacher) unknown(name string, waits bool) error {
 }
 
 // nearby returns a host that announces that name, and whether there is one.
-func nearby(ctx context.Context, name string) (lan.Found, bool) {
+func (w Way) nearby(ctx context.Context, name string) (lan.Found, bool) {
 	b, err := lan.Browse()
 	if err != nil {
 		return lan.Found{}, false
@@ -49,7 +49,7 @@ func nearby(ctx context.Context, name string) (lan.Found, bool) {
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(ctx, nearbyTime)
 	defer cancel()
-	for f := range b.Find(ctx, func(f lan.Found) bool { return f.Name == name && !f.Offers }) {
+	for f := range b.Find(ctx, func(f lan.Found) bool { return f.Name == name && f.Offers == w.Offers }) {
 		return f, true
 	}
 	return lan.Found{}, false

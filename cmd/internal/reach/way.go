@@ -6,10 +6,11 @@ type Way struct {
 	Aim     string // says what that is for: "send it to"
 	Waiting string // what waits there: "imgrecv"
 	Code    string // what shows a code there: "imgrecv --code"
+	Offers  bool   // the host there offers images, and takes none
 }
 
 // The two ways.
 var (
 	To   = Way{Flag: "--to", Aim: "say where to send it with", Waiting: "imgrecv", Code: "imgrecv --code"}
-	From = Way{Flag: "--from", Aim: "say where to fetch it from with", Waiting: "imgsend --wait", Code: "imgsend --wait --code"}
+	From = Way{Flag: "--from", Aim: "say where to fetch it from with", Waiting: "imgsend --wait", Code: "imgsend --wait --code", Offers: true}
 )
