@@ -91,7 +91,7 @@ func (f *fetching) run(ctx context.Context, target peer.Target) error {
 		there.Host = "the other side"
 	}
 	f.v.Sayf("from %s (%s)", there.Host, there.Engine)
-	t := &cli.Transfer{Voice: f.v, Progress: prog, Side: "here", Act: "fetch", Start: start, Idle: f.reach.Typing(),
+	t := &cli.Transfer{Voice: f.v, Progress: prog, Side: "here", Act: "fetch", Table: f.o.dryRun, Start: start, Idle: f.reach.Typing(),
 		Words: func(p transfer.Phase) string { return f.words(p, rcv, there.Host) }, Host: "this engine", Platform: layout.PlatformText(into.Platform())}
 	t.StartMeter()
 	rep, err := t.Copy(ctx, &renamed{rcv, f.o.naming}, sink, transfer.Options{DryRun: f.o.dryRun, MaxSize: f.o.maxSize(into), Patience: f.o.patience,

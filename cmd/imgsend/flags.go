@@ -20,6 +20,9 @@ var words = cli.Words{
 only the layers that are missing there, verified before they have a name. Or
 writes them into an archive, for imgrecv -i, docker load or podman load.
 
+With --wait or --serve the other host dials: imgrecv --from fetches the images.
+Who may fetch is said per peer, and is another right than to send images here.
+
 IMAGE is a name (webapp means webapp:latest) or an image ID. An image given by
 its ID arrives without a name unless --as gives it one.`,
 	Examples: [][2]string{

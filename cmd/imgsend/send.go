@@ -104,7 +104,7 @@ type sending struct {
 }
 
 func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sink) (*transfer.Report, error) {
-	s.Words = s.words
+	s.Words, s.Table = s.words, j.dryRun
 	if h, ok := from.Source.(store.Historian); ok && j.dryRun {
 		s.History = func(m *transfer.Image) []string {
 			made, _ := h.History(ctx, m.ID) // a dry run goes on without it
@@ -126,6 +126,10 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 	}
 	line := s.Done(rep, s.verb)
 	if rep.DryRun {
+		if !j.dryRun {
+			s.Voice.Sayf("%s made a dry run: nothing was sent, still waiting", s.host)
+			return rep, nil
+		}
 		s.Voice.Sayf("dry run: nothing was %s", s.verb)
 		return rep, nil
 	}

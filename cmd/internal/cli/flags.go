@@ -120,6 +120,8 @@ func (p *Program) singleDash(args []string) error {
 var alone = map[string][]string{
 	"peers":  {"name", "json", "quiet", "verbose"},
 	"forget": {"json", "quiet", "verbose"},
+	"grant":  {"json", "quiet", "verbose"},
+	"revoke": {"json", "quiet", "verbose"},
 }
 
 // checkAlone refuses arguments and flags that one of the alone flags would ignore.

@@ -20,6 +20,7 @@ type Transfer struct {
 	Start    time.Time                   // from when on it is timed
 	Idle     time.Duration               // how much of that time people took, which does not count
 	Silent   bool                        // show nothing before images arrive
+	Table    bool                        // show the plan of a dry run as a table, which is this user's
 
 	// From is who sends, where there may be several. Without a name the lines for people
 	// do not say it.
@@ -109,7 +110,7 @@ func (t *Transfer) planned(o *transfer.Offer, p *transfer.Plan) {
 			t.Voice.Note(NotePlatform, "%s", note)
 		}
 	}
-	if o.DryRun && t.Side == "there" {
+	if o.DryRun && t.Table {
 		t.printPlan(o, p)
 		return
 	}

@@ -54,7 +54,7 @@ func (i *inviter) show(c peer.Code) {
 	if i.Voice.Quiet {
 		say = i.Voice.Warnf // nobody could come without it
 	}
-	say("from a new host:   %s %s%s", i.Way.Command, c.Reveal(), onlyHere(i.host.Addrs()))
+	say("%-18s %s %s%s", i.Way.Toward+" a new host:", i.Way.Command, c.Reveal(), onlyHere(i.host.Addrs()))
 	if !i.shown {
 		i.sayAddresses(i.host)
 	}
