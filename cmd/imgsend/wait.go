@@ -48,7 +48,7 @@ func (j *job) await(ctx context.Context, v *cli.Voice, o options, home string, b
 		return err
 	}
 	j.said = true
-	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: d.Policy()})
+	host, err := peer.Listen(ctx, key, peer.ListenConfig{Addr: o.listen, Policy: d.Policy(), Offers: true})
 	if err != nil {
 		return err
 	}

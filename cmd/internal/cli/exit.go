@@ -64,7 +64,7 @@ func errorSide(err error) string {
 	switch {
 	case errors.As(err, &usage):
 		return SideHere
-	case errors.Is(err, peer.ErrBusy), errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrNoCode),
+	case errors.Is(err, peer.ErrBusy), errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrOtherWay), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrNoCode),
 		errors.Is(err, peer.ErrTooManyGuesses), errors.Is(err, peer.ErrCodeExpired), remote && te.Kind != transfer.KindBroken:
 		return SideThere
 	case code == ExitUnreachable, code == ExitBroken:
@@ -93,7 +93,7 @@ func ExitCode(err error) int {
 		return ExitRefused
 	case errors.As(err, &missing), errors.Is(err, peer.ErrUnreachable), errors.Is(err, peer.ErrBusy):
 		return ExitUnreachable
-	case errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrVersion),
+	case errors.Is(err, peer.ErrRefused), errors.Is(err, peer.ErrOtherWay), errors.Is(err, peer.ErrWrongKey), errors.Is(err, peer.ErrVersion),
 		errors.Is(err, peer.ErrWrongCode), errors.Is(err, peer.ErrNoCode), errors.Is(err, peer.ErrCodeExpired),
 		errors.Is(err, peer.ErrTooManyGuesses):
 		return ExitRefused

@@ -103,6 +103,7 @@ func (d *Door) Policy() peer.Policy {
 	nobody := !d.codes && !d.Keep && !d.knowsAnybody()
 	return peer.Policy{
 		Allow:     d.Knows,
+		Known:     d.Book.Known,
 		Strangers: func() bool { return d.terminal && !d.Keep || nobody },
 		Refused:   (&refusals{d: d}).note,
 	}

@@ -68,7 +68,7 @@ func (d *Door) greeting(host *peer.Host) {
 	case d.Yes:
 		d.Voice.Warn(cli.WarnAnybody, "%s", d.Way.Anybody)
 	case d.Keep && !d.codes && !d.knowsAnybody():
-		d.Voice.Warn(cli.WarnNobody, "no peer is saved, so nobody can %s anything; meet one with --code first", d.Way.Does)
+		d.Voice.Warn(cli.WarnNobody, "no saved peer may %s anything here; meet one with --code first", d.Way.Does)
 	case d.Keep && !d.codes:
 		d.Voice.Sayf("from saved peers only; --code lets a new host in, or --allow PEERID")
 	}

@@ -52,8 +52,8 @@ func (r *Reacher) tellAsked(to string, b *lan.Browser) {
 	}
 }
 
-func dialConfig() peer.DialConfig {
-	return peer.DialConfig{Protocol: fmt.Sprintf("%s%d", peer.ProtocolFamily, wire.Protocol)}
+func (w Way) dialConfig() peer.DialConfig {
+	return peer.DialConfig{Protocol: fmt.Sprintf("%s%d", w.Family, wire.Protocol)}
 }
 
 // Reach connects to the target. A host name's addresses are tried one after the
@@ -88,7 +88,7 @@ func (r *Reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, err
 // dial connects to a peer whose ID and address are known.
 func (r *Reacher) dial(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	r.tellDialed(t.Name, t.Addr)
-	stream, err := peer.Dial(ctx, r.Key, t, dialConfig())
+	stream, err := peer.Dial(ctx, r.Key, t, r.Way.dialConfig())
 	if errors.Is(err, peer.ErrRefused) && t.ID == r.self() {
 		return nil, fmt.Errorf("%w, and it lets in neither itself nor strangers: %w", peer.ErrSelf, err)
 	}
@@ -159,7 +159,7 @@ func (r *Reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 // and where that is.
 func (r *Reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) {
 	r.tellDialed(strconv.Itoa(t.Code.Number()), t.Addr)
-	met, err := peer.Pair(ctx, r.Key, t, peer.PairConfig{Code: t.Code, Name: r.Me})
+	met, err := peer.Pair(ctx, r.Key, t, peer.PairConfig{Code: t.Code, Name: r.Me, Fetch: r.Way.Offers})
 	if errors.Is(err, peer.ErrSelf) {
 		met.ID, met.Addr = r.self(), t.Addr
 	}

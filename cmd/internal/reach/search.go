@@ -133,7 +133,7 @@ func (s *search) run(ctx context.Context) (*peer.Stream, error) {
 				say.Reset(announceTime)
 			}
 		case <-say.C:
-			if s.quiet {
+			if s.quiet || s.otherWay() {
 				return nil, s.failure(ctx)
 			}
 			s.Voice.Sayf("looking for %s: %s", s.peer.Name, s.words())
@@ -141,6 +141,12 @@ func (s *search) run(ctx context.Context) (*peer.Stream, error) {
 			return nil, s.failure(ctx)
 		}
 	}
+}
+
+// otherWay reports whether the peer was found, and does the opposite there of what it was
+// dialed for.
+func (s *search) otherWay() bool {
+	return len(s.dialing) == 0 && slices.ContainsFunc(s.failed, func(a attempt) bool { return errors.Is(a.err, peer.ErrOtherWay) })
 }
 
 // add queues addresses that are new, up to maxTried.
@@ -228,7 +234,7 @@ func (s *search) failure(ctx context.Context) error {
 	}
 	var why []string
 	for _, a := range s.failed {
-		if errors.Is(a.err, peer.ErrWrongKey) {
+		if errors.Is(a.err, peer.ErrWrongKey) || errors.Is(a.err, peer.ErrOtherWay) {
 			return a.err
 		}
 		var de *peer.DialError
