@@ -24,7 +24,7 @@ func (j *job) archive(ctx context.Context, v *cli.Voice) (*origin, error) {
 		if j.names != nil {
 			return images, errors.Join(j.names.Apply(images), j.names.Unused())
 		}
-		return chosen(images, j.requests, where)
+		return chosen(images, j.requests, j.set, where)
 	})
 	reading()
 	if err != nil {
@@ -33,16 +33,28 @@ func (j *job) archive(ctx context.Context, v *cli.Voice) (*origin, error) {
 	return &origin{Source: src, name: "an archive", close: func(context.Context) error { return errors.Join(src.Close(nil), f.Close()) }}, nil
 }
 
-// chosen returns the images of an archive that are requested, with the names that they
-// are to have.
-func chosen(images []transfer.Image, reqs []store.Request, where string) ([]transfer.Image, error) {
+// chosen returns the images of an archive that are requested or in the set, if that is not
+// nil, with the names that they are to have.
+func chosen(images []transfer.Image, reqs []store.Request, s *set, where string) ([]transfer.Image, error) {
 	var have []string
 	for _, m := range images {
 		have = append(have, m.Refs...)
 	}
+	var search store.Search
+	if s != nil {
+		var err error
+		if reqs, err = s.of(where, have, &search); err != nil {
+			return nil, err
+		}
+		if search.Err() == nil {
+			err = s.name(reqs)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	named := make([][]string, len(images))
 	taken := make([]bool, len(images))
-	var search store.Search
 	for _, r := range reqs {
 		i, name := find(images, r.Image)
 		if i < 0 {

@@ -11,6 +11,7 @@ var words = cli.Words{
 	Usage: []string{
 		"[options] IMAGE... --to PEER",
 		"[options] IMAGE... -o FILE",
+		"[options] --all --to PEER | -o FILE",
 		"[options] --container NAME --to PEER | -o FILE",
 		"[options] -i FILE [IMAGE...] --to PEER",
 		"[options] IMAGE... --wait",
@@ -23,11 +24,15 @@ writes them into an archive, for imgrecv -i, docker load or podman load.
 With --wait or --serve the other host dials: imgrecv --from fetches the images.
 Who may fetch is said per peer, and is another right than to send images here.
 
-IMAGE is a name (webapp means webapp:latest) or an image ID. An image given by
-its ID arrives without a name unless --as gives it one.`,
+IMAGE is a name (webapp means webapp:latest), a pattern or an image ID. An image
+given by its ID arrives without a name unless --as gives it one. A pattern has
+a *, which stands for anything but a slash: 'shop/*' is all tags of all images of
+shop, 'webapp:1.*' some of one. Quote it, or the shell looks for files. --all is
+all images that have a name, and so leaves out dangling ones.`,
 	Examples: [][2]string{
 		{"webapp:1.0 nginx:1.22 --to -", "the first time; type the code"},
 		{"webapp:1.1 --to buildbox", "from then on"},
+		{"'shop/*' --to buildbox", "all images of shop"},
 		{"-n webapp:2.0 --to buildbox", "what would be sent?"},
 		{"0bc42f7ff218 --as webapp:1.0 --to buildbox", "send an image that has no name here, and name it there"},
 		{"--container webapp -m Configured --as webapp:2.0 --to buildbox", "make an image of a container, and send it"},
@@ -42,6 +47,7 @@ at once, with 4096 names each, and 32768 layers and names in all.`,
 // flags are what the command line sets of v and o, as the help shows them.
 func flags(v *cli.Voice, o *options) []*cli.Group {
 	what := cli.NewGroup("What")
+	what.BoolVar(&o.all, "all", false, "send all images that have a name")
 	what.StringArrayVar(&o.as, "as", nil, "the `NAME[:TAG]` on arrival, of a single image; --as OLD=NEW, which may be repeated, of one of several")
 	what.StringVar(&o.platform, "platform", "", "send only `OS/ARCH[/VARIANT]` of an image with several platforms (default: all that are here)")
 	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "only say which layers would be sent, and how many bytes")

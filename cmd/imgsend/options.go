@@ -16,16 +16,16 @@ import (
 
 // options are the flags as they were given.
 type options struct {
-	to, output, input, compress, limit     string
-	host                                   string
-	container, message, author, flatten    string
-	store, platform, have, namespace       string
-	as, changes, allow, serve              []string
-	listen, name                           string
-	wait, keep, code, yes                  bool
-	saved                                  cli.PeerActions
-	waits                                  cli.Waits
-	dryRun, noRemember, noPause, keepImage bool
+	to, output, input, compress, limit          string
+	host                                        string
+	container, message, author, flatten         string
+	store, platform, have, namespace            string
+	as, changes, allow, serve                   []string
+	listen, name                                string
+	wait, keep, code, yes                       bool
+	saved                                       cli.PeerActions
+	waits                                       cli.Waits
+	dryRun, noRemember, noPause, keepImage, all bool
 }
 
 // What --flatten keeps.
@@ -42,6 +42,7 @@ type job struct {
 	input       string        // an archive; empty: a store
 	patterns    []string      // what --serve offers; the requests are those of a receiver
 	said        bool          // where the images come from has been said
+	set         *set          // of images; nil: requests has them
 	names       *cli.Naming   // for what is in the archive, where no image of it is named
 	platform    *ocispec.Platform
 	output      string // an archive; empty: a peer
@@ -99,9 +100,15 @@ func (o options) job(images []string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case o.container != "":
+	if o.container != "" {
 		return j, j.setContainer(o, names)
+	}
+	j.set, err = newSet(images, o.all, names)
+	switch {
+	case err != nil:
+		return nil, err
+	case j.set != nil:
+		return j, nil
 	case len(images) == 0: // of an archive, or --serve
 		j.names = names
 		return j, nil
@@ -124,8 +131,10 @@ func (o options) conflicts(images []string) error {
 		return errors.New("either images or --container, not both")
 	case o.input != "" && (o.container != "" || o.store != "" || o.host != "" || o.namespace != "" || o.output != ""):
 		return errors.New("--input sends out of an archive: --container, --store, --host, --namespace and --output do not go with it")
-	case o.container == "" && o.input == "" && len(images) == 0 && len(o.serve) == 0:
-		return errors.New("name an image to send (imgsend -h shows how)")
+	case o.all && (o.container != "" || len(images) > 0):
+		return errors.New("--all sends all images: name none, and no container")
+	case o.container == "" && o.input == "" && len(images) == 0 && !o.all && len(o.serve) == 0:
+		return errors.New("name an image to send, or --all (imgsend -h shows how)")
 	case o.container == "" && commits:
 		return errors.New("--message, --author, --change, --no-pause, --flatten and --keep-image go with --container")
 	case o.container != "" && o.store != "":
@@ -179,8 +188,8 @@ func (o options) waitConflicts(images []string) error {
 		return errors.New("--wait and --serve wait for imgrecv --from: --to and --output do not go with them")
 	case o.dryRun:
 		return errors.New("--dry-run is for --to; imgrecv --from has one of its own")
-	case len(o.serve) > 0 && (o.wait || len(images) > 0 || o.container != "" || o.input != "" || len(o.as) > 0):
-		return errors.New("--serve offers what matches its patterns: images, --wait, --container, --input and --as do not go with it")
+	case len(o.serve) > 0 && (o.wait || o.all || len(images) > 0 || o.container != "" || o.input != "" || len(o.as) > 0):
+		return errors.New("--serve offers what matches its patterns: images, --all, --wait, --container, --input and --as do not go with it")
 	case o.input == "-":
 		return errors.New("--wait reads the archive when somebody fetches it: --input takes a file then")
 	case o.keep && o.container != "":

@@ -52,7 +52,13 @@ func (j *job) origin(ctx context.Context, v *cli.Voice) (_ *origin, err error) {
 	if j.container != nil {
 		err = o.open(ctx, v, from, j.container)
 	} else {
-		err = o.images(ctx, v, from, j.requests, j.platform)
+		reqs := j.requests
+		if j.set != nil {
+			reqs, err = j.set.requests(ctx, from, cmp.Or(j.store, from.String()))
+		}
+		if err == nil {
+			err = o.images(ctx, v, from, reqs, j.platform)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, o.close(ctx))

@@ -34,8 +34,11 @@ func NewSource(ctx context.Context, blobs layout.Blobs, list []Entry, where stri
 	if err := search.Err(); err != nil {
 		return nil, err
 	}
+	if len(f.items) == 0 {
+		return nil, store.NothingRuns(where)
+	}
 	s := layout.NewSource(blobs, f.items, nil)
-	s.Note(f.nameless()...)
+	s.Note(append(f.left, f.nameless()...)...)
 	if err := store.CheckLimits(s.Images()); err != nil {
 		return nil, err
 	}
@@ -49,6 +52,7 @@ type finder struct {
 	reader *layout.Reader
 	items  []layout.Item
 	asked  []string // for each item, as it was asked for
+	left   []string // what was left out, one line each
 	at     map[digest.Digest]int
 	owner  map[string]digest.Digest
 }
@@ -90,6 +94,10 @@ func (f *finder) take(ctx context.Context, r store.Request) error {
 		}
 		if err != nil {
 			return store.Failed("read "+r.Image, err)
+		}
+		if len(items) != 1 && r.Listed {
+			f.left = append(f.left, store.LeftOut(r.Image))
+			return nil
 		}
 		if len(items) != 1 {
 			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is %w", r.Image, layout.ErrNoImage)}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -34,6 +35,7 @@ type local struct {
 	inspect  image.InspectResponse
 	id       digest.Digest
 	asked    string            // what the request called it
+	listed   bool              // see [store.Request]
 	platform *ocispec.Platform // the one to read of an image with several; nil: all
 	sized    bool              // whether the sizes of its layers are exact
 	note     string            // what its user may not expect, or empty
@@ -156,13 +158,13 @@ func (e *Engine) Names(ctx context.Context) ([]string, error) {
 	return names(list), nil
 }
 
-// names returns the names of the images in a list.
+// names returns the names of the images in a list, but for temporary ones.
 func names(list []image.Summary) []string {
 	var out []string
 	for _, s := range list {
 		out = append(out, shortNames(s.RepoTags)...)
 	}
-	return out
+	return slices.DeleteFunc(out, isTemporary)
 }
 
 // shortNames returns the short forms of an image's tags.
@@ -221,6 +223,7 @@ func (e *Engine) gather(ctx context.Context, reqs []store.Request, platform *oci
 		if !ok {
 			i = len(images)
 			index[img.id] = i
+			img.listed = r.Listed
 			images = append(images, img)
 			names = append(names, nil)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
@@ -98,17 +97,24 @@ func NewSource(ctx context.Context, e *Engine, reqs []store.Request, o store.Sou
 
 // read describes the images of a containerd store by its content.
 func (s *Source) read(ctx context.Context, content *imageContent, found []*local, names [][]string) error {
-	items := make([]layout.Item, len(found))
+	var items []layout.Item
 	for i, l := range found {
 		item, err := content.image(ctx, l.id, &layout.Reader{Platform: l.platform, Arch: s.e.platform.Architecture})
+		if errors.Is(err, layout.ErrNoImage) && l.listed {
+			s.notes = append(s.notes, store.LeftOut(l.asked))
+			continue
+		}
 		if errors.Is(err, layout.ErrNoImage) {
 			return &transfer.Error{Kind: transfer.KindUsage, Err: fmt.Errorf("%s is %w", l.asked, err)}
 		}
 		if err != nil {
 			return err
 		}
-		items[i] = *item
-		items[i].Refs = names[i]
+		item.Refs = names[i]
+		items = append(items, *item)
+	}
+	if len(items) == 0 {
+		return store.NothingRuns(s.e.String())
 	}
 	s.stored = layout.NewSource(content, items, nil)
 	s.Fill(s.stored.Images())
@@ -138,7 +144,11 @@ func nameless(found []*local, names [][]string) []string {
 	return out
 }
 
-func isTemporary(name string) bool { return strings.HasPrefix(name, commitRepo+":") }
+// isTemporary reports whether an image has the name for a moment only.
+func isTemporary(name string) bool {
+	_, ok := temporary(name)
+	return ok
+}
 
 // describe says what is known of an image before it is saved. Classic stores and
 // Podman save layers uncompressed, so that the DiffID is the blob's digest. A

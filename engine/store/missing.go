@@ -8,7 +8,8 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A MissingError says that a store has no images of these names or IDs.
+// A MissingError says that a store has no images of these names or IDs, or none that
+// match these patterns.
 type MissingError struct {
 	Images []string // as they were asked for
 	Where  string   // the store
@@ -16,7 +17,10 @@ type MissingError struct {
 
 func (e *MissingError) Error() string {
 	last := len(e.Images) - 1
-	if last == 0 {
+	switch {
+	case last == 0 && IsPattern(e.Images[0]):
+		return fmt.Sprintf("no image in %s matches %s", e.Where, e.Images[0])
+	case last == 0:
 		return fmt.Sprintf("no image %s in %s", e.Images[0], e.Where)
 	}
 	return fmt.Sprintf("no images %s and %s in %s", strings.Join(e.Images[:last], ", "), e.Images[last], e.Where)

@@ -13,6 +13,9 @@ import (
 type Request struct {
 	Image string // a name, with or without a tag or digest, or an image ID
 	As    string // the name on arrival; empty: the same name, or none for an ID
+	// Listed says that the name was found in the store, and that nobody asked for this one
+	// alone: if it is not that of an image that can run it is left out, with a note.
+	Listed bool
 }
 
 // ParseName returns the full form of a name to give to an image, with a tag:
@@ -30,6 +33,14 @@ func ParseName(s string) (reference.NamedTagged, error) {
 		return nil, fmt.Errorf("%q is not an image name", s)
 	}
 	return tagged, nil
+}
+
+// LeftOut says that what has this name is left out.
+func LeftOut(name string) string { return name + " is left out: it is not an image that can run" }
+
+// NothingRuns is the error for a store of whose images that were requested none can run.
+func NothingRuns(where string) error {
+	return &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("none of it is an image that can run in %s", where)}
 }
 
 // Nameless says that an image that was asked for by its ID or its digest arrives
