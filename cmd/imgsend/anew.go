@@ -33,7 +33,7 @@ func goneFrom(s *peer.Stream, err error) error {
 
 // repeats reports whether what is sent can be opened once more and is the same then: not
 // a pipe, nor a container, which has gone on meanwhile.
-func (j *job) repeats() bool { return j.container == nil && j.input != "-" }
+func (j *job) repeats() bool { return j.containers == nil && j.input != "-" }
 
 // sendAnew is send, and begins again where imgrecv has lost the transfer: mostly it was
 // started anew. What the engine there has loaded is not sent again.

@@ -12,7 +12,7 @@ func TestRepeats(t *testing.T) {
 		"image":     {job{}, true},
 		"archive":   {job{input: "images.tar"}, true},
 		"pipe":      {job{input: "-"}, false},
-		"container": {job{container: &containerJob{name: "webapp"}}, false},
+		"container": {job{containers: &containerJob{}}, false},
 	} {
 		if test.j.repeats() != test.want {
 			t.Errorf("%s: %v", name, !test.want)

@@ -33,7 +33,7 @@ func (o *options) completions() cli.Completions {
 
 // images returns the names of the images that can be sent.
 func (o *options) images(ctx context.Context) (names []string) {
-	if o.container != "" || o.all {
+	if len(o.container) > 0 || o.all {
 		return nil
 	}
 	o.look(ctx, func(s store.Store) {

@@ -12,7 +12,7 @@ var words = cli.Words{
 		"[options] IMAGE... --to PEER",
 		"[options] IMAGE... -o FILE",
 		"[options] --all --to PEER | -o FILE",
-		"[options] --container NAME --to PEER | -o FILE",
+		"[options] --container NAME... --to PEER | -o FILE",
 		"[options] -i FILE [IMAGE...] --to PEER",
 		"[options] IMAGE... --wait",
 		"[options] --serve PATTERN... --keep",
@@ -36,6 +36,7 @@ all images that have a name, and so leaves out dangling ones.`,
 		{"-n webapp:2.0 --to buildbox", "what would be sent?"},
 		{"0bc42f7ff218 --as webapp:1.0 --to buildbox", "send an image that has no name here, and name it there"},
 		{"--container webapp -m Configured --as webapp:2.0 --to buildbox", "make an image of a container, and send it"},
+		{"--container web --container db --as web=web:2 --to buildbox", "images of two containers, one of them without a name"},
 		{"webapp:1.0 nginx:1.22 -o images.tar", "write an archive"},
 		{"webapp:1.0 --wait", "the other host dials, with imgrecv --from"},
 		{"--serve 'webapp:*' --keep", "let saved peers fetch any webapp, unattended"},
@@ -66,14 +67,15 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	where.StringVar(&o.store, "store", "", "send out of the OCI layout folder `DIR` instead of an engine")
 
 	containers := cli.NewGroup("Containers")
-	containers.StringVar(&o.container, "container", "", "commit the container `NAME` and send the image")
-	containers.StringVarP(&o.message, "message", "m", "", "the `TEXT` that the commit has as its message")
-	containers.StringVar(&o.author, "author", "", "the `NAME` that the commit has as its author")
-	containers.StringArrayVar(&o.changes, "change", nil, "apply the Dockerfile `INSTRUCTION` to the commit, such as 'CMD /app'; may be repeated")
+	containers.StringArrayVar(&o.container, "container", nil, "commit the container `NAME` and send the image; may be repeated. "+
+		"Of several, either all arrive or none")
+	containers.StringVarP(&o.message, "message", "m", "", "the `TEXT` that each commit has as its message")
+	containers.StringVar(&o.author, "author", "", "the `NAME` that each commit has as its author")
+	containers.StringArrayVar(&o.changes, "change", nil, "apply the Dockerfile `INSTRUCTION` to each commit, such as 'CMD /app'; may be repeated")
 	containers.BoolVar(&o.noPause, "no-pause", false, "let the container run while it is read")
 	containers.StringVar(&o.flatten, "flatten", "", "send the file system as one layer, with its settings; --flatten=`bare` without them")
 	containers.Lookup("flatten").NoOptDefVal = flattenFull
-	containers.BoolVar(&o.keepImage, "keep-image", false, "keep the committed image here, under the name of --as")
+	containers.BoolVar(&o.keepImage, "keep-image", false, "keep the committed images here, each under the name of --as")
 
 	archives := cli.NewGroup("Archives")
 	archives.StringVarP(&o.output, "output", "o", "", "write an archive to `FILE`; - is stdout. A name that ends in .zst, or --compress "+

@@ -9,8 +9,8 @@ import (
 
 func TestRepeatedFlags(t *testing.T) {
 	clitest.RepeatedFlags(t, func() []*cli.Group { return flags(cli.NewVoice("test"), &options{}) },
-		[]string{"author", "completion", "compress", "container", "engine-timeout", "flatten", "forget", "grant", "have", "host", "input", "limit", "listen", "message", "name", "namespace", "output", "platform", "retry-for", "revoke", "stall-timeout", "store", "to"},
-		[]string{"allow", "as", "change", "serve"})
+		[]string{"author", "completion", "compress", "engine-timeout", "flatten", "forget", "grant", "have", "host", "input", "limit", "listen", "message", "name", "namespace", "output", "platform", "retry-for", "revoke", "stall-timeout", "store", "to"},
+		[]string{"allow", "as", "change", "container", "serve"})
 }
 
 func TestHelp(t *testing.T) { clitest.Help(t, program(), "from", "list") }

@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
-	"github.com/imgsend/imgsend/engine/docker"
 	"github.com/imgsend/imgsend/engine/store"
-	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -18,9 +16,9 @@ import (
 type options struct {
 	to, output, input, compress, limit          string
 	host                                        string
-	container, message, author, flatten         string
+	message, author, flatten                    string
 	store, platform, have, namespace            string
-	as, changes, allow, serve                   []string
+	as, changes, allow, serve, container        []string
 	listen, name                                string
 	wait, keep, code, yes                       bool
 	saved                                       cli.PeerActions
@@ -37,7 +35,7 @@ const (
 // A job is a command line that makes sense.
 type job struct {
 	requests    []store.Request
-	container   *containerJob // nil: images
+	containers  *containerJob // nil: images
 	store       string        // an OCI layout folder; empty: an engine
 	input       string        // an archive; empty: a store
 	patterns    []string      // what --serve offers; the requests are those of a receiver
@@ -55,15 +53,6 @@ type job struct {
 	host        string
 	namespace   string // of a containerd; empty: the usual one
 	dryRun      bool
-}
-
-// A containerJob is a container to make an image of.
-type containerJob struct {
-	name    string
-	as      string // the image's name on arrival, or none
-	commit  docker.CommitOptions
-	flatten string // empty: commit
-	keep    bool   // keep the image here
 }
 
 // job checks the command line, before anything is connected.
@@ -100,8 +89,9 @@ func (o options) job(images []string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.container != "" {
-		return j, j.setContainer(o, names)
+	if len(o.container) > 0 {
+		j.containers, err = newContainerJob(o, names)
+		return j, err
 	}
 	j.set, err = newSet(images, o.all, names)
 	switch {
@@ -127,23 +117,23 @@ func (o options) job(images []string) (*job, error) {
 func (o options) conflicts(images []string) error {
 	commits := o.message != "" || o.author != "" || len(o.changes) > 0 || o.noPause || o.flatten != "" || o.keepImage
 	switch {
-	case o.container != "" && len(images) > 0:
+	case len(o.container) > 0 && len(images) > 0:
 		return errors.New("either images or --container, not both")
-	case o.input != "" && (o.container != "" || o.store != "" || o.host != "" || o.namespace != "" || o.output != ""):
+	case o.input != "" && (len(o.container) > 0 || o.store != "" || o.host != "" || o.namespace != "" || o.output != ""):
 		return errors.New("--input sends out of an archive: --container, --store, --host, --namespace and --output do not go with it")
-	case o.all && (o.container != "" || len(images) > 0):
+	case o.all && (len(o.container) > 0 || len(images) > 0):
 		return errors.New("--all sends all images: name none, and no container")
-	case o.container == "" && o.input == "" && len(images) == 0 && !o.all && len(o.serve) == 0:
+	case len(o.container) == 0 && o.input == "" && len(images) == 0 && !o.all && len(o.serve) == 0:
 		return errors.New("name an image to send, or --all (imgsend -h shows how)")
-	case o.container == "" && commits:
+	case len(o.container) == 0 && commits:
 		return errors.New("--message, --author, --change, --no-pause, --flatten and --keep-image go with --container")
-	case o.container != "" && o.store != "":
+	case len(o.container) > 0 && o.store != "":
 		return errors.New("--store has images, and no containers")
 	case o.store != "" && o.host != "":
 		return errors.New("either --store or --host, not both")
 	case o.store != "" && o.namespace != "":
 		return errors.New("--namespace is for containerd, not for --store")
-	case o.container != "" && o.platform != "":
+	case len(o.container) > 0 && o.platform != "":
 		return errors.New("--platform picks one of an image; a container has only one")
 	case o.output != "" && o.to != "":
 		return errors.New("either --to or --output, not both")
@@ -155,57 +145,8 @@ func (o options) conflicts(images []string) error {
 		return fmt.Errorf("--flatten=%s: there is --flatten and --flatten=bare", o.flatten)
 	case o.flatten != "" && (len(o.changes) > 0 || o.keepImage):
 		return errors.New("--change and --keep-image do not go with --flatten, which makes no image here")
-	case o.keepImage && len(o.as) == 0:
-		return errors.New("--keep-image takes --as NAME, the name that the image keeps")
 	}
 	return nil
-}
-
-// listens reports whether others dial to fetch images.
-func (o options) listens() bool { return o.wait || len(o.serve) > 0 }
-
-// waitConflicts says which options do not go with --wait and --serve, and which only
-// with them.
-func (o options) waitConflicts(images []string) error {
-	if !o.listens() {
-		if o.keep || o.code || o.yes || o.listen != "" || o.name != "" || len(o.allow) > 0 {
-			return errors.New("--keep, --listen, --name, --code, --allow and --yes are for --wait and --serve: without them imgsend dials")
-		}
-		return nil
-	}
-	for _, p := range o.serve {
-		if err := store.CheckPattern(p); err != nil {
-			return fmt.Errorf("--serve %s: %w", p, err)
-		}
-	}
-	if o.name != "" {
-		if err := peer.CheckName(o.name); err != nil {
-			return fmt.Errorf("--name: %w", err)
-		}
-	}
-	switch {
-	case o.to != "" || o.output != "":
-		return errors.New("--wait and --serve wait for imgrecv --from: --to and --output do not go with them")
-	case o.dryRun:
-		return errors.New("--dry-run is for --to; imgrecv --from has one of its own")
-	case len(o.serve) > 0 && (o.wait || o.all || len(images) > 0 || o.container != "" || o.input != "" || len(o.as) > 0):
-		return errors.New("--serve offers what matches its patterns: images, --all, --wait, --container, --input and --as do not go with it")
-	case o.input == "-":
-		return errors.New("--wait reads the archive when somebody fetches it: --input takes a file then")
-	case o.keep && o.container != "":
-		return errors.New("--container is for one receiver: --keep does not go with it")
-	}
-	return nil
-}
-
-func (j *job) setContainer(o options, names *cli.Naming) error {
-	as, err := names.Of(o.container, false)
-	if err != nil {
-		return err
-	}
-	j.container = &containerJob{name: o.container, as: as, flatten: o.flatten, keep: o.keepImage,
-		commit: docker.CommitOptions{Message: o.message, Author: o.author, Changes: o.changes, NoPause: o.noPause}}
-	return names.Unused()
 }
 
 func usageError(err error) error { return &cli.UsageError{Err: err} }

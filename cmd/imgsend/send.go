@@ -137,8 +137,8 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 		line = "to " + s.host + ": " + line
 	}
 	s.Voice.Sayf("%s", line)
-	if from.runLine != nil {
-		s.Voice.Sayf("to start it there with its settings: %s", from.runLine(runProgram(s.engine)))
+	for _, line := range from.runLines {
+		s.Voice.Sayf("to start it there with its settings: %s", line(runProgram(s.engine)))
 	}
 	if from.sent != nil {
 		return rep, from.sent(ctx)

@@ -12,6 +12,7 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/door"
 	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/layout"
+	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
@@ -71,7 +72,7 @@ func (g *giver) look(ctx context.Context) error {
 			g.v.Warn(cli.WarnNothing, "no image here matches %s yet", strings.Join(g.j.patterns, " or "))
 		}
 		g.v.Sayf("offering %s now", cli.Count(len(c.names), "name"))
-	case g.j.container != nil:
+	case g.j.containers != nil:
 		from, err := engine.Open(ctx, engine.Address{Host: g.j.host, Namespace: g.j.namespace})
 		if err != nil {
 			return err
@@ -79,9 +80,7 @@ func (g *giver) look(ctx context.Context) error {
 		defer from.Close()
 		cli.SayStore(g.v, "from", from)
 		g.hello.Engine, g.hello.Platform = from.String(), layout.PlatformText(from.Platform())
-		if eng, ok := from.(containers); ok {
-			_, err = eng.Container(ctx, g.j.container.name)
-		}
+		_, err = g.j.containers.find(ctx, from)
 		return err
 	default:
 		from, err := g.j.origin(ctx, g.v)
@@ -256,7 +255,16 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, er
 		if q.List {
 			return nil, g.listWaiting(ctx, vis)
 		}
-		if j.requests != nil || len(q.Names) == 0 {
+		switch {
+		case len(q.Names) == 0:
+		case j.set != nil || j.containers != nil:
+			err = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("what is offered here goes together"),
+				Hint: "imgrecv --from fetches it without naming an image"}
+		case j.requests == nil: // of a whole archive, which has them or not
+			for _, name := range q.Names {
+				j.requests = append(j.requests, store.Request{Image: name})
+			}
+		default:
 			j.requests, err = wanted(j.requests, q.Names)
 		}
 		return &j, err
@@ -279,7 +287,7 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, er
 
 // listWaiting answers with the images that --wait offers.
 func (g *giver) listWaiting(ctx context.Context, vis *guest) (err error) {
-	if g.j.container != nil {
+	if g.j.containers != nil {
 		return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("a container is offered here, which is an image once it is fetched"),
 			Hint: "imgrecv --from fetches it without --list"}
 	}

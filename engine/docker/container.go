@@ -120,7 +120,7 @@ func containerNames(list []container.Summary) []string {
 
 // unknownContainer is the error for a container that is not there.
 func (e *Engine) unknownContainer(ctx context.Context, name string) error {
-	err := &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("no container %s in %s", name, e)}
+	err := &transfer.Error{Kind: transfer.KindEngine, Err: &store.MissingError{Thing: "container", Images: []string{name}, Where: e.String()}}
 	list, lerr := e.api.ContainerList(ctx, container.ListOptions{All: true})
 	if lerr != nil {
 		return err

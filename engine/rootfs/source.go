@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/transfer"
@@ -27,10 +30,12 @@ type Settings struct {
 	StopTimeout *int `json:",omitempty"` // in seconds
 }
 
-// A Source gives one image of one layer.
+// A Source gives images of one layer each.
 type Source struct {
 	*layout.Source
-	layer *Layer
+	items  []layout.Item
+	blobs  blobs
+	layers []*Layer
 }
 
 var _ transfer.Source = (*Source)(nil)
@@ -60,13 +65,44 @@ func New(l *Layer, c Config, refs []string) (*Source, error) {
 		Blobs: []ocispec.Descriptor{config, layer},
 	}
 	blobs := blobs{id: io.NewSectionReader(bytes.NewReader(b), 0, size), l.DiffID: io.NewSectionReader(l, 0, l.Size)}
-	return &Source{layout.NewSource(blobs, []layout.Item{item}, nil), l}, nil
+	return newSource([]layout.Item{item}, blobs, []*Layer{l}), nil
 }
 
-// Close closes the layer.
-func (s *Source) Close(error) error { return s.layer.Close() }
+func newSource(items []layout.Item, blobs blobs, layers []*Layer) *Source {
+	return &Source{layout.NewSource(blobs, items, nil), items, blobs, layers}
+}
 
-// blobs are those of one image.
+// Join returns one source of the images of several, which it closes when it is closed. Equal
+// images become one with the names of all.
+func Join(sources ...*Source) *Source {
+	var items []layout.Item
+	var layers []*Layer
+	all := blobs{}
+	for _, s := range sources {
+		maps.Copy(all, s.blobs)
+		layers = append(layers, s.layers...)
+		for _, item := range s.items {
+			i := slices.IndexFunc(items, func(m layout.Item) bool { return m.ID == item.ID })
+			if i < 0 {
+				items = append(items, item)
+				continue
+			}
+			items[i].Refs = append(slices.Clone(items[i].Refs), item.Refs...)
+		}
+	}
+	return newSource(items, all, layers)
+}
+
+// Close closes the layers.
+func (s *Source) Close(error) error {
+	var errs []error
+	for _, l := range s.layers {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// blobs are those of the images.
 type blobs map[digest.Digest]*io.SectionReader
 
 func (b blobs) Size(d digest.Digest) (int64, bool) {

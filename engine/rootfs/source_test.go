@@ -138,3 +138,48 @@ func TestSame(t *testing.T) {
 		t.Errorf("two images: %v", ids)
 	}
 }
+
+// TestJoin gives two images and one that is equal to the first, by another name.
+func TestJoin(t *testing.T) {
+	body := rootTar(t)
+	one, again := source(t, body), source(t, body)
+	l, err := spool(t, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := rootfs.Config{}
+	c.Platform = ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	other, err := rootfs.New(l, c, []string{"other:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := rootfs.Join(one, other, again)
+	images := s.Images()
+	if len(images) != 2 || images[0].Name() != "webapp:1.0" || images[1].Name() != "other:1" {
+		t.Fatalf("%d images: %+v", len(images), images)
+	}
+	put := map[digest.Digest]bool{}
+	x, err := s.Export(t.Context(), &transfer.Offer{Images: images}, &transfer.Plan{Images: []transfer.ImagePlan{
+		{Status: transfer.Take, Have: []bool{false}}, {Status: transfer.Take, Have: []bool{false}}}}, blobSet(put))
+	if err != nil || len(x.Images) != 2 || len(put) != 3 {
+		t.Errorf("%v, %v, %d blobs", err, x, len(put))
+	}
+	if err := s.Close(nil); err != nil {
+		t.Error(err)
+	}
+	for _, s := range []*rootfs.Source{one, other, again} {
+		if _, err := s.Export(t.Context(), &transfer.Offer{Images: s.Images()}, &transfer.Plan{Images: []transfer.ImagePlan{
+			{Status: transfer.Take, Have: []bool{false}}}}, blobSet(put)); err == nil {
+			t.Error("its layer is still open")
+		}
+	}
+}
+
+// A blobSet notes which blobs were put.
+type blobSet map[digest.Digest]bool
+
+func (s blobSet) Put(_ context.Context, d ocispec.Descriptor, r io.Reader) error {
+	s[d.Digest] = true
+	_, err := io.Copy(io.Discard, r)
+	return err
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,19 +12,20 @@ import (
 // A MissingError says that a store has no images of these names or IDs, or none that
 // match these patterns.
 type MissingError struct {
+	Thing  string   // what they are instead of images, such as "container"; empty: images
 	Images []string // as they were asked for
 	Where  string   // the store
 }
 
 func (e *MissingError) Error() string {
-	last := len(e.Images) - 1
+	last, thing := len(e.Images)-1, cmp.Or(e.Thing, "image")
 	switch {
 	case last == 0 && IsPattern(e.Images[0]):
 		return fmt.Sprintf("no image in %s matches %s", e.Where, e.Images[0])
 	case last == 0:
-		return fmt.Sprintf("no image %s in %s", e.Images[0], e.Where)
+		return fmt.Sprintf("no %s %s in %s", thing, e.Images[0], e.Where)
 	}
-	return fmt.Sprintf("no images %s and %s in %s", strings.Join(e.Images[:last], ", "), e.Images[last], e.Where)
+	return fmt.Sprintf("no %ss %s and %s in %s", thing, strings.Join(e.Images[:last], ", "), e.Images[last], e.Where)
 }
 
 // Missing returns the error for one image that a store does not have. names are those of
@@ -52,7 +54,7 @@ func (s *Search) Note(err error) error {
 	if s.first == nil {
 		s.first = err
 	}
-	s.missing.Where = one.Where
+	s.missing.Thing, s.missing.Where = one.Thing, one.Where
 	s.missing.Images = append(s.missing.Images, one.Images...)
 	return nil
 }
