@@ -87,7 +87,11 @@ func Join(sources ...*Source) *Source {
 				items = append(items, item)
 				continue
 			}
-			items[i].Refs = append(slices.Clone(items[i].Refs), item.Refs...)
+			for _, ref := range item.Refs {
+				if !slices.Contains(items[i].Refs, ref) {
+					items[i].Refs = append(slices.Clip(items[i].Refs), ref)
+				}
+			}
 		}
 	}
 	return newSource(items, all, layers)

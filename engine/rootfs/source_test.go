@@ -155,7 +155,7 @@ func TestJoin(t *testing.T) {
 	}
 	s := rootfs.Join(one, other, again)
 	images := s.Images()
-	if len(images) != 2 || images[0].Name() != "webapp:1.0" || images[1].Name() != "other:1" {
+	if len(images) != 2 || len(images[0].Refs) != 1 || images[0].Name() != "webapp:1.0" || images[1].Name() != "other:1" {
 		t.Fatalf("%d images: %+v", len(images), images)
 	}
 	put := map[digest.Digest]bool{}
