@@ -49,7 +49,7 @@ at once, with 4096 names each, and 32768 layers and names in all.`,
 func flags(v *cli.Voice, o *options) []*cli.Group {
 	what := cli.NewGroup("What")
 	what.BoolVar(&o.all, "all", false, "send all images that have a name")
-	what.StringArrayVar(&o.as, "as", nil, "the `NAME[:TAG]` on arrival, of a single image; --as OLD=NEW, which may be repeated, of one of several")
+	what.StringArrayVar(&o.as, "as", nil, "the `NAME[:TAG]` on arrival, of a single image; --as OLD=NEW, which may be repeated, of one of several images or containers")
 	what.StringVar(&o.platform, "platform", "", "send only `OS/ARCH[/VARIANT]` of an image with several platforms (default: all that are here)")
 	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "only say which layers would be sent, and how many bytes")
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/imgsend/imgsend/engine/archive"
 	"github.com/imgsend/imgsend/engine/store"
+	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/opencontainers/go-digest"
 )
@@ -152,4 +154,18 @@ func TestTargetPlace(t *testing.T) {
 	if !(&archive.Target{Path: "stdout", File: os.Stdout}).InPlace() {
 		t.Error("stdout is not written in place")
 	}
+}
+
+// TestTargetNoRoom receives into a disk that is too small: that is an error of this host,
+// and nothing is left.
+func TestTargetNoRoom(t *testing.T) {
+	disk := throwawaytest.Disk(t, 1<<20)
+	free := throwawaytest.Free(t, disk)
+	into := &archive.Target{Path: filepath.Join(disk, "images.tar")}
+	big := throwaway.Image{Ref: "big:1", Layers: []throwaway.Layer{{Size: 3 << 20, Seed: 1, Kind: throwaway.Random}}}
+	err := receive(t, into, store.SinkOptions{}, false, dockerArchive(t, big), func([]transfer.Image) {})
+	if transfer.KindOf(err) != transfer.KindEngine || !strings.Contains(err.Error(), "write "+into.Path) {
+		t.Error(err)
+	}
+	wantEmpty(t, disk, free)
 }
