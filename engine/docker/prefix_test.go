@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,5 +83,21 @@ func TestSweep(t *testing.T) {
 		if left[ref] != stays {
 			t.Errorf("%s is there: %v, not %v", ref, left[ref], stays)
 		}
+	}
+}
+
+// TestNamesAreLasting lists images with names of all kinds: temporary ones are left out,
+// of whoever is running now.
+func TestNamesAreLasting(t *testing.T) {
+	tag := owner.Tag()
+	got := names([]image.Summary{
+		{RepoTags: []string{"webapp:1.0", commitRepo + ":" + tag}},
+		{RepoTags: []string{"docker.io/library/" + commitRepo + ":" + tag}},
+		{RepoTags: []string{"127.0.0.1:41233/" + pushRepo + ":" + tag, "<none>:<none>"}},
+		{},
+		{RepoTags: []string{commitRepo + ":mine", "shop/web:1"}},
+	})
+	if want := []string{"webapp:1.0", commitRepo + ":mine", "shop/web:1"}; !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
 	}
 }
