@@ -164,7 +164,13 @@ func (x *export) batches(images []*transfer.Image) [][]*transfer.Image {
 	return out
 }
 
-// save saves images, all in one.
+// save saves images, all in one. A classic store and Podman give nothing before they have
+// written all of it to their disk, 2 to 3 s for 614 MB. To have the lowest layers saved by
+// themselves meanwhile, as a temporary image, is not worth its while: the engine exports
+// them twice. Seconds from a classic store of 28.5.2 to another, two cores for both, without
+// and with it: 614 MB at 1 Gbit/s 10.9 and 11.4 (medians of nine), with an image whose lowest
+// layer is the last one of a save 9.1 and 8.5 (means of two), 307 MB at 100 Mbit/s 15.0 and
+// 14.5 (medians of three).
 func (x *export) save(ctx context.Context, images []*transfer.Image) error {
 	op := "save " + images[0].Name()
 	ids := make([]string, len(images))
