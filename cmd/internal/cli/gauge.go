@@ -110,7 +110,11 @@ func (g *gauge) rates(now time.Time, r *reading) {
 		return
 	}
 	first, last := g.window[0], g.window[len(g.window)-1]
-	if since := last.at.Sub(first.at); since >= rateLeast {
+	end := last.at
+	if silent > max(rateLeast, g.gap) {
+		end = now // the rate falls before the transfer counts as stalled
+	}
+	if since := end.Sub(first.at); since >= rateLeast {
 		r.rate = int64(float64(last.done-first.done) / since.Seconds())
 		r.onWire = int64(float64(last.wire-first.wire) / since.Seconds())
 	}

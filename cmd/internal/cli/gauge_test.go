@@ -66,6 +66,9 @@ func TestStalled(t *testing.T) {
 	if d.r.stalled > 0 {
 		t.Error("stalled before 3 s")
 	}
+	if !near(d.r.rate, 4.2e6) {
+		t.Errorf("%d B/s after 2.9 s without a byte", d.r.rate)
+	}
 	d.run(2*time.Second, 100*time.Millisecond, 0)
 	if d.r.stalled < 4*time.Second || d.r.rate >= 0 || d.r.left != 0 {
 		t.Errorf("stalled for %s, %d B/s, %s left", d.r.stalled, d.r.rate, d.r.left)
