@@ -124,6 +124,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	c.dog.turn(owesRest)
 	n, err := c.r.Read(p)
 	c.dog.turn(owesRoom)
+	c.dog.read.Add(int64(n))
 	if c.counts {
 		c.prog.Done.Add(int64(n))
 	}

@@ -35,9 +35,9 @@ func (p Phase) String() string {
 type Progress struct {
 	phase atomic.Int32
 	// Done and Total are bytes of blobs, as the source gives them. Where the offer has
-	// the exact sizes of all layers to move, both count these layers only, and Total is
-	// constant within a round. Else both count all blobs, and Total is an estimate that
-	// is corrected once, when all blobs have gone by.
+	// the exact sizes of all layers to move, and only documents besides, both count these
+	// layers only, and Total is constant within a round. Else both count all blobs, and
+	// Total is an estimate that is corrected once, when all blobs have been read.
 	Done, Total atomic.Int64
 	// Unsent is how many bytes of Done wait in memory to be written to the stream.
 	Unsent atomic.Int64

@@ -172,13 +172,21 @@ func exportSize(o *Offer, p *Plan) int64 {
 	return n
 }
 
-// estimate returns the bytes of the layers that the plan is about to move, and those of
-// the layers of images that are whole already, each layer counted once. It reports
-// whether the sizes of those to move are exact.
+// smallExtra is what the documents of an offer may have in bytes, so that progress can do
+// without them. Images of several platforms have more beside their layers.
+const smallExtra = 1 << 20
+
+// estimate returns the bytes that the plan is about to move, and those of the layers of
+// images that are whole already, each layer counted once. If it reports that the former
+// are exact, they are those of the layers only.
 func estimate(o *Offer, p *Plan) (move, whole int64, exact bool) {
 	exact = true
+	var extra int64
 	counted := map[digest.Digest]bool{}
 	for i, ip := range p.Images {
+		if ip.Status == Take {
+			extra += o.Images[i].Extra
+		}
 		for j, l := range o.Images[i].Layers {
 			if counted[l.DiffID] || ip.Status == Take && ip.Have[j] {
 				continue
@@ -191,6 +199,9 @@ func estimate(o *Offer, p *Plan) (move, whole int64, exact bool) {
 				exact = exact && l.Exact
 			}
 		}
+	}
+	if extra > smallExtra {
+		return move + extra, whole, false
 	}
 	return move, whole, exact
 }

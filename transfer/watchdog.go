@@ -116,11 +116,11 @@ type watchdog struct {
 	src, dst Remote // nil: of this host
 	tap      *Tap   // nil: the source serves no other copy
 	patient  bool   // the sink may take its time
-	prog     *Progress
 
 	owes atomic.Int32 // an owing
 	step atomic.Int64 // counts the steps of the copy
 	size atomic.Int64 // of the images of this round, in bytes
+	read atomic.Int64 // bytes of all blobs that the source has given
 	blob atomic.Pointer[string]
 
 	parent context.Context
@@ -131,7 +131,7 @@ type watchdog struct {
 
 // watch returns the watchdog of a copy. Its ctx ends when the copy has to.
 func watch(parent context.Context, src Source, dst Sink, o Options) *watchdog {
-	w := &watchdog{patience: o.Patience.withDefaults(), patient: o.PatientSink, prog: o.Progress, parent: parent}
+	w := &watchdog{patience: o.Patience.withDefaults(), patient: o.PatientSink, parent: parent}
 	w.ctx, w.cancel = context.WithCancelCause(parent)
 	w.src, _ = src.(Remote)
 	w.tap, _ = src.(*Tap)
@@ -220,7 +220,7 @@ func (w *watchdog) run() {
 
 // moved counts the content that went through the copy.
 func (w *watchdog) moved() int64 {
-	n := w.prog.Done.Load()
+	n := w.read.Load()
 	for _, r := range []Remote{w.src, w.dst} {
 		if r != nil {
 			n += r.Moved()

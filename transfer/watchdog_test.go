@@ -80,3 +80,25 @@ func TestPatientSink(t *testing.T) {
 		}
 	})
 }
+
+// TestDroppedIsProgress has a source that gives blobs which progress does not count: the
+// source is not idle meanwhile.
+func TestDroppedIsProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := transfertest.NewImage("a:1", false, transfertest.Random(1, 100_000), transfertest.Random(2, 100_000))
+		for i := range m.Layers {
+			m.Layers[i].Exact = true
+		}
+		src := transfertest.NewSource(m)
+		src.Twice = true
+		src.OnBlob = func(ctx context.Context, n int) error {
+			if n >= 2 { // behind the config
+				time.Sleep(6 * time.Minute)
+			}
+			return ctx.Err()
+		}
+		if _, err := transfer.Copy(t.Context(), src, transfertest.NewSink(), transfer.Options{}); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -19,7 +19,7 @@ var events = []struct {
 	{"offer", OfferEvent{}, "another host offers images"},
 	{"plan", PlanEvent{}, "what will be sent"},
 	{"export", ExportEvent{}, "how an image leaves the engine"},
-	{"progress", ProgressEvent{}, "about once a second; total is constant, or, where an engine does not know the sizes of its layers, an estimate that is corrected once, at the end"},
+	{"progress", ProgressEvent{}, "about once a second; total is constant, or, for several platforms and where an engine does not know the sizes of its layers, an estimate that is corrected once, at the end"},
 	{"line", LineEvent{}, "the line to the other side is lost, or there is another one"},
 	{"retry", RetryEvent{}, "a transfer begins anew; kind is full (with every layer), wait (imgrecv waits for the sender) or anew (imgsend begins again, as imgrecv no longer knows the transfer)"},
 	{"warning", WarningEvent{}, "what the user should know; code is a word for it, of those below"},
