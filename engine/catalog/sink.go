@@ -16,7 +16,7 @@ import (
 
 // A Sink takes images into a store.
 type Sink struct {
-	// NoClobber refuses names that stand for another image here.
+	// NoClobber refuses names that another image has here.
 	NoClobber bool
 
 	store Store

@@ -83,7 +83,7 @@ func (s *Sink) commitLoad(ctx context.Context, st *stage, images map[int]transfe
 		err = l.failure(ctx, err)
 		l.abort(ctx)
 	} else if err = l.answer(ctx); ctx.Err() != nil {
-		// Too late to stop it: let it end, then take the image away.
+		// Too late to stop it: let it end, then remove the image.
 		l.abort(ctx)
 		err = ctx.Err()
 	}
@@ -204,8 +204,8 @@ func (s *Sink) discardOne(ctx context.Context, id digest.Digest) bool {
 	return ctx.Err() == nil
 }
 
-// loaded returns the image id, which is m. Where the content is known it says what
-// the image consists of, and for which platforms; the engine need not know any.
+// loaded returns the image id, which is m. Where the content store is served, the result
+// has the blobs and the platforms of the image, also if the engine tells no platform.
 func (s *Sink) loaded(ctx context.Context, id digest.Digest, m *transfer.Image) (*local, error) {
 	if s.content != nil {
 		return s.e.find(ctx, id.String())

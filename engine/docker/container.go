@@ -109,7 +109,7 @@ func containerNames(list []container.Summary) []string {
 	var out []string
 	for _, c := range list {
 		for _, n := range c.Names {
-			// A slash inside is that of a link, another container's word for it.
+			// A name with a slash inside is a link: an alias in another container.
 			if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
 				out = append(out, n)
 			}
@@ -153,8 +153,8 @@ func (c *Container) pausedNow(ctx context.Context) bool {
 	return err == nil && now.ContainerJSONBase != nil && now.State != nil && now.State.Paused
 }
 
-// hold pauses the container if it runs, and returns what lets it run on. That
-// must be called, also when ctx is done.
+// hold pauses the container if it runs, and returns the function that unpauses it. The
+// caller must call that function, also when ctx is done.
 func (c *Container) hold(ctx context.Context) (release func() error, err error) {
 	nothing := func() error { return nil }
 	if err := ctx.Err(); err != nil {
@@ -163,8 +163,8 @@ func (c *Container) hold(ctx context.Context) (release func() error, err error) 
 	if !c.runs() {
 		return nothing, nil
 	}
-	// An interrupt does not cut this off: whether the container is paused would
-	// not be known then.
+	// Without the cancellation of ctx: after a request that was cut off nobody knows
+	// whether the container is paused.
 	short, cancel := cleanupContext(ctx)
 	defer cancel()
 	err = c.e.api.ContainerPause(short, c.ID)
@@ -210,7 +210,7 @@ type CommitOptions struct {
 }
 
 // Committed is the image that a container's files and settings were made into.
-// It stays in the engine, under a name of no meaning, until Remove.
+// It stays in the engine, under a temporary name, until Remove.
 type Committed struct {
 	ID  digest.Digest
 	e   *Engine
@@ -268,7 +268,7 @@ func (c *Container) commit(ctx context.Context, ref string, o CommitOptions) err
 		// the client only ever tells not to. (Seen on 4.3.1 and 5.8.6.)
 		opts.Config, opts.Pause = &container.Config{}, false
 	}
-	// Its own context: when the connection is cut is for giveUp to say.
+	// With a context of its own: giveUp decides when the connection is cut.
 	api, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	answer := make(chan error, 1)
@@ -285,12 +285,12 @@ func (c *Container) commit(ctx context.Context, ref string, o CommitOptions) err
 	}
 }
 
-// giveUpEvery is how often a container is looked at that is to run on.
+// giveUpEvery is the interval at which giveUp inspects a container that has to run on.
 const giveUpEvery = 50 * time.Millisecond
 
-// giveUp ends a commit that is not wanted any more. It returns when the commit
-// is over and, if pausing says that the engine has paused the container for it,
-// the container runs on; in cleanupTime at most.
+// giveUp cancels a commit. It returns when the commit has ended and, if pausing says that
+// the engine has paused the container for it, when the container runs again; after
+// cleanupTime at the latest.
 //
 // What a cut connection does, 0.15 s into the commit of a running container with
 // 300 MB of new files: a containerd store (26.1.5, 28.5.2) and Podman (4.3.1,

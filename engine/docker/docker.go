@@ -101,7 +101,7 @@ func Find(ctx context.Context, host string) (*Engine, error) {
 	return nil, noEngine(ctx, first, whatNow(first))
 }
 
-// whatNow is the way out of a usual socket that does not answer.
+// whatNow is the hint for a usual socket that does not answer.
 func whatNow(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
 		return "run it with sudo, or as a user of the group that the socket belongs to (docker, as a rule); -H names another engine"
@@ -253,7 +253,7 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// failed makes an error of the engine's one that says whose it is.
+// failed returns err as an error of [transfer.KindEngine] at op.
 func failed(op string, err error) error {
 	if err == nil {
 		return nil
@@ -274,18 +274,17 @@ func failed(op string, err error) error {
 	return out
 }
 
-// wentAway reports whether err is that of a connection which the engine ended or
-// refused. What the engine itself says of an early end, such as that of an archive,
-// is none.
+// wentAway reports whether err means that the engine closed or refused the connection. A
+// message of the engine about an early end, such as that of an archive, does not count.
 func wentAway(err error) bool {
 	return client.IsErrConnectionFailed(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// errorText is err as a text alone, without what the client puts in front.
+// errorText returns the text of err without the prefixes that the client adds.
 func errorText(err error) error { return errors.New(cleanMessage(err.Error())) }
 
-// cleanMessage drops what the client puts in front of what the engine said.
+// cleanMessage removes the prefixes that the client adds to the message of the engine.
 func cleanMessage(s string) string {
 	return strings.TrimSpace(strings.TrimPrefix(s, "Error response from daemon: "))
 }

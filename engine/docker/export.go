@@ -16,10 +16,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Export reads the images to take out of the content store. Where the engine has
-// none it has single layers pushed, where that is faster, and saves the other
-// images, all at once where it can. Their blobs are put into w as they come out
-// of the engine.
+// Export reads the images to take out of the content store. If the engine has none, it
+// makes the engine push single layers where that is faster, and save the other images,
+// all at once where possible. It puts the blobs into w as the engine gives them.
 func (s *Source) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
 	var take []*transfer.Image
 	for i := range o.Images {
@@ -92,7 +91,7 @@ func (x *export) run(ctx context.Context, take []*transfer.Image) (*transfer.Ind
 // of its error.
 const noZstdSave = "zstd compression is not supported for docker images"
 
-// pushSaved has images pushed that the engine does not save.
+// pushSaved makes the engine push images that it cannot save.
 func (x *export) pushSaved(ctx context.Context, images []*transfer.Image) error {
 	for _, m := range images {
 		if err := x.pushLayers(ctx, m); err != nil {
@@ -103,7 +102,7 @@ func (x *export) pushSaved(ctx context.Context, images []*transfer.Image) error 
 	return nil
 }
 
-// push has the missing layers of an image pushed, where that is faster. It reports
+// push makes the engine push the missing layers of an image, where that is faster. It reports
 // false for an image that is left to save: also after a push that failed, whose
 // layers that were put are in drop.
 func (x *export) push(ctx context.Context, m *transfer.Image) (bool, error) {
@@ -199,8 +198,7 @@ func (x *export) save(ctx context.Context, images []*transfer.Image) error {
 	return nil
 }
 
-// saveBody is the body of a save. Its failures are the engine's, wherever they
-// come up.
+// saveBody is the body of a save. Its read errors are of [transfer.KindEngine].
 type saveBody struct {
 	r  io.Reader
 	op string
@@ -214,7 +212,7 @@ func (b *saveBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// saveOnly says why the engine can only save images, or "".
+// saveOnly returns why the engine can only save images, or "".
 func (s *Source) saveOnly() string {
 	if !s.e.keepsBlobs {
 		return ""

@@ -75,7 +75,7 @@ func (l *grpcLink) close() {
 	}
 }
 
-// dialGRPC returns a connection that has been made: the other side speaks HTTP/2.
+// dialGRPC connects, and returns when the other side has answered in HTTP/2.
 func dialGRPC(ctx context.Context, dial func(context.Context, string) (net.Conn, error)) (*grpc.ClientConn, error) {
 	failure := &dialFailure{dial: dial}
 	conn, err := grpc.NewClient("passthrough:///engine",

@@ -16,7 +16,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// cleanupTime bounds what has to be done after a failure or an interrupt.
+// cleanupTime limits the cleanup after a failure or an interrupt.
 const cleanupTime = 10 * time.Second
 
 // cleanupContext returns a context for cleaning up after ctx is done.
@@ -24,7 +24,7 @@ func cleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 }
 
-// A load is one archive on its way into the engine.
+// A load is one archive that is being loaded into the engine.
 type load struct {
 	*layout.Writer
 	pw     *io.PipeWriter

@@ -26,7 +26,7 @@ import (
 // A Sink takes images into an engine: blobs go straight into loads, without
 // a name; what was loaded is verified, and only then named.
 type Sink struct {
-	// NoClobber refuses names that stand for another image here.
+	// NoClobber refuses names that another image has here.
 	NoClobber bool
 
 	e *Engine

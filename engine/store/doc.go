@@ -1,7 +1,7 @@
 // Package store has what all stores of images share: the [Store] interface,
-// requests for images and the names that they may have, and the list of what a
-// store has, for archives that leave it out.
+// requests for images, image names, and the list of the layers that a store has
+// ([HaveList]), which an archive leaves out.
 //
-// The package knows no store. engine picks one, and engine/docker,
-// engine/containerd and engine/folder are stores.
+// The package contains no store. Package engine chooses one; engine/docker,
+// engine/containerd and engine/folder implement it.
 package store

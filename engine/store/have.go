@@ -22,8 +22,8 @@ const haveVersion = 1
 // MaxHaveList bounds a list in bytes: some 800,000 layers.
 const MaxHaveList = 64 << 20
 
-// A HaveList is what an engine has of layers, written down for those who make an
-// archive for it where it cannot be asked.
+// A HaveList lists the layers that an engine has. Whoever makes an archive for this engine
+// on another host, without a network between, leaves these layers out.
 type HaveList struct {
 	Version int       `json:"imgsend_have"`
 	Host    string    `json:"host"`
@@ -35,7 +35,7 @@ type HaveList struct {
 	Layers []digest.Digest `json:"layers"`
 }
 
-// A Key is what a store knows a layer by.
+// A Key is the kind of identifier by which a store finds a layer.
 type Key int
 
 // The keys.
@@ -45,10 +45,10 @@ const (
 	ByBlob              // the digest of the blob: a containerd store
 )
 
-// keys are what a list calls the stores that use them.
+// keys are the names of these in a list.
 var keys = map[string]Key{"classic": ByChain, "podman": ByDiffID, "containerd": ByBlob}
 
-// Of returns what the layers of m are known by, bottom first; empty where that is
+// Of returns the identifiers of the layers of m, bottom first; an empty one where it is
 // not known.
 func (k Key) Of(m *transfer.Image) []digest.Digest {
 	ids := make([]digest.Digest, len(m.Layers))
@@ -64,7 +64,7 @@ func (k Key) Of(m *transfer.Image) []digest.Digest {
 	return ids
 }
 
-// NewHaveList lists what engine has on host: layers by such keys.
+// NewHaveList returns the list of the layers, identified by k, of an engine on host.
 func NewHaveList(host, engine string, k Key, layers []digest.Digest) *HaveList {
 	h := &HaveList{Version: haveVersion, Host: host, Engine: engine, Created: time.Now().UTC().Truncate(time.Second), Layers: []digest.Digest{}}
 	for name, is := range keys {
@@ -77,7 +77,7 @@ func NewHaveList(host, engine string, k Key, layers []digest.Digest) *HaveList {
 	return h
 }
 
-// Have says for each layer of an image whether it is on the list.
+// Have reports for each layer of an image whether it is on the list.
 func (h *HaveList) Have(m transfer.Image) []bool {
 	have := make(map[digest.Digest]bool, len(h.Layers))
 	for _, d := range h.Layers {
@@ -116,7 +116,7 @@ func utf8Text(b []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-// ReadHaveList reads a list, which may come from anybody.
+// ReadHaveList reads a list. It does not trust the writer.
 func ReadHaveList(r io.Reader) (*HaveList, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MaxHaveList+1))
 	if err != nil {

@@ -13,8 +13,8 @@ func CheckPattern(pattern string) error {
 	return err
 }
 
-// Matches reports whether an image name matches one of the patterns, in which * stands
-// for anything but a slash. A pattern without a tag takes every tag.
+// Matches reports whether an image name matches one of the patterns, in which *
+// matches anything but a slash. A pattern without a tag takes every tag.
 func Matches(patterns []string, ref string) bool {
 	name, err := ParseName(ref)
 	if err != nil {

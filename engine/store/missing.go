@@ -28,8 +28,8 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("no %ss %s and %s in %s", thing, strings.Join(e.Images[:last], ", "), e.Images[last], e.Where)
 }
 
-// Missing returns the error for one image that a store does not have. names are those of
-// the images that it has. Without a near miss among them it has no hint.
+// Missing returns the error for one image that a store does not have. names are the names
+// of the images that it has; the hint lists those that look alike, if there are any.
 func Missing(image, where string, names []string) *transfer.Error {
 	err := &transfer.Error{Kind: transfer.KindEngine, Err: &MissingError{Images: []string{image}, Where: where}}
 	if near := Nearest(image, names); len(near) > 0 {
@@ -38,14 +38,14 @@ func Missing(image, where string, names []string) *transfer.Error {
 	return err
 }
 
-// A Search gathers what is missing of several images, so that it is said at once.
+// A Search collects the names of all missing images, for one error.
 type Search struct {
 	first   error
 	missing MissingError
 }
 
-// Note returns err, unless that is of a [MissingError]: then it notes the image, and the
-// search goes on.
+// Note adds the image of a [MissingError] to the search and returns nil. It returns any
+// other error.
 func (s *Search) Note(err error) error {
 	var one *MissingError
 	if !errors.As(err, &one) {
@@ -59,7 +59,7 @@ func (s *Search) Note(err error) error {
 	return nil
 }
 
-// Err returns the error for all that was noted, or nil.
+// Err returns the error for all missing images, or nil.
 func (s *Search) Err() error {
 	if len(s.missing.Images) < 2 {
 		return s.first

@@ -43,8 +43,8 @@ func NothingRuns(where string) error {
 	return &transfer.Error{Kind: transfer.KindEngine, Err: fmt.Errorf("none of it is an image that can run in %s", where)}
 }
 
-// Nameless says that an image that was asked for by its ID or its digest arrives
-// without a name. here are its names in the store, if it has some.
+// Nameless returns a note for an image that was requested by its ID or its digest: it
+// arrives without a name. here are its names in the store, if it has any.
 func Nameless(asked string, here []string) string {
 	if len(here) == 0 {
 		return asked + " arrives without a name, unless --as NAME gives it one"
@@ -52,14 +52,14 @@ func Nameless(asked string, here []string) string {
 	return fmt.Sprintf("%s is %s here, and arrives without a name: send it by its name, or with --as %s", asked, strings.Join(here, ", "), here[0])
 }
 
-// Clobbers is the error for a name that must not move from another image.
+// Clobbers returns the error for a name that NoClobber keeps at another image.
 func Clobbers(ref, id string) error {
-	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s is another image there, %s", ref, id),
+	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s already names another image there, %s", ref, id),
 		Hint: "send it under another name with --as"}
 }
 
-// Remain is the error for names that were given and could not be taken back because of
-// err.
+// Remain returns the error for names that were given, and that could not be removed
+// again after err.
 func Remain(err error, names []string) error {
 	const most = 10
 	list := strings.Join(names[:min(len(names), most)], ", ")
@@ -78,9 +78,9 @@ func CheckLimits(images []transfer.Image) error {
 	return nil
 }
 
-// OnlySHA256 refuses an image whose config is by another algorithm; with all, one that has
-// any such blob. Engines have been seen to load these under other digests, and not to
-// have them. where is the store that takes the image.
+// OnlySHA256 refuses an image whose config has a digest of another algorithm; with all, an
+// image with any such blob. Engines have been seen to store these under other digests.
+// where is the store that receives the image.
 func OnlySHA256(m *transfer.Image, where string, all bool) error {
 	blobs := []digest.Digest{m.Config}
 	if all {

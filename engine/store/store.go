@@ -14,15 +14,15 @@ import (
 type Target interface {
 	// String describes the target to the other side: "Docker 28.5.2, containerd store".
 	fmt.Stringer
-	// Where describes it to its own user, with its address and what named that.
+	// Where describes it to its own user, with its address and where that comes from.
 	Where() string
-	// Platform is what runs there; it has no OS where nothing does.
+	// Platform is the platform of containers there; it has no OS where none run.
 	Platform() ocispec.Platform
 	// Sink returns what one transfer is copied to. The caller closes it, which
 	// transfer.Copy does.
 	Sink(ctx context.Context, o SinkOptions) (transfer.Sink, error)
-	// Free returns how many bytes of images there is room for, less a reserve, and
-	// whether that is known.
+	// Free returns the space for images in bytes, less a reserve, and whether it is
+	// known.
 	Free(ctx context.Context) (bytes int64, known bool)
 	Close() error
 }
@@ -43,13 +43,13 @@ type Namer interface {
 
 // A Lister is a store that can list what it has.
 type Lister interface {
-	// HaveList lists the layers that are there. host is for those who read the list.
+	// HaveList lists the layers that are there. host is the name of the host in the list.
 	HaveList(ctx context.Context, host string) (*HaveList, error)
 }
 
 // A Cleaner is a store that may keep layers of failed transfers for the next try.
 type Cleaner interface {
-	// Clean removes those that no process of this host can be about to use, and
+	// Clean removes those that no process of this host uses any more, and
 	// returns the IDs of what it removed.
 	Clean(ctx context.Context) ([]digest.Digest, error)
 }
@@ -57,8 +57,8 @@ type Cleaner interface {
 // A Source gives images of a store.
 type Source interface {
 	transfer.Source
-	// Notes says what the user may expect and does not get, such as platforms that
-	// the images list and that are not there, one line each.
+	// Notes returns one line for each thing that the user may expect and that is not
+	// sent, such as a platform that an image lists and that is not there.
 	Notes() []string
 }
 
@@ -79,13 +79,13 @@ type SourceOptions struct {
 
 // SinkOptions say what a sink may do.
 type SinkOptions struct {
-	// NoClobber refuses names that stand for another image there, and an archive that
+	// NoClobber refuses names that another image has there, and an archive that
 	// would replace a file.
 	NoClobber bool
 }
 
-// Failed makes an error of the store's one that says whose it is. Errors that say so
-// already come back as they are.
+// Failed returns err as an error of [transfer.KindEngine] at op. It returns an error of
+// another known kind, such as that of a cancelled context, unchanged.
 func Failed(op string, err error) error {
 	if transfer.KindOf(err) != transfer.KindOther {
 		return err
