@@ -42,8 +42,8 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	what := cli.NewGroup("What")
 	what.StringArrayVar(&o.as, "as", nil, "the `NAME[:TAG]` to give to a single image; --as OLD=NEW, which may be repeated, to one of several")
 	what.StringArrayVar(&o.allowNames, "allow-name", nil, "accept only names like `PATTERN`: 'webapp', 'team/*:1.*'; may be repeated")
-	what.BoolVar(&o.noClobber, "no-clobber", false, "refuse names that stand for another image here; with -o: refuse to replace a file")
-	what.StringVar(&o.size, "max-size", "", "take no more than `SIZE` bytes: 500M, 20G (default: what there is room for, where that is known)")
+	what.BoolVar(&o.noClobber, "no-clobber", false, "refuse names that another image has here; with -o: refuse to replace a file")
+	what.StringVar(&o.size, "max-size", "", "accept at most `SIZE` bytes: 500M, 20G (default: the free space, where that is known)")
 
 	what.BoolVar(&o.list, "list", false, "with --from: only list what is offered there")
 	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "with --from: only say which layers would be fetched, and how many bytes")
@@ -69,12 +69,12 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 
 	line := cli.NewGroup("Line")
 	line.StringVar(&o.listen, "listen", "", "wait at `ADDR`: 7421, 192.168.1.20, localhost:7421, [::1]:0 (default 7420, or the next port if that is taken)")
-	line.BoolVarP(&o.keep, "keep", "k", false, "stay for more transfers, one after the other; one whose line is lost is held beside the next")
-	o.waits.Define(line, "when the line breaks, wait for `TIME` for the sender to go on where it broke: 90s, 1h, 0 for not at all (default 10m)")
+	line.BoolVarP(&o.keep, "keep", "k", false, "stay for more transfers, one after the other; a transfer whose line is lost is held while the next one runs")
+	o.waits.Define(line, "when the line breaks, wait for `TIME` for the sender to resume the transfer: 90s, 1h, 0 for not at all (default 10m)")
 	line.BoolVar(&o.waitAgain, "wait-again", false, "when that fails, wait as long again for the sender to start over, as is done on a terminal")
 
 	peers := cli.NewGroup("Peers")
-	peers.StringVar(&o.name, "name", "", "be called `NAME` (default: host name)")
+	peers.StringVar(&o.name, "name", "", "call this host `NAME` (default: its host name)")
 	peers.BoolVar(&o.code, "code", false, "show a code also without a terminal or with --keep")
 	peers.BoolVar(&o.noRemember, "no-remember", false, "do not save who was met by a code")
 	peers.StringArrayVar(&o.allow, "allow", nil, "accept the sender `PEERID` without asking; may be repeated")
@@ -84,6 +84,6 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	output := cli.NewGroup("Output")
 	output.BoolVar(&v.JSON, "json", false, "one JSON object a line on stdout")
 	output.BoolVarP(&v.Quiet, "quiet", "q", false, "no progress, only errors, warnings and results")
-	output.BoolVar(&v.Verbose, "verbose", false, "say too the addresses that have this host's key in them")
+	output.BoolVar(&v.Verbose, "verbose", false, "show also the addresses that contain this host's peer ID")
 	return []*cli.Group{what, where, archives, line, peers, output}
 }

@@ -72,7 +72,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	containers.StringVarP(&o.message, "message", "m", "", "the `TEXT` that each commit has as its message")
 	containers.StringVar(&o.author, "author", "", "the `NAME` that each commit has as its author")
 	containers.StringArrayVar(&o.changes, "change", nil, "apply the Dockerfile `INSTRUCTION` to each commit, such as 'CMD /app'; may be repeated")
-	containers.BoolVar(&o.noPause, "no-pause", false, "let the container run while it is read")
+	containers.BoolVar(&o.noPause, "no-pause", false, "do not pause the container while it is read")
 	containers.StringVar(&o.flatten, "flatten", "", "send the file system as one layer, with its settings; --flatten=`bare` without them")
 	containers.Lookup("flatten").NoOptDefVal = flattenFull
 	containers.BoolVar(&o.keepImage, "keep-image", false, "keep the committed images here, each under the name of --as")
@@ -88,7 +88,7 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	line.StringVar(&o.limit, "limit", "", "send at most `RATE` bytes a second: 500k, 10M")
 	line.StringVar(&o.listen, "listen", "", "with --wait or --serve: wait at `ADDR`: 7421, 192.168.1.20, localhost:7421, [::1]:0 (default 7420, or the next port if that is taken)")
 	line.BoolVarP(&o.keep, "keep", "k", false, "with --wait or --serve: stay for more receivers, four at the same time")
-	o.waits.Define(line, "when the line breaks, try for `TIME` to go on where it broke: 90s, 1h, 0 for not at all (default 10m)")
+	o.waits.Define(line, "when the line breaks, try for `TIME` to resume the transfer: 90s, 1h, 0 for not at all (default 10m)")
 
 	peers := cli.NewGroup("Peers")
 	peers.StringVar(&o.name, "name", "", "with --wait or --serve: be called `NAME` (default: host name)")
@@ -101,6 +101,6 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	output := cli.NewGroup("Output")
 	output.BoolVar(&v.JSON, "json", false, "one JSON object a line on stdout")
 	output.BoolVarP(&v.Quiet, "quiet", "q", false, "no progress, only errors, warnings and results")
-	output.BoolVar(&v.Verbose, "verbose", false, "say too how each image is exported, and why")
+	output.BoolVar(&v.Verbose, "verbose", false, "show also how each image is exported, and why")
 	return []*cli.Group{what, where, containers, archives, line, peers, output}
 }

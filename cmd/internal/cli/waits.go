@@ -17,9 +17,9 @@ type Waits struct {
 func (w *Waits) Define(g *Group, retry string) {
 	w.group = g
 	g.StringVar(&w.retry, "retry-for", "10m", retry)
-	g.StringVar(&w.stall, "stall-timeout", "5m", "give a transfer up when nothing has moved for `TIME` though it could (default 5m)")
-	g.StringVar(&w.engine, "engine-timeout", "10m", "give it up when an engine has exported or loaded for `TIME`, and one second more for each 5 MB, "+
-		"without an end (default 10m). Each side has its own two; of what the other side owes, it waits a minute longer")
+	g.StringVar(&w.stall, "stall-timeout", "5m", "end a transfer when data is due and none has come for `TIME` (default 5m)")
+	g.StringVar(&w.engine, "engine-timeout", "10m", "end a transfer when an engine has not finished an export or a load after `TIME` plus one second "+
+		"for each 5 MB (default 10m). Each side has both limits, and gives the other side one minute more")
 }
 
 // RetryGiven reports whether --retry-for was given.

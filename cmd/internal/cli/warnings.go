@@ -24,12 +24,12 @@ const (
 
 // warnings are the codes as the manual page has them.
 var warnings = []struct{ code, means string }{
-	{WarnPeersFile, "a line of the file with the saved peers is of no use"},
+	{WarnPeersFile, "a line of the file with the saved peers cannot be used"},
 	{WarnNotSaved, "the time and place of this meeting could not be saved"},
-	{WarnCodeUsed, "the other host has had a proof of the code: do not use it again"},
+	{WarnCodeUsed, "the code was tried with the other host: do not use it again"},
 	{WarnWrongCode, "somebody tried a wrong code; imgrecv shows another one"},
 	{WarnNoCodes, "imgrecv shows no more codes"},
-	{WarnRefused, "a host that is not saved was turned away, and perhaps others since the last such warning"},
+	{WarnRefused, "a host that is not saved was refused, and perhaps others since the last such warning"},
 	{WarnAnybody, "imgrecv lets everybody in who reaches its port"},
 	{WarnNobody, "the program waits, and lets nobody in"},
 	{WarnNothing, "no image here matches what --serve offers"},
@@ -37,9 +37,9 @@ var warnings = []struct{ code, means string }{
 	{WarnFailed, "a transfer to imgrecv has failed, and imgrecv goes on"},
 	{NoteMount, "a mount of the container is not part of its image"},
 	{NoteNotKept, "a setting of the container is not part of its image"},
-	{WarnLeftover, "something could not be tidied up after the transfer"},
+	{WarnLeftover, "something could not be removed after the transfer"},
 	{WarnNoMulticast, "this host cannot find others on the local network, or they cannot find it"},
 	{NotePlatform, "an image is for another platform than the receiving engine runs"},
-	{NoteImage, "what the engine or the archive says about an image"},
+	{NoteImage, "what the user should know about an image of the engine or the archive"},
 	{NoteNameless, "an image arrives without a name"},
 }
