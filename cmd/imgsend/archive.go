@@ -82,8 +82,8 @@ func chosen(images []transfer.Image, reqs []store.Request, s *set, where string)
 	return out, nil
 }
 
-// find returns the image that a name, or at least four digits of an ID, stands for, and
-// its name; -1 if there is none.
+// find returns the index of the image with a name, or with an ID that begins with at
+// least four digits, and the name; -1 if there is none.
 func find(images []transfer.Image, image string) (int, string) {
 	if name, err := layout.ShortName(image); err == nil {
 		for i, m := range images {

@@ -43,7 +43,7 @@ func mistaken(ctx context.Context, from store.Store, reqs []store.Request, err e
 	return err
 }
 
-// withoutStore returns err, with which no store could be opened. If one of the requests
+// withoutStore returns err, the error of opening a store. If one of the requests
 // names a file or a folder that has images, the hint says how to send those: that takes no
 // engine.
 func withoutStore(reqs []store.Request, err error) error {
@@ -55,8 +55,8 @@ func withoutStore(reqs []store.Request, err error) error {
 	return err
 }
 
-// notImage reports whether err is about this name: the store has no such image, or no
-// image can be called so.
+// notImage reports whether err is about this name: the store has no such image, or the
+// name is not valid.
 func notImage(err error, name string) bool {
 	var missing *store.MissingError
 	if errors.As(err, &missing) {
@@ -66,7 +66,8 @@ func notImage(err error, name string) bool {
 	return transfer.KindOf(err) == transfer.KindUsage && bad != nil && !strings.Contains(name, "@")
 }
 
-// otherThing says how to send what a name that is no image's stands for, or nothing.
+// otherThing returns a hint for a name that is not an image's: how to send the container,
+// the file or the folder of that name, or how the image is spelled; else "".
 func otherThing(ctx context.Context, from store.Store, name string) string {
 	if eng, ok := from.(containers); ok {
 		if names, err := eng.ContainerNames(ctx); err == nil && slices.Contains(names, name) {
@@ -79,8 +80,8 @@ func otherThing(ctx context.Context, from store.Store, name string) string {
 	return lowerCase(ctx, from, name)
 }
 
-// lowerCase says how an image that the store has is called, if that is name without upper
-// case, or nothing. A tag may have upper case.
+// lowerCase returns a hint with the name of an image in the store that is name in lower
+// case, or "". A tag may have upper case.
 func lowerCase(ctx context.Context, from store.Store, name string) string {
 	repository, tag := name, ""
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
@@ -97,7 +98,8 @@ func lowerCase(ctx context.Context, from store.Store, name string) string {
 	return fmt.Sprintf("names are lower case; did you mean %s?", lower)
 }
 
-// fileThing says how to send the images of a file or a folder of this name, or nothing.
+// fileThing returns a hint how to send the images of a file or a folder of this name, or
+// "".
 func fileThing(name string) string {
 	info, err := os.Stat(name)
 	switch {

@@ -32,7 +32,7 @@ const (
 	flattenBare = "bare"
 )
 
-// A job is a command line that makes sense.
+// A job is a command line that has been checked.
 type job struct {
 	requests    []store.Request
 	containers  *containerJob // nil: images

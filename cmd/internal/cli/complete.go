@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Completions say what a shell offers when the user presses Tab.
+// Completions are the candidates that a shell offers when the user presses Tab.
 type Completions struct {
 	Args    Candidates            // for arguments that are no flags; nil: nothing
 	Values  map[string]Candidates // for the values of flags
@@ -21,8 +21,8 @@ type Completions struct {
 	Folders []string              // flags whose values are folders
 }
 
-// Candidates returns what could be meant, whatever is typed already. It prints nothing and
-// asks nothing. The flags that were typed before are set.
+// Candidates returns all candidates; the caller drops those that do not begin with what
+// was typed. It prints nothing and asks nothing. The flags that were typed before are set.
 type Candidates func(ctx context.Context) []string
 
 // OneOf offers fixed words.

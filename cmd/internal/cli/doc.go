@@ -1,6 +1,6 @@
-// Package cli is what imgsend and imgrecv have in common: how their command line
-// is read, explained and completed, how they speak, what they show while a
-// transfer runs, what they print as JSON, and which exit status an error is.
+// Package cli is the user interface that imgsend and imgrecv share: parsing, help and
+// completion of the command line, messages, the display of progress, JSON events, and
+// exit statuses.
 //
-// It decides nothing about a transfer, and exits only in [Program.Main].
+// It makes no decision about a transfer. Only [Program.Main] ends the process.
 package cli

@@ -55,7 +55,7 @@ func exitKind(code int) string {
 	return ""
 }
 
-// errorSide returns the side that an error is of.
+// errorSide returns the side on which an error occurred.
 func errorSide(err error) string {
 	var te *transfer.Error
 	remote := errors.As(err, &te) && te.Remote
@@ -79,7 +79,7 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// ExitCode returns the exit status that err is.
+// ExitCode returns the exit status for err.
 func ExitCode(err error) int {
 	var usage *UsageError
 	var missing *NotFoundError

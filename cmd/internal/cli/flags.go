@@ -115,8 +115,7 @@ func (p *Program) singleDash(args []string) error {
 	return nil
 }
 
-// alone are the flags that do something else than a transfer, each with the flags that go
-// with it.
+// alone has the flags that start no transfer, each with the flags that may accompany it.
 var alone = map[string][]string{
 	"peers":  {"name", "json", "quiet", "verbose"},
 	"forget": {"json", "quiet", "verbose"},
@@ -124,7 +123,7 @@ var alone = map[string][]string{
 	"revoke": {"json", "quiet", "verbose"},
 }
 
-// checkAlone refuses arguments and flags that one of the alone flags would ignore.
+// checkAlone refuses arguments and flags that a flag of alone would ignore.
 func checkAlone(flags *pflag.FlagSet, args []string) error {
 	for _, name := range slices.Sorted(maps.Keys(alone)) {
 		f := flags.Lookup(name)

@@ -17,7 +17,7 @@ const EventVersion = 1
 // The JSON objects that --json prints, one a line. Sizes are bytes. From is the peer ID of
 // the sender that imgrecv speaks of, which may have several; imgsend has none.
 type (
-	// StartEvent is the first one of each run that prints any.
+	// StartEvent is the first event of each run.
 	StartEvent struct {
 		Event   string `json:"event"` // "start"
 		Version int    `json:"version"`
@@ -171,7 +171,7 @@ const (
 	RetryAnew = "anew" // imgsend begins again, as imgrecv no longer knows the transfer
 )
 
-// The sides that an error is of.
+// The sides on which an error can occur.
 const (
 	SideHere  = "here"  // this program, its engine or its user
 	SideThere = "there" // the other host

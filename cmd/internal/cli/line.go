@@ -4,7 +4,7 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// What is done about a lost line.
+// The reactions to a lost line.
 const (
 	Redialing = "trying again"
 	Holding   = "holding the transfer"

@@ -39,8 +39,8 @@ type Meter struct {
 	done chan struct{}
 }
 
-// startMeter shows p, of what from sends, until Stop. words says in few words what a phase does, doing what
-// is done about a lost line, titles how the images of the offer are called.
+// startMeter shows p, of what from sends, until Stop. words describes a phase, doing the
+// reaction to a lost line; titles returns the names of the offered images.
 func (v *Voice) startMeter(p *transfer.Progress, from Sender, words func(transfer.Phase) string, doing string, titles func() []string) *Meter {
 	m := &Meter{v: v, gauge: newGauge(p), from: from, words: words, doing: doing, titles: titles, quit: make(chan struct{}), done: make(chan struct{})}
 	if v.Quiet && !v.JSON {
@@ -52,8 +52,8 @@ func (v *Voice) startMeter(p *transfer.Progress, from Sender, words func(transfe
 	return m
 }
 
-// Working shows on a terminal that what is done takes its time, until the function that
-// it returns is called, which may be more than once.
+// Working shows on a terminal that what takes a while, until the caller calls the
+// returned function. That may be called more than once.
 func (v *Voice) Working(what string) (done func()) {
 	if !v.terminal || v.JSON {
 		return func() {}
@@ -175,8 +175,8 @@ const (
 	narrowestBar = 8
 )
 
-// line is what a terminal of so many columns shows: parts, with a bar where bytes are
-// counted and there is room for one, else with a spinner.
+// line returns the line for a terminal of that width: the parts, with a bar if bytes are
+// counted and the bar fits, else with a spinner.
 func (m *Meter) line(r reading, columns int) string {
 	parts := m.parts(r)
 	text := m.v.Program + ": " + m.from.Label() + strings.Join(parts, ", ")

@@ -11,7 +11,7 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A Naming is what --as says: one NAME for a single image, or OLD=NEW for some
+// A Naming is the value of --as: one NAME for a single image, or OLD=NEW for some
 // of several. The zero value leaves every name as it is.
 type Naming struct {
 	single string
@@ -68,8 +68,8 @@ func (n *Naming) Gives(name string) bool {
 	return n.single != "" && same(n.single, name) || slices.ContainsFunc(n.pairs, func(p pair) bool { return same(p.name, name) })
 }
 
-// Of returns the name that an image called so is to have, empty if --as does not
-// say. several says that it is one of several images.
+// Of returns the name on arrival of the image that is called image, or "" if --as does
+// not give one. several says that it is one of several images.
 func (n *Naming) Of(image string, several bool) (string, error) {
 	if n.single != "" && several {
 		return "", &UsageError{errors.New("--as NAME names a single image; for one of several it is --as OLD=NEW")}
@@ -83,7 +83,7 @@ func (n *Naming) Of(image string, several bool) (string, error) {
 	return n.single, nil
 }
 
-// Unused returns an error for an OLD=NEW whose OLD was none of the images.
+// Unused returns an error for an OLD=NEW whose OLD is not among the images.
 func (n *Naming) Unused() error {
 	for _, p := range n.pairs {
 		if !p.used {

@@ -75,7 +75,7 @@ func OpenState(ctx context.Context, v *Voice, me string, a PeerActions) (home st
 	return home, book, false, nil
 }
 
-// openBook opens the peers file and says which of its lines are of no use.
+// openBook opens the peers file and warns of lines that cannot be used.
 func openBook(v *Voice, home string) (*peer.Book, error) {
 	book := peer.OpenBook(home)
 	damage, err := book.Damage()

@@ -6,7 +6,7 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 )
 
-// lineWidth is what a line takes that no terminal breaks.
+// lineWidth is the length of a line that fits every terminal.
 const lineWidth = 80
 
 // SayStore says which store or archive is used, in two lines if one would be too long. how is "from"

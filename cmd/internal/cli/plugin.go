@@ -21,7 +21,7 @@ func isPlugin(file, program string) bool {
 	return name == metadata.NamePrefix+program
 }
 
-// describePlugin writes what the Docker CLI asks its plugins first.
+// describePlugin writes the metadata for which the Docker CLI asks a plugin first.
 func (p *Program) describePlugin(w io.Writer) error {
 	return json.NewEncoder(w).Encode(metadata.Metadata{
 		SchemaVersion:    "0.1.0",

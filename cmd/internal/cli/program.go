@@ -50,8 +50,8 @@ func NewGroup(title string) *Group {
 	return &Group{title, f}
 }
 
-// NewProgram returns the program that v speaks for. body runs it with the arguments
-// that are no flags. The last group also gets the flags that every program has.
+// NewProgram returns a program that prints with v. body runs it with the arguments that
+// are not flags. The last group also gets the flags that every program has.
 func NewProgram(v *Voice, w Words, groups []*Group, body func(ctx context.Context, args []string) error) *Program {
 	p := &Program{voice: v, words: w, groups: groups}
 	last := groups[len(groups)-1]
@@ -104,7 +104,8 @@ func (p *Program) Main() {
 	}
 }
 
-// main is Main with what the process was called with: by a user, or by the Docker CLI.
+// main runs the program with the file name and the arguments of the process, which a user
+// or the Docker CLI has started.
 func (p *Program) main(file string, args []string) error {
 	ctx := context.Background()
 	if !isPlugin(file, p.voice.Program) {
@@ -175,8 +176,8 @@ func runUntilInterrupted(ctx context.Context, args []string, body func(ctx conte
 	return err
 }
 
-// A StandingError is the result of a run also if it is interrupted afterwards. It reads
-// like Err.
+// A StandingError remains the result of a run that is interrupted afterwards. Its text is
+// that of Err.
 type StandingError struct{ Err error }
 
 func (e *StandingError) Error() string { return e.Err.Error() }

@@ -36,7 +36,7 @@ func (s *screen) show(line string) {
 	s.shown, s.used = n, max(s.used, n)
 }
 
-// clear takes the line away.
+// clear erases the line.
 func (s *screen) clear() {
 	s.unwrap()
 	if s.shown > 0 {
@@ -60,7 +60,7 @@ func (s *screen) unwrap() {
 	s.shown, s.used = 0, 0
 }
 
-// clipLine cuts a text to so many columns.
+// clipLine cuts a text to a number of columns.
 func clipLine(text string, columns int) string {
 	if utf8.RuneCountInString(text) <= columns {
 		return text

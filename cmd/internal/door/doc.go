@@ -1,6 +1,5 @@
-// Package door is what a program does that waits for others to come: it says where it
-// can be reached, shows codes, and decides who may come in. Whom the user has to decide
-// about it asks the user.
+// Package door is the waiting side of a program: it shows the addresses and the codes,
+// decides which hosts may connect, and asks the user about strangers.
 //
-// It greets nobody, and moves no images.
+// It sends no hello and copies no images.
 package door

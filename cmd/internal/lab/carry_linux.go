@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Carry sends so many bytes over the link by TCP, and returns how long it took from the
-// dial to the arrival of the last one.
+// Carry sends a number of bytes over the link by TCP, and returns the time from the dial
+// to the arrival of the last byte.
 func (l *Link) Carry(ctx context.Context, bytes int64) (time.Duration, error) {
 	var listener net.Listener
 	err := inside(l.Receiver, func() (err error) {

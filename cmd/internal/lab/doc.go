@@ -1,4 +1,5 @@
-// Package lab is what the programs share that try imgsend and imgrecv out on real
-// engines: it builds the two, runs them at the two ends of a link of their own, and
-// chooses, describes and examines throwaway engines. It measures and judges nothing.
+// Package lab is shared by the programs that run imgsend and imgrecv on real engines
+// (imgbench, imgfault). It builds the two, runs them at the two ends of a virtual link,
+// and chooses, describes and inspects throwaway engines. It measures nothing and checks
+// no promise.
 package lab

@@ -30,8 +30,8 @@ func Remove(ctx context.Context, e *throwaway.Engine, ref string) error {
 	return nil
 }
 
-// manifestsAPI is the first API version that tells which parts of an image a
-// containerd store really has.
+// manifestsAPI is the first API version that reports which parts of an image a
+// containerd store has.
 const manifestsAPI = "1.48"
 
 // Verify fails unless the engine has the image under its name and complete.
