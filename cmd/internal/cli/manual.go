@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	_ "embed"
 	"fmt"
 	"strings"
 
@@ -57,7 +58,7 @@ func (p *Program) manual() string {
 	for _, w := range warnings {
 		entry(&b, "**"+w.code+"**", w.means)
 	}
-	b.WriteString("# ENVIRONMENT\n")
+	b.WriteString(limits + "\n# ENVIRONMENT\n")
 	for _, e := range environment {
 		if e.program == "" || e.program == name {
 			entry(&b, "**"+plain(e.name)+"**", e.means)
@@ -78,6 +79,11 @@ func (p *Program) manual() string {
 	fmt.Fprintf(&b, "# SEE ALSO\n**%s**(1)\n", other)
 	return b.String()
 }
+
+// limits is the section LIMITS, as Markdown.
+//
+//go:embed limits.md
+var limits string
 
 // entry writes a term, which is Markdown, and what it means, which is plain text.
 func entry(b *strings.Builder, term, text string) {

@@ -23,7 +23,7 @@ func Help(t *testing.T, p *cli.Program, others ...string) {
 	flagsIn(t, p, "help", help, others)
 	page := string(p.Manual())
 	flagsIn(t, p, "manual", strings.ReplaceAll(page, `\-`, "-"), others)
-	for _, section := range []string{"NAME", "SYNOPSIS", "OPTIONS", "EXIT STATUS", "JSON EVENTS", "ENVIRONMENT", "FILES", "EXAMPLES"} {
+	for _, section := range []string{"NAME", "SYNOPSIS", "OPTIONS", "EXIT STATUS", "JSON EVENTS", "LIMITS", "ENVIRONMENT", "FILES", "EXAMPLES"} {
 		if !strings.Contains(page, "\n.SH "+section+"\n") {
 			t.Errorf("manual has no %s", section)
 		}
