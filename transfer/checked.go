@@ -9,12 +9,12 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// maxBlobs bounds what a source can make a sink keep count of.
+// maxBlobs limits the number of blobs of a round, which are counted in memory.
 const maxBlobs = 1 << 18
 
-// checkedWriter verifies each blob on its way into the sink, and drops those
-// that went by before. A blob that is more than the budget allows does not reach
-// the sink.
+// checkedWriter verifies each blob on its way into the sink, and drops blobs that the
+// sink has already taken in this round. A blob that exceeds the budget does not reach the
+// sink.
 type checkedWriter struct {
 	dst   BlobWriter
 	prog  *Progress
@@ -65,8 +65,8 @@ func (w *checkedWriter) Put(ctx context.Context, desc ocispec.Descriptor, r io.R
 	return v.finish()
 }
 
-// complete reports a blob that the index needs and that neither went by nor is
-// at the sink. Engines have been seen to leave out layers without a word.
+// complete returns an error for a blob that the index needs and that was neither copied
+// nor is at the sink. Engines have been seen to leave out layers silently.
 func (w *checkedWriter) complete(o *Offer, p *Plan, x *Index) error {
 	n := 0
 	for i, ip := range p.Images {
@@ -94,8 +94,7 @@ func (w *checkedWriter) complete(o *Offer, p *Plan, x *Index) error {
 	return nil
 }
 
-// skipped returns the bytes of the layers that the index lists and that did
-// not go by.
+// skipped returns the bytes of the layers that the index lists and that were not copied.
 func (w *checkedWriter) skipped(x *Index) int64 {
 	var n int64
 	counted := map[digest.Digest]bool{}
@@ -110,8 +109,8 @@ func (w *checkedWriter) skipped(x *Index) int64 {
 	return n
 }
 
-// A countingReader reads what the source gives of a blob. While it does, the
-// source has to act; else the sink that reads it.
+// A countingReader reads a blob from the source and counts its bytes. During a read the
+// watchdog waits for the source, between reads for the sink.
 type countingReader struct {
 	r    io.Reader
 	prog *Progress

@@ -8,29 +8,27 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Source has images to give, in one or more rounds. A round is Next, Export,
-// Settle, in this order, each called once; after a failure only Close follows.
+// A Source gives images, in one or more rounds. A round calls Next, Export and Settle once
+// each, in this order; after a failure only Close follows.
 type Source interface {
-	// Next returns what is still to be copied, or io.EOF when that is nothing.
+	// Next returns the images that are still to be copied, or io.EOF if there are none.
 	Next(ctx context.Context) (*Offer, error)
-	// Export tells the source the sink's plan for the offer and puts every
-	// blob of the images to [Take] into w, but for the layers that the plan
-	// has. It puts one blob at a time, in any order, and does not return while a
-	// Put is under way. If the offer was a dry
-	// run it puts none and returns an empty index.
+	// Export puts every blob of the images to [Take] into w, except the layers that the
+	// sink has according to the plan. It puts one blob at a time, in any order, and does
+	// not return during a Put. For a dry run it puts none and returns an empty index.
 	Export(ctx context.Context, o *Offer, p *Plan, w BlobWriter) (*Index, error)
 	// Settle tells the source how the round ended.
 	Settle(ctx context.Context, out *Outcome) error
-	// Close ends the copy. err is why it failed, nil if it did not; it has the
-	// time that it takes to tell the other side, a few seconds at most.
+	// Close ends the copy. err is why the copy failed, nil if it did not. Close may take
+	// a few seconds to tell the other side.
 	Close(err error) error
 }
 
-// A Sink takes images in. A round is Plan, any number of Puts, Commit; after a
+// A Sink receives images. A round calls Plan, Put any number of times, and Commit; after a
 // failure only Close follows.
 type Sink interface {
-	// Plan says what of the offer the sink has. What it has it keeps until
-	// Commit or Close.
+	// Plan reports which offered images and layers the sink has. The sink keeps them
+	// until Commit or Close.
 	Plan(ctx context.Context, o *Offer) (*Plan, error)
 	BlobWriter
 	// Commit makes images of the blobs that were put, verifies them, and only
@@ -38,8 +36,8 @@ type Sink interface {
 	// name, except for names that could not be taken back: then it returns an
 	// outcome, too, which lists those.
 	Commit(ctx context.Context, x *Index) (*Outcome, error)
-	// Close ends the copy, removing what an unfinished round left. err is why
-	// it failed, nil if it did not.
+	// Close ends the copy and removes what an unfinished round left. err is why the copy
+	// failed, nil if it did not.
 	Close(err error) error
 }
 
@@ -55,8 +53,7 @@ type BlobWriter interface {
 // engine would give the same again. Without it the error is of [KindBroken].
 type StoredBlob interface{ Damaged() error }
 
-// Options are what the caller of [Copy] wants to know and to decide. Callbacks
-// run on Copy's goroutine.
+// Options are the settings and the callbacks of [Copy]. Callbacks run on Copy's goroutine.
 type Options struct {
 	Progress *Progress                           // counted into, if not nil
 	DryRun   bool                                // stop after the plan
@@ -69,38 +66,35 @@ type Options struct {
 	// names back.
 	OnArrival func(m *Image, a Arrival, whole bool)
 
-	// MaxSize, if not nil, returns how many bytes of blobs may be copied in all;
-	// 0 is no limit. It is asked once, before anything moves: more than that is
-	// refused, at once where the offer tells, else before the blob that is too
-	// much.
+	// MaxSize, if not nil, returns how many bytes of blobs may be copied in all; 0 is no
+	// limit. It is called once, before any blob is copied. A larger transfer is refused at
+	// once if the offer has the sizes, else before the blob that exceeds the limit.
 	MaxSize func(context.Context) (int64, error)
 
-	// PatientSink lets the sink take what is put in its own time: it is a pipe
-	// to another program of the user.
+	// PatientSink sets no limit for the time that the sink takes: it is a pipe to
+	// another program of the user.
 	PatientSink bool
 }
 
-// A Report says what a finished [Copy] did.
+// A Report is the result of a finished [Copy].
 type Report struct {
 	Images  int   // arrived images
 	Bytes   int64 // of blobs that went through, before compression
 	Skipped int64 // of layers that were already there; an estimate for whole images
 	DryRun  bool  // nothing was copied, the source or the sink wanted a plan only
-	// Untold is why the source may not have heard that everything arrived; nil if
-	// it has.
+	// Untold is why the source may not know that everything arrived; nil if it knows.
 	Untold error
 }
 
-// Copy copies every image of src to dst. Each blob's size and digest are
-// checked on the way, and that every layer the plan needs went by. Copy closes
-// both ends, whatever happens. It ends the copy when one of them makes no
-// progress for longer than opts.Patience; then its ctx ends, which every method
-// of a [Source] or a [Sink] must heed.
+// Copy copies every image of src to dst. It verifies the size and the digest of each blob,
+// and that every layer that the plan needs was copied. Copy always closes both ends. It
+// ends the copy when one of them makes no progress for longer than opts.Patience: it
+// cancels the context that it has passed to their methods, which must then return.
 //
 // Once every image of an offer has arrived the copy has succeeded. If the source
 // cannot be told, the report says so in Untold, and Copy returns no error.
 //
-// Errors of either end come back as they are; see [Error] for whose they are.
+// Copy returns errors of either end unchanged; [Error] tells on which side they occurred.
 func Copy(ctx context.Context, src Source, dst Sink, opts Options) (rep *Report, err error) {
 	if opts.Progress == nil {
 		opts.Progress = new(Progress)

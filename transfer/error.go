@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Kind says what went wrong, as far as the caller can act on it. Kinds cross
-// the wire by these names.
+// Kind is the class of a failure, as far as the caller can act on it. The protocol uses
+// the same words.
 type Kind string
 
 // The kinds of failure.
@@ -21,13 +21,13 @@ const (
 	KindInterrupted Kind = "interrupted" // somebody pressed Ctrl-C
 )
 
-// An Error says whose fault a failed transfer is.
+// An Error says on which side a transfer failed, and why.
 type Error struct {
 	Kind   Kind
 	Remote bool   // it happened on the other host, which said so
 	Op     string // what was being done: "save webapp:1.0"; may be empty
 	Err    error
-	Hint   string // a way out, or empty
+	Hint   string // what the user can do, or empty
 }
 
 func (e *Error) Error() string {
@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 		text = e.Op + ": " + text
 	}
 	if e.Remote {
-		// What it says of its other side is about this one.
+		// Its other side is this one.
 		if about, ok := strings.CutPrefix(text, "the other side "); ok {
 			text = "this side " + about
 		}
@@ -65,7 +65,7 @@ func KindOf(err error) Kind {
 
 var errInterrupted = errors.New("interrupted")
 
-// errClosed ends what is still under way when an end of a copy is closed.
+// errClosed ends pending calls when an end of a copy is closed.
 var errClosed = errors.New("transfer closed")
 
 // Broken returns an error of [KindBroken].

@@ -15,11 +15,11 @@ const (
 	MaxLayers = 1024 // of an image
 	MaxRefs   = 4096 // of an image
 	// MaxTotal is how many layers and names all images may have together, each
-	// counted as often as it is listed: so many can be described.
+	// counted as often as it is listed.
 	MaxTotal = 32768
 )
 
-// An Offer is what a source has to give in one round.
+// An Offer lists the images that a source offers in one round.
 type Offer struct {
 	Images []Image `json:"images"`
 	// Full asks for every layer, whether the sink has it or not: a layer
@@ -32,7 +32,7 @@ type Offer struct {
 // An Image is one image as its source describes it before it is exported. In
 // an offer that came over a stream every field is a claim of the other side.
 type Image struct {
-	// ID is what the source's engine calls the image: a config digest on a
+	// ID is the image ID in the source's engine: a config digest on a
 	// classic store, a manifest or index digest on a containerd store.
 	ID digest.Digest `json:"id"`
 	// Refs are the names to give on arrival, each with a tag. None: the image
@@ -98,21 +98,20 @@ type Plan struct {
 	// DryRun says that the sink's side wants no more than this plan. [Copy]
 	// sets it, from its options and the offer.
 	DryRun bool `json:"dry_run,omitempty"`
-	// KnowsSizes says that the sink needs no sizes of the layers that it has:
-	// the index may give them as 0.
+	// KnowsSizes says that the index may give size 0 for layers that the sink has.
 	KnowsSizes bool `json:"knows_sizes,omitempty"`
 }
 
-// An ImagePlan says what becomes of one image of the offer.
+// An ImagePlan is the sink's answer for one image of the offer.
 type ImagePlan struct {
 	Status Status `json:"status"`
 	// Have says for each layer, bottom first, whether the sink has it. What it
-	// has it keeps until the round is over. For [Take].
+	// has it keeps until the round has ended. Only for [Take].
 	Have []bool `json:"have,omitempty"`
 }
 
-// An Index says how the blobs of an export belong together. It lists the
-// images with status [Take], in the offer's order.
+// An Index lists the images with status [Take], in the offer's order, each with the
+// descriptors of its blobs.
 type Index struct {
 	Images []IndexImage `json:"images"`
 }
@@ -127,7 +126,7 @@ type IndexImage struct {
 	Layers []ocispec.Descriptor `json:"layers"` // bottom first, left-out ones included
 }
 
-// An Outcome is what a sink says when a round is over.
+// An Outcome is the result of a round at the sink.
 type Outcome struct {
 	Images []Arrival `json:"images"`
 	// Retry, if not empty, says why nothing arrived and the offer is to be
@@ -135,7 +134,7 @@ type Outcome struct {
 	Retry string `json:"retry,omitempty"`
 }
 
-// An Arrival is one image that is whole, verified and named at the sink.
+// An Arrival is one image that is complete, verified and named at the sink.
 type Arrival struct {
 	ID    digest.Digest `json:"id"`  // as offered
 	New   digest.Digest `json:"new"` // what the sink's engine calls it
@@ -156,7 +155,7 @@ func validDigest(what string, d digest.Digest) error {
 	return nil
 }
 
-// SeveralGoes is the way out of an offer that is too large.
+// SeveralGoes is the hint for an offer that is too large.
 const SeveralGoes = "send the images in several transfers"
 
 // CheckLimits reports images that are more than one offer may have.

@@ -6,7 +6,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Loaded says how far a sink has loaded the layers that it did not have. Bytes and Total
+// Loaded is how far a sink has loaded the layers that it did not have. Bytes and Total
 // are estimates where the sizes in the offer are.
 type Loaded struct {
 	Layers int   `json:"layers"`

@@ -23,8 +23,8 @@ type copier struct {
 	again   bool   // it is to be repeated with every layer
 }
 
-// goesOn reports an offer that nobody has asked for: all images arrive in one round, so
-// that another one can only be the first offer once more, with every layer.
+// goesOn returns an error for an unexpected offer: all images arrive in one round, so that
+// a second offer can only be the first one again, with every layer.
 func (c *copier) goesOn(o *Offer) error {
 	same := func(a, b Image) bool { return a.ID == b.ID && slices.Equal(a.Refs, b.Refs) }
 	switch {
@@ -133,7 +133,7 @@ func (c *copier) round(ctx context.Context, o *Offer) error {
 	return c.settle(ctx, out)
 }
 
-// settle tells the source what has become of its offer.
+// settle tells the source how the round ended.
 func (c *copier) settle(ctx context.Context, out *Outcome) error {
 	c.dog.begin(owesAck)
 	defer c.dog.begin(nobody)
@@ -225,8 +225,8 @@ func imageOf(o *Offer, p *Plan) map[digest.Digest]int32 {
 	return image
 }
 
-// Unneeded returns the blobs that an export of o need not ship: those of layers
-// that the sink has, wherever they occur in the images to take.
+// Unneeded returns the blobs that an export of o need not contain: those of layers that
+// the sink has, wherever they occur in the images to take.
 func Unneeded(o *Offer, p *Plan) map[digest.Digest]bool {
 	have := map[digest.Digest]bool{}
 	for i, ip := range p.Images {

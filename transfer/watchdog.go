@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Patience says for how long a copy waits for an end that makes no progress.
+// Patience has the limits for how long a copy waits for an end that makes no progress.
 // A zero field has its default.
 type Patience struct {
 	// Bytes is how long an end may go without content when it is its turn to
@@ -24,18 +24,17 @@ type Patience struct {
 	// Offer is how long a [Remote] source may take to make its next offer.
 	// Default 1 min.
 	Offer time.Duration
-	// Remote is what a [Remote] end gets on top of the above, so that the side
-	// whose engine does not answer says so before the other side gives it up.
+	// Remote is added to the above for a [Remote] end, so that the side whose engine
+	// does not answer reports this before the other side gives up.
 	// Default 1 min.
 	Remote time.Duration
 }
 
-// maxWork bounds what Patience gives for claimed sizes.
+// maxWork limits the time that Patience adds for claimed sizes.
 const maxWork = 24 * time.Hour
 
-// leastContent is how many bytes have to move to count as progress: whoever
-// sends a byte now and then makes none. In the default patience it is 55 bytes
-// a second.
+// leastContent is how many bytes have to move to count as progress: an end that sends a
+// byte now and then makes none. With the default patience it is 55 bytes a second.
 const leastContent = 16 << 10
 
 func (p Patience) withDefaults() Patience {
@@ -53,7 +52,7 @@ func (p Patience) withDefaults() Patience {
 	return p
 }
 
-// work returns the time for so many bytes.
+// work returns the limit for an export or a load of size bytes.
 func (p Patience) work(size int64) time.Duration {
 	if size/p.PerSecond > int64(maxWork/time.Second) {
 		return p.Work + maxWork
@@ -78,8 +77,8 @@ type Remote interface {
 	Lost() bool
 }
 
-// owing is who has to act next in a copy, and how. Copy says so; the watchdog
-// judges how long it may take.
+// owing is the action that a copy waits for, and the end that has to take it. Copy sets
+// it; the watchdog limits how long it may take.
 //
 //	owing      end     what                            patience      turns to
 //	nobody     -       a person, or Copy itself        no limit
@@ -91,9 +90,9 @@ type Remote interface {
 //	verdict    sink    to load, verify and name        Work + size   ack
 //	ack        source  to take the verdict             Bytes         nobody
 //
-// Each of them is given its patience for a stretch without progress, whatever
-// turns between source and sink come in between. Progress is leastContent bytes
-// that moved, or the next step: an offer, a plan, an export, a verdict.
+// The waits for each action add up, also when the turn changes between source and sink,
+// until there is progress: leastContent bytes that moved, or the next step, which is an
+// offer, a plan, an export or a verdict.
 type owing int32
 
 const (
@@ -108,9 +107,9 @@ const (
 	owings // how many there are
 )
 
-// A watchdog ends a copy in which nothing moves, or one end of which has failed
-// by itself: the other side of a stream may give up while the engine on this
-// side is silent. It is the one place where that is decided.
+// A watchdog ends a copy that makes no progress, or one end of which has failed: the
+// other side of a stream may give up while the engine on this side is silent. No other
+// code decides this.
 type watchdog struct {
 	patience Patience
 	src, dst Remote // nil: of this host
@@ -166,18 +165,18 @@ func (w *watchdog) stop(err error) error {
 	return cause
 }
 
-// begin says that the copy has come to its next step.
+// begin notes that the copy has begun its next step.
 func (w *watchdog) begin(o owing) {
 	w.step.Add(1)
 	w.turn(o)
 }
 
-// turn says who has to act next, within the step.
+// turn notes which end has to act next, within the step.
 func (w *watchdog) turn(o owing) { w.owes.Store(int32(o)) }
 
-// run looks every so often who has to act, and adds up for how long each end
-// has had to since there was progress. Time in which this process did not run,
-// or its host slept, does not count.
+// run periodically looks which end has to act, and adds up how long the copy has waited
+// for each end since there was progress. Time in which this process did not run, or its
+// host slept, does not count.
 func (w *watchdog) run() {
 	every := min(w.patience.Bytes, w.patience.Work, w.patience.Offer) / 20
 	every = min(max(every, time.Millisecond), 5*time.Second)
@@ -280,8 +279,8 @@ func (w *watchdog) limit(o owing) time.Duration {
 	return d
 }
 
-// blame returns the error for an end that made no progress: the engine's, or
-// that of whoever is on the other side of a stream.
+// blame returns the error for an end that made no progress: the engine, or the other side
+// of a stream.
 func (w *watchdog) blame(o owing, waited time.Duration) error {
 	who, kind := "the engine", KindEngine
 	if w.end(o) != nil {
