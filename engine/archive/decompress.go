@@ -21,7 +21,7 @@ import (
 // --long, and twice what xz -9 needs.
 const maxWindow = 128 << 20
 
-// A compression is one that is understood: by its first bytes.
+// A compression is a format that the package reads. It is recognised by its first bytes.
 type compression struct {
 	name  string
 	magic []byte

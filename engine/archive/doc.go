@@ -1,7 +1,7 @@
-// Package archive reads and writes files of images: [Open] makes any archive
-// that people have a [transfer.Source], [NewSink] and [Create] write the one
-// that every engine loads.
+// Package archive reads and writes archives of images. [Open] returns a [transfer.Source]
+// for an archive of any common format; [NewSink] and [Create] write the format that every
+// engine loads.
 //
-// The package talks to no engine and writes nothing but the file it was told
-// to, and what [Open] has to spool, to an unlinked temporary file.
+// The package uses no engine. It writes the archive and, if [Open] has to spool, a
+// temporary file without a name, and nothing else.
 package archive

@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// FileOptions say how a file is written.
+// FileOptions are the settings of [Create] and [NewFile].
 type FileOptions struct {
 	SinkOptions
 	Compress  bool // with zstd, the whole of it

@@ -67,7 +67,7 @@ func (m *members) source(ctx context.Context, o Options) (*layout.Source, error)
 	return s, nil
 }
 
-// hinted is [transfer.Broken] with a way out.
+// hinted is [transfer.Broken] with a hint.
 func hinted(hint, format string, args ...any) error {
 	return &transfer.Error{Kind: transfer.KindBroken, Err: fmt.Errorf(format, args...), Hint: hint}
 }

@@ -15,7 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Options say how an archive is read.
+// Options are the settings of [Open].
 type Options struct {
 	// Platform picks one of an image with several; nil: all that is present.
 	Platform *ocispec.Platform
@@ -23,8 +23,8 @@ type Options struct {
 	MaxSpool int64
 }
 
-// What a compressed archive may grow to: so much in any case, which a disk image
-// of zeros needs, and so many times what has been read of it.
+// The limits for the decompressed size of an archive: a size that is always allowed, which
+// a disk image of zeros needs, and a multiple of the bytes that have been read.
 const (
 	spoolFloor = 8 << 30
 	spoolRatio = 200
@@ -149,7 +149,7 @@ func spool(ctx context.Context, r io.Reader, o Options) (*members, error) {
 	return m, nil
 }
 
-// spoolWriter stops before the disk is full, and what grows without measure.
+// spoolWriter fails before the disk is full, and for a decompression bomb.
 type spoolWriter struct {
 	w          *bufio.Writer
 	in         *countingReader
@@ -218,7 +218,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// decodeReader says that an error is the compression's.
+// decodeReader marks errors as those of the compression.
 type decodeReader struct {
 	r    io.Reader
 	name string
@@ -234,7 +234,7 @@ func (d *decodeReader) Read(p []byte) (int, error) {
 
 var errEarly = errors.New("the archive ends early")
 
-// early says in words that something ended before its end.
+// early rewords the error of data that ends too early.
 func early(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
 		return errEarly

@@ -22,7 +22,7 @@ type SinkOptions struct {
 	// the archive is for has it; it must answer for every layer. Nil: the
 	// archive is complete.
 	Have func(transfer.Image) []bool
-	// For names that host, for those who read the archive elsewhere.
+	// For is the name of that host, for errors when the archive is read elsewhere.
 	For string
 }
 

@@ -40,7 +40,8 @@ func (t *Target) InPlace() bool {
 	return err == nil && !in.Mode().IsRegular() && !in.IsDir()
 }
 
-// Check reports why the archive could not be created now. It leaves nothing.
+// Check returns the error with which the archive could not be created now. It leaves no
+// file.
 func (t *Target) Check(ctx context.Context, o store.SinkOptions) error {
 	if t.InPlace() {
 		return nil
@@ -128,8 +129,8 @@ func (s *targetSink) Close(err error) error {
 	return s.file.Close(err)
 }
 
-// failed makes an error of the file one of this host, whose path is no argument of the
-// other one.
+// failed returns an error of the file as one of this host: the other side does not know its
+// path.
 func (s *targetSink) failed(err error) error {
 	var e *transfer.Error
 	switch {

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// A temporary is a file that is yet to get its name. Where the system can do that it
-// has none at all until then, so that nothing is left of a killed program.
+// A temporary is a file that gets its name later. Where the system supports that, it has
+// no name until then, so that a killed program leaves no file.
 type temporary struct {
 	f    *os.File
 	name string // another name that it has meanwhile, beside the later one; empty: none

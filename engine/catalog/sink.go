@@ -14,7 +14,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Sink takes images into a store.
+// A Sink writes images into a store.
 type Sink struct {
 	// NoClobber refuses names that another image has here.
 	NoClobber bool
@@ -34,11 +34,11 @@ var _ transfer.Sink = (*Sink)(nil)
 // NewSink returns a sink into the store, which the caller closes after the sink.
 func NewSink(store Store) *Sink { return &Sink{store: store} }
 
-// planTries bounds how often a plan is made because something of it is gone before it
-// is kept.
+// planTries limits how often Plan starts again because a blob has vanished before the
+// store was told to keep it.
 const planTries = 3
 
-// Plan looks which images and layers the store has, and has it keep them.
+// Plan finds which images and layers the store has, and makes the store keep them.
 func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, error) {
 	for range planTries {
 		here, err := s.look(ctx, o)
@@ -56,7 +56,7 @@ func (s *Sink) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, err
 	return nil, store.Failed("make a plan", fmt.Errorf("images keep vanishing from %s", s.store))
 }
 
-// look makes the plan, and returns what it says is here.
+// look makes the plan, and returns the images and layers that it reports as present.
 func (s *Sink) look(ctx context.Context, o *transfer.Offer) ([]Here, error) {
 	now, err := s.store.List(ctx)
 	if err != nil {
@@ -229,7 +229,7 @@ func (s *Sink) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome
 	return s.list(ctx)
 }
 
-// local returns im with the blobs that stand for its layers here.
+// local returns im with the blobs that the store uses for its layers.
 func (s *Sink) local(m *transfer.Image, im *transfer.IndexImage, have []bool) *transfer.IndexImage {
 	if im.Root != nil {
 		return im
@@ -285,7 +285,7 @@ func (s *Sink) verify(ctx context.Context, m *transfer.Image, im *transfer.Index
 	return nil
 }
 
-// list makes the store list the images, with their names.
+// list adds the images, with their names, to the list of the store.
 func (s *Sink) list(ctx context.Context) (*transfer.Outcome, error) {
 	out := &transfer.Outcome{}
 	err := s.store.Update(ctx, func(now []Entry) ([]Entry, error) {

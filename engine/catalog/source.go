@@ -57,7 +57,7 @@ type finder struct {
 	owner  map[string]digest.Digest
 }
 
-// nameless says which images arrive without a name.
+// nameless returns notes for the images that arrive without a name.
 func (f *finder) nameless() []string {
 	var out []string
 	for i := range f.items {
@@ -75,7 +75,7 @@ func (f *finder) nameless() []string {
 	return out
 }
 
-// take adds the image that a request is for.
+// take adds the requested image.
 func (f *finder) take(ctx context.Context, r store.Request) error {
 	root, name, err := f.find(ctx, r.Image)
 	if err != nil {
@@ -121,8 +121,8 @@ func (f *finder) take(ctx context.Context, r store.Request) error {
 	return nil
 }
 
-// find returns the image that a name or a digest stands for, and its name on
-// arrival, which one found by digest has not.
+// find returns the image with a name or a digest, and its name on arrival, which is empty
+// for one that is found by its digest.
 func (f *finder) find(ctx context.Context, image string) (ocispec.Descriptor, string, error) {
 	want, nameErr := layout.ShortName(image)
 	var names []string

@@ -37,33 +37,33 @@ func Listed(list []Entry) []string {
 	return names
 }
 
-// Names name roots. Each name is one root's; a root may have several.
+// Names maps names to roots. Each name has one root; a root may have several names.
 type Names interface {
-	// List returns what there is: one entry for each name, one for a root without.
+	// List returns one entry for each name, and one for each root without a name.
 	List(ctx context.Context) ([]Entry, error)
-	// Update calls change, once or more, with what there is and makes the entries true that it
-	// returns, in their order and all or none. A name of one root moves to another;
-	// a root that loses its last name stays, without one. If change fails nothing
-	// is changed. Nobody else's Update comes between.
+	// Update calls change, once or more, with the entries that there are, and stores the
+	// entries that it returns, in their order and all or none. A name that another root
+	// has moves; a root that loses its last name stays, without one. If change fails
+	// nothing is changed. No other Update happens in between.
 	Update(ctx context.Context, change func(now []Entry) ([]Entry, error)) error
 }
 
-// A Store is what images are taken into.
+// A Store stores images.
 type Store interface {
 	Blobs
 	Names
-	// String says what the store is called in errors.
+	// String returns the name of the store for errors.
 	String() string
 }
 
-// A LayerFinder is a store that knows layers by their content, too.
+// A LayerFinder is a store that can also find layers by their DiffIDs.
 type LayerFinder interface {
 	// Layers returns the blobs of the layers with these DiffIDs, as far as there
 	// are any.
 	Layers(ctx context.Context, diffIDs []digest.Digest) (map[digest.Digest]ocispec.Descriptor, error)
 }
 
-// A Keeper is a store that removes what nothing refers to.
+// A Keeper is a store that removes blobs to which nothing refers.
 type Keeper interface {
 	// Keep keeps what a plan says is here, one element for each offered image. ok is
 	// false if some of it is gone, and the plan is made anew then. A dry run keeps
@@ -71,7 +71,7 @@ type Keeper interface {
 	Keep(ctx context.Context, o *transfer.Offer, here []Here) (ok bool, err error)
 }
 
-// Here is what of an offered image is here.
+// Here has the blobs of one offered image that are present.
 type Here struct {
 	Root ocispec.Descriptor // of an image that is here as a whole
 	// Layers are those of any other, bottom first: the blob that is here, with a size
@@ -79,7 +79,7 @@ type Here struct {
 	Layers []ocispec.Descriptor
 }
 
-// A Finisher is a store that does more with an image than keep its blobs.
+// A Finisher is a store that has more to do for an image than to keep its blobs.
 type Finisher interface {
 	// Finish verifies an image whose blobs are all there, and prepares it for its
 	// names. Its error ends the copy, and nothing is named.

@@ -25,8 +25,8 @@ const (
 	plainSocket = "/run/containerd/containerd.sock"
 )
 
-// UsualSockets lists where containerd listens without being configured, in the
-// order in which to look.
+// UsualSockets returns the default sockets of containerd, in the order in which to try
+// them.
 func UsualSockets() []string { return []string{k3sSocket, plainSocket} }
 
 const (
@@ -35,7 +35,7 @@ const (
 	kubeNamespace = "k8s.io"
 )
 
-// connectTimeout is for a socket on which nobody answers.
+// connectTimeout limits the wait at a socket on which nobody answers.
 const connectTimeout = 1500 * time.Millisecond
 
 // SocketOf returns the path in an address: "containerd:///run/containerd/containerd.sock",
@@ -79,8 +79,7 @@ func reach(ctx context.Context, socket string) error {
 	return out
 }
 
-// permissionHint says how to get the right to use a socket: by the group that it
-// is given to, if there is one.
+// permissionHint returns how to get access to a socket: through its group, if it has one.
 func permissionHint(socket string) string {
 	const alone = "run it with sudo: only root may use that socket"
 	in, err := os.Stat(socket)

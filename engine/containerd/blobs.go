@@ -11,8 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// blobs are those of a listing. Whatever fails when one is read is containerd's
-// fault.
+// blobs are the blobs of a listing. Read errors are of [transfer.KindEngine].
 type blobs struct{ *contentstore.Listing }
 
 // Open opens a blob.

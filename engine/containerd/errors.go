@@ -20,7 +20,7 @@ func cleanupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 }
 
-// failed makes an error of containerd's one that says whose it is.
+// failed returns err as an error of [transfer.KindEngine] at op.
 func failed(op string, err error) error {
 	if err == nil {
 		return nil

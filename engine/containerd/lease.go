@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// leaseTime is for how long what a killed program has written is kept, for the
-	// next try.
+	// leaseTime is how long containerd keeps the blobs of a killed program, for the next
+	// try.
 	leaseTime = time.Hour
-	// leaseLabel says whose a lease is.
+	// leaseLabel marks a lease as ours.
 	leaseLabel = "imgsend"
 )
 
-// A lease keeps what a transfer writes until it has a name. Containerd's leases
-// cannot be prolonged, so this is a row of them: when one has lived for a third
-// of its time, another takes over all that it holds.
+// A lease keeps the blobs and snapshots of a transfer until its images have names.
+// Containerd's leases cannot be renewed, so this is a sequence of them: after a third of
+// its time, the next one takes over everything that it holds.
 type lease struct {
 	manager leases.Manager
 	time    time.Duration
@@ -97,7 +97,7 @@ func (l *lease) add(ctx context.Context, r leases.Resource) error {
 	return failed("add to the lease", l.manager.AddResource(ctx, now, r))
 }
 
-// end drops all that is held.
+// end releases everything that is held.
 func (l *lease) end(ctx context.Context) error {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()

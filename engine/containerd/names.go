@@ -159,7 +159,7 @@ func (w *writable) write(ctx context.Context, m, old images.Image) error {
 	return err
 }
 
-// undo takes names back because of err, the last one first. If names remain it
+// undo removes the given names again after err, the last one first. If names remain it
 // returns an error that lists them.
 func (w *writable) undo(ctx context.Context, done []step, err error) error {
 	var left []images.Image
@@ -179,7 +179,7 @@ func (w *writable) undo(ctx context.Context, done []step, err error) error {
 	return &remainError{store.Remain(err, names), left}
 }
 
-// back makes a record what it was, unless somebody else has changed it since.
+// back restores a record, unless somebody else has changed it since.
 func (w *writable) back(ctx context.Context, s step) bool {
 	ctx, cancel := cleanupContext(ctx)
 	defer cancel()
@@ -196,7 +196,7 @@ func (w *writable) back(ctx context.Context, s step) bool {
 	return err == nil || errdefs.IsNotFound(err)
 }
 
-// A remainError is a failure to give names, some of which could not be taken back.
+// A remainError is a failure to give names, some of which could not be removed again.
 type remainError struct {
 	error
 	records []images.Image

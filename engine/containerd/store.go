@@ -28,8 +28,8 @@ const (
 	// identifyTimeout is how long a containerd that listens may take to say what
 	// it is.
 	identifyTimeout = 15 * time.Second
-	// grpcWindow is how much of an answer may be under way, in bytes. A content
-	// store answers in messages of 1 MiB.
+	// grpcWindow is how many bytes of an answer may be in flight. A content store
+	// answers in messages of 1 MiB.
 	grpcWindow = 4 << 20
 )
 
@@ -95,7 +95,7 @@ func (s *Store) String() string {
 // Where describes the store and says where it is.
 func (s *Store) Where() string { return fmt.Sprintf("%s at %s%s (%s)", s, Scheme, s.socket, s.from) }
 
-// Platform returns what runs there: what runs here, since its socket is here.
+// Platform returns the platform of this host, where the socket is.
 func (s *Store) Platform() ocispec.Platform {
 	return ocispec.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}
 }
@@ -189,7 +189,7 @@ func (s *Store) HaveList(ctx context.Context, host string) (*store.HaveList, err
 	return store.NewHaveList(host, s.String(), store.ByBlob, content.Digests()), nil
 }
 
-// Free is not known: containerd does not tell where it keeps what.
+// Free returns false: containerd does not tell where it keeps its data.
 func (s *Store) Free(context.Context) (bytes int64, known bool) { return 0, false }
 
 // snapshotter returns the name of the snapshotter to unpack images into:

@@ -109,7 +109,7 @@ func (u *unpacker) arrived(d ocispec.Descriptor) {
 	u.wake()
 }
 
-// wake has wait look again. u.mu is held.
+// wake makes wait check again. The caller holds u.mu.
 func (u *unpacker) wake() {
 	close(u.change)
 	u.change = make(chan struct{})

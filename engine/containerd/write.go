@@ -26,7 +26,7 @@ const (
 	lockPoll = 50 * time.Millisecond
 )
 
-// A writable is the store as images are taken into it. It is used by one goroutine
+// A writable is the store during a transfer into it. It is used by one goroutine
 // at a time, but for unpack.
 type writable struct {
 	*Store
