@@ -1,8 +1,8 @@
-// Package cmd holds the programs: imgsend and imgrecv, imgdemo, which shows
-// them at work, imgbench, which measures them against their rivals, and imgfault,
-// which breaks their transfers and examines what is left. They
-// wire engine, transfer and peer together and decide what is on the screen.
+// Package cmd holds the programs: imgsend and imgrecv; imgdemo, which demonstrates them;
+// imgbench, which compares their speed with that of other tools; and imgfault, which
+// breaks their transfers and checks the result. The programs connect the packages engine,
+// transfer and peer, and decide what the user sees.
 //
-// The tests of this folder run the built programs against real engines, one
-// script in testdata for each behaviour.
+// The tests of this folder run the built programs with real engines, one script in
+// testdata for each behaviour.
 package cmd

@@ -28,8 +28,8 @@
 // and pulled and given its name at the receiver ("imgbench api tag|push|pull"
 // without the docker CLI). What there was of the image in a scenario is in the
 // registry too, and came by a push and a pull. The time of the push alone is
-// reported with it. This rival has two engines of its own: what they learn of it
-// would help others.
+// reported with it. This rival has two engines of its own: the layers that it
+// leaves in them would help the others.
 //
 // How it measures:
 //

@@ -1,13 +1,12 @@
-// Imgfault tries out what imgsend and imgrecv promise when something breaks. It runs
-// transfers between two throwaway hosts, breaks something at a random moment of
-// each, and examines what is left:
+// Imgfault tests what imgsend and imgrecv promise for failures. It runs transfers between
+// two throwaway hosts, injects a fault at a random moment of each, and checks the result:
 //
 //	sudo go run ./cmd/imgfault [options]
 //
 // The two hosts are network namespaces that a veth pair joins. Each has an engine of
 // every chosen kind. A round makes a new image in one engine of the sending host,
-// sends it, or a container of it, to one engine of the receiving host, strikes with one fault on the way,
-// and then sends it again without a fault. All choices of a round come from the seed
+// sends it, or a container of it, to one engine of the receiving host, injects one fault
+// meanwhile, and then sends it again without a fault. All choices of a round come from the seed
 // and the number of the round, so that a round can be repeated alone. The moment of
 // a fault is a share of the bytes on the link, or a time after nearly all of them: what
 // the programs do at that moment may differ a little from run to run.
@@ -18,7 +17,7 @@
 //     table is in fault.go), and left no process;
 //   - an image that has a name is complete: the engine shows the right ID and layers,
 //     and exports every layer with the right digest;
-//   - a program that said 0 has named the image, one that said otherwise has not;
+//   - the image has its name if a program ended with 0, and only then;
 //   - no temporary name is left, unless a program or an engine was killed: then none
 //     is left after the next transfer;
 //   - no container is paused, unless imgsend or Podman was killed while Podman
