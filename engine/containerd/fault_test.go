@@ -1,7 +1,6 @@
 package containerd_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -115,23 +114,7 @@ func TestKilled(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestKilled$", "-test.timeout=1m")
 		cmd.Env = append(os.Environ(), "IMGSEND_TEST_SOCKET="+to.Socket(), "IMGSEND_TEST_FROM="+from.Socket(), "IMGSEND_TEST_IMAGE="+v1.Ref)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines, there := bufio.NewScanner(out), false
-		for !there && lines.Scan() {
-			there = lines.Text() == "halfway"
-		}
-		_ = cmd.Process.Kill()
-		_, _ = io.Copy(io.Discard, out)
-		_ = cmd.Wait()
-		if !there {
-			t.Fatal("it did not come to the second layer")
-		}
+		throwawaytest.KillAt(t, cmd, "halfway")
 		if got := names(t, to, "killed"); len(got) > 0 {
 			t.Errorf("names %v", got)
 		}

@@ -1,7 +1,6 @@
 package folder_test
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/imgsend/imgsend/engine/folder"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/engine/throwaway"
+	"github.com/imgsend/imgsend/engine/throwaway/throwawaytest"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -38,23 +38,7 @@ func TestKilled(t *testing.T) {
 			}
 			cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestKilled$", "-test.timeout=1m")
 			cmd.Env = append(os.Environ(), "IMGSEND_TEST_FOLDER="+dir, "IMGSEND_TEST_STOP="+stop)
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			lines, there := bufio.NewScanner(out), false
-			for !there && lines.Scan() {
-				there = lines.Text() == "there"
-			}
-			_ = cmd.Process.Kill()
-			_, _ = io.Copy(io.Discard, out)
-			_ = cmd.Wait()
-			if !there {
-				t.Fatal("it did not come to the place where it is killed")
-			}
+			throwawaytest.KillAt(t, cmd, "there")
 			// As if it had been killed inside the change of the index, too.
 			if err := os.WriteFile(filepath.Join(dir, ".imgsend.new-1"), []byte("{"), 0o600); err != nil {
 				t.Fatal(err)

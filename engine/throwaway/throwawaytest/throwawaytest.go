@@ -3,7 +3,9 @@
 package throwawaytest
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -57,6 +59,28 @@ func ShortDir(t testing.TB) string {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	t.Setenv("TMPDIR", dir)
 	return dir
+}
+
+// KillAt starts a command and kills it when it has printed line.
+func KillAt(t testing.TB, cmd *exec.Cmd, line string) {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines, found := bufio.NewScanner(out), false
+	for !found && lines.Scan() {
+		found = lines.Text() == line
+	}
+	_ = cmd.Process.Kill()
+	_, _ = io.Copy(io.Discard, out)
+	_ = cmd.Wait()
+	if !found {
+		t.Fatalf("%v ended without %q", cmd, line)
+	}
 }
 
 // Ctr runs containerd's own client on an engine and returns what it prints.
