@@ -254,7 +254,7 @@ func (w *watchdog) judged(o owing) bool {
 	return true
 }
 
-// end returns which end owes o: the source, or the sink.
+// end returns the end that o waits for: the source, or the sink.
 func (w *watchdog) end(o owing) Remote {
 	switch o {
 	case owesPlan, owesRoom, owesVerdict:
