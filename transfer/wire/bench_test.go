@@ -57,12 +57,12 @@ func benchNoise(n int) []byte {
 // hash and write it.
 func BenchmarkFrameEncode(b *testing.B) {
 	c := newConn(hole{}, StreamOptions{})
-	w := newBlockWriter(c, newTuner(CompressNone))
+	w := newBlockWriter(c, newTuner(CompressNone), nil)
 	src := &again{data: benchNoise(MaxBlock)}
 	b.SetBytes(MaxBlock)
 	for b.Loop() {
 		_ = w.credit.fill(1)
-		if n, err := w.copy(context.Background(), io.LimitReader(src, MaxBlock), false); n != MaxBlock || err != nil {
+		if n, err := w.copy(context.Background(), "", io.LimitReader(src, MaxBlock), false); n != MaxBlock || err != nil {
 			b.Fatal(n, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // A blockWriter sends frames in order: control frames as they are, data as
@@ -13,6 +15,7 @@ type blockWriter struct {
 	c      *conn
 	tune   *tuner
 	enc    *encoder
+	cache  *BlockCache // shared with other senders; nil: with none
 	credit *purse
 	free   chan *block
 	queue  chan *block // in the order of the stream
@@ -25,7 +28,8 @@ type blockWriter struct {
 // frame header, a block header and a block's data.
 type block struct {
 	data  []byte
-	n     int  // raw bytes; 0: a control frame
+	n     int // raw bytes; 0: a control frame
+	at    blockKey
 	tuned bool // the tuner picked the level
 	level level
 	ready chan struct{} // sent to when frame is complete
@@ -34,12 +38,17 @@ type block struct {
 	err   error
 }
 
-func newBlockWriter(c *conn, t *tuner) *blockWriter {
+func newBlockWriter(c *conn, t *tuner, shared *BlockCache) *blockWriter {
 	n := workers()
 	depth := 2*n + 2
-	w := &blockWriter{c: c, tune: t, enc: newEncoder(n), credit: newPurse(),
+	w := &blockWriter{c: c, tune: t, cache: shared, credit: newPurse(),
 		free: make(chan *block, depth), queue: make(chan *block, depth), work: make(chan *block, depth),
 		ended: make(chan struct{}), halt: make(chan struct{})}
+	if shared != nil {
+		w.enc = shared.encoder()
+	} else {
+		w.enc = newEncoder(n)
+	}
 	for range depth {
 		w.free <- &block{ready: make(chan struct{}, 1)}
 	}
@@ -60,7 +69,11 @@ func (w *blockWriter) compress() {
 
 // encode makes the frame of a block, in out's memory where that is smaller.
 func (w *blockWriter) encode(b *block, out []byte) {
-	b.frame, b.err = w.enc.encode(b.data, b.n, b.level, out)
+	if w.cache != nil && b.level != levelNone {
+		b.frame, b.err = w.cache.encode(b.at, b.data, b.level, out)
+	} else {
+		b.frame, b.err = w.enc.encode(b.data, b.n, b.level, out)
+	}
 	b.buf = b.data
 	if b.err == nil && out != nil && &b.frame[0] == &out[0] {
 		b.buf, out = out, b.data
@@ -172,8 +185,8 @@ func (w *blockWriter) control(ctx context.Context, frame []byte) error {
 	return nil
 }
 
-// copy queues r to its end, as data blocks, and returns how many bytes it had.
-func (w *blockWriter) copy(ctx context.Context, r io.Reader, compressed bool) (int64, error) {
+// copy queues a blob, which r has, as data blocks, and returns how many bytes it had.
+func (w *blockWriter) copy(ctx context.Context, blob digest.Digest, r io.Reader, compressed bool) (int64, error) {
 	var total int64
 	for {
 		b, err := w.take(ctx)
@@ -184,6 +197,7 @@ func (w *blockWriter) copy(ctx context.Context, r io.Reader, compressed bool) (i
 			b.data = w.c.bufs.get()[:blockHead+MaxBlock]
 		}
 		n, err := fill(r, b.data[blockHead:])
+		b.at = blockKey{blob, total, n}
 		total += int64(n)
 		if n == 0 {
 			w.free <- b

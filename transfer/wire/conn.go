@@ -28,6 +28,7 @@ type Stream interface {
 // ready to use.
 type StreamOptions struct {
 	Compression Compression        // of a Sender; default CompressAuto
+	Blocks      *BlockCache        // of Senders that send the same blobs; nil: each compresses by itself
 	Idle        time.Duration      // the other side is given up after this silence; default 30 s
 	Progress    *transfer.Progress // counts the bytes on the wire, if not nil
 

@@ -57,7 +57,7 @@ func newSender(s Stream, o StreamOptions) *Sender {
 
 // start begins to send.
 func (s *Sender) start(o StreamOptions) {
-	s.out = newBlockWriter(s.conn, newTuner(o.Compression))
+	s.out = newBlockWriter(s.conn, newTuner(o.Compression), o.Blocks)
 	s.wg.Add(2)
 	go s.read()
 	go s.beat()
@@ -191,7 +191,7 @@ func (s *Sender) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 	if err := s.out.control(ctx, head); err != nil {
 		return err
 	}
-	n, err := s.out.copy(ctx, r, compressed(desc.MediaType))
+	n, err := s.out.copy(ctx, desc.Digest, r, compressed(desc.MediaType))
 	if err != nil {
 		return err
 	}
