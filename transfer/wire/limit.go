@@ -20,14 +20,20 @@ import (
 // that follows it: it means that the stream is about to end, and the other
 // side's last word must not wait for the rate. Removing the deadline sets the
 // limit again.
-func Limit(s Stream, bytesPerSecond int64) Stream {
+func Limit(s Stream, bytesPerSecond int64) Stream { return Limiter(bytesPerSecond)(s) }
+
+// Limiter returns [Limit] for streams that have the rate together.
+func Limiter(bytesPerSecond int64) func(Stream) Stream {
 	if bytesPerSecond <= 0 {
-		return s
+		return func(s Stream) Stream { return s }
 	}
 	piece := int(min(max(bytesPerSecond/20, 1), 64<<10))
-	l := &limited{Stream: s, piece: piece, rate: rate.NewLimiter(rate.Limit(bytesPerSecond), piece)}
-	l.hurry, l.cancel = context.WithCancel(context.Background())
-	return l
+	all := rate.NewLimiter(rate.Limit(bytesPerSecond), piece)
+	return func(s Stream) Stream {
+		l := &limited{Stream: s, piece: piece, rate: all}
+		l.hurry, l.cancel = context.WithCancel(context.Background())
+		return l
+	}
 }
 
 type limited struct {

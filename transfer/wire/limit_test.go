@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,6 +51,26 @@ func TestLimitRate(t *testing.T) {
 	}
 	if wire.Limit(s, 0) != wire.Stream(s) {
 		t.Error("no limit is a limit")
+	}
+}
+
+// TestLimiter has two streams share a rate.
+func TestLimiter(t *testing.T) {
+	const rate, size = 1_000_000, 100_000
+	limit := wire.Limiter(rate)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range 2 {
+		l := limit(&sinkhole{})
+		wg.Go(func() {
+			if _, err := l.Write(random(1, size)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if d := time.Since(start); d < (2*size-rate/20)*time.Second/rate-5*time.Millisecond {
+		t.Errorf("twice %d bytes took %v", size, d)
 	}
 }
 
