@@ -38,6 +38,7 @@ type Source struct {
 	transfer.Queue
 	blobs Blobs
 	items []Item
+	given []transfer.Image // see Select
 	delta *string
 	notes []string
 }
@@ -68,7 +69,18 @@ func (s *Source) Images() []transfer.Image {
 // Select sets which of the images are given, and their names: those are taken
 // from images, everything else must be as [Source.Images] has it. To be called
 // before the first Next; without it all images are given.
-func (s *Source) Select(images []transfer.Image) { s.Fill(images) }
+func (s *Source) Select(images []transfer.Image) {
+	s.given = images
+	s.Fill(images)
+}
+
+// Again returns another source of the images that this one was made to give. It may be used
+// at the same time, until this one is closed.
+func (s *Source) Again() *Source {
+	again := NewSource(s.blobs, s.items, s.delta)
+	again.Select(s.given)
+	return again
+}
 
 // Note adds lines to [Source.Notes].
 func (s *Source) Note(lines ...string) { s.notes = append(s.notes, lines...) }
