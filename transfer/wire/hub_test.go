@@ -13,8 +13,8 @@ import (
 )
 
 // hubCopy copies src to all sinks at the same time, each over a TCP connection of its
-// own, and returns what the sending side says of each.
-func hubCopy(t testing.TB, src transfer.Source, blocks *wire.BlockCache, c wire.Compression, sinks ...transfer.Sink) []error {
+// own that takes so many bytes a second (0: no limit), and returns what the sending side says of each.
+func hubCopy(t testing.TB, src transfer.Source, rate int64, blocks *wire.BlockCache, c wire.Compression, sinks ...transfer.Sink) []error {
 	t.Helper()
 	ctx := t.Context()
 	hub := transfer.NewHub(ctx, src, transfer.HubOptions{})
@@ -34,7 +34,7 @@ func hubCopy(t testing.TB, src transfer.Source, blocks *wire.BlockCache, c wire.
 			received[i] = err
 		})
 		wg.Go(func() {
-			snd, err := wire.NewSender(ctx, near, wire.Hello{Program: "imgsend test"}, wire.StreamOptions{Compression: c, Blocks: blocks})
+			snd, err := wire.NewSender(ctx, wire.Limit(near, rate), wire.Hello{Program: "imgsend test"}, wire.StreamOptions{Compression: c, Blocks: blocks})
 			if err != nil {
 				sent[i] = errors.Join(err, taps[i].Close(err))
 				return
@@ -67,7 +67,7 @@ func TestHubOverStreams(t *testing.T) {
 		return nil
 	}
 	cache := new(wire.BlockCache)
-	errs := hubCopy(t, src, cache, wire.CompressFast, a, bad, b)
+	errs := hubCopy(t, src, 0, cache, wire.CompressFast, a, bad, b)
 	wantErr(t, "failing", errs[1], transfer.KindEngine, true, "disk full")
 	for i, dst := range map[int]*memSink{0: a, 2: b} {
 		if errs[i] != nil || dst.Names["a:1"] != image.ID {
@@ -79,9 +79,10 @@ func TestHubOverStreams(t *testing.T) {
 	}
 }
 
-// BenchmarkHub is the same image sent to one receiver and to three, all in this process.
+// BenchmarkHub is the same image sent to one receiver and to three, all in this process, over
+// lines of 1 Gbit/s each.
 func BenchmarkHub(b *testing.B) {
-	const size = 64 << 20
+	const size, gigabit = 64 << 20, 125_000_000
 	part := text(1, 4<<20)
 	layer := make([]byte, 0, size)
 	for len(layer) < size {
@@ -97,7 +98,7 @@ func BenchmarkHub(b *testing.B) {
 					for i := range sinks {
 						sinks[i] = nullSink{newSink()}
 					}
-					for _, err := range hubCopy(b, newSource(image), new(wire.BlockCache), wire.CompressFast, sinks...) {
+					for _, err := range hubCopy(b, newSource(image), gigabit, new(wire.BlockCache), wire.CompressFast, sinks...) {
 						if err != nil {
 							b.Fatal(err)
 						}
