@@ -13,4 +13,6 @@ func TestRepeatedFlags(t *testing.T) {
 		[]string{"allow", "as", "change", "container", "serve"})
 }
 
-func TestHelp(t *testing.T) { clitest.Help(t, program(), "from", "list", "max-size", "wait-again", "clean") }
+func TestHelp(t *testing.T) {
+	clitest.Help(t, program(), "from", "list", "max-size", "wait-again", "clean")
+}
