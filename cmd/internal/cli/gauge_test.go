@@ -165,6 +165,42 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+// TestRows has the rows of two receivers, and a word that comes in between.
+func TestRows(t *testing.T) {
+	var out strings.Builder
+	s := screen{w: &out, width: func() int { return 20 }, controls: true}
+	s.showRow("a", "first")
+	s.showRow("b", "second")
+	s.showRow("a", "a line that is too long for it")
+	s.clear()
+	s.showRow("b", "2")
+	s.clear()
+	s.removeRow("a")
+	s.showRow("b", "3")
+	s.clear()
+	want := "\rfirst" + "\r     \r" + "\rfirst\x1b[K\n\rsecond\x1b[K" +
+		"\x1b[1A\ra line that is too…\x1b[K\n\rsecond\x1b[K" +
+		"\x1b[1A\r\x1b[J" + "\ra line that is too…\x1b[K\n\r2\x1b[K" +
+		"\x1b[1A\r\x1b[J" + "\r3" + "\r \r"
+	if out.String() != want {
+		t.Errorf("%q,\nwant %q", out.String(), want)
+	}
+}
+
+// TestRowsWithoutControls shows the first of several receivers alone.
+func TestRowsWithoutControls(t *testing.T) {
+	var out strings.Builder
+	s := screen{w: &out, width: func() int { return 20 }}
+	s.showRow("a", "first")
+	s.showRow("b", "second")
+	s.clear()
+	s.removeRow("a")
+	s.showRow("b", "2nd")
+	if want := "\rfirst\rfirst\r     \r\r2nd"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
 // TestWrapped shrinks a terminal that wraps the line into three rows, which are erased.
 func TestWrapped(t *testing.T) {
 	var out strings.Builder

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/imgsend/imgsend/engine/layout"
@@ -36,16 +37,17 @@ type (
 	// that it dials, or interfaces whose networks it asks.
 	ConnectingEvent struct {
 		Event string   `json:"event"`          // "connecting"
-		To    string   `json:"to,omitempty"`   // the name of a saved peer, or the number of a code
+		To    string   `json:"to,omitempty"`   // the name of a saved peer, or the number of a code; of several receivers, as --to names it
 		Addr  string   `json:"addr,omitempty"` // a multiaddr
 		On    []string `json:"on,omitempty"`   // network interfaces
 	}
 	// ConnectedEvent says who the other side is. Its peer ID is proved, and all else is what
 	// it says of itself.
 	ConnectedEvent struct {
-		Event    string   `json:"event"` // "connected"
-		Peer     string   `json:"peer"`  // peer ID
-		Addr     string   `json:"addr"`  // a multiaddr
+		Event    string   `json:"event"`        // "connected"
+		To       string   `json:"to,omitempty"` // of several receivers, as --to names it
+		Peer     string   `json:"peer"`         // peer ID
+		Addr     string   `json:"addr"`         // a multiaddr
 		Host     string   `json:"host,omitempty"`
 		Program  string   `json:"program"`
 		Engine   string   `json:"engine,omitempty"`
@@ -61,7 +63,8 @@ type (
 	}
 	// PlanEvent says what will be sent.
 	PlanEvent struct {
-		Event  string      `json:"event"` // "plan"
+		Event  string      `json:"event"`        // "plan"
+		To     string      `json:"to,omitempty"` // of several receivers, as --to names it
 		From   string      `json:"from,omitempty"`
 		Images []ImagePlan `json:"images"`
 	}
@@ -91,7 +94,8 @@ type (
 	}
 	// ProgressEvent comes about once a second.
 	ProgressEvent struct {
-		Event string `json:"event"` // "progress"
+		Event string `json:"event"`        // "progress"
+		To    string `json:"to,omitempty"` // of several receivers, as --to names it
 		From  string `json:"from,omitempty"`
 		Phase string `json:"phase"`
 		Image string `json:"image,omitempty"` // whose layers are copied
@@ -107,7 +111,8 @@ type (
 	}
 	// ImageEvent says that an image arrived.
 	ImageEvent struct {
-		Event    string `json:"event"` // "image"
+		Event    string `json:"event"`        // "image"
+		To       string `json:"to,omitempty"` // of several receivers, as --to names it
 		From     string `json:"from,omitempty"`
 		Ref      string `json:"ref,omitempty"`
 		ID       string `json:"id"` // at the receiver
@@ -117,7 +122,8 @@ type (
 	}
 	// DoneEvent is the last one of a good transfer.
 	DoneEvent struct {
-		Event   string  `json:"event"` // "done"
+		Event   string  `json:"event"`        // "done"
+		To      string  `json:"to,omitempty"` // of several receivers, as --to names it
 		From    string  `json:"from,omitempty"`
 		Bytes   int64   `json:"bytes"`
 		Skipped int64   `json:"skipped"`
@@ -130,7 +136,8 @@ type (
 	// LineEvent says that the line to the other side is lost, or that there is another
 	// one and the transfer goes on.
 	LineEvent struct {
-		Event   string  `json:"event"` // "line"
+		Event   string  `json:"event"`        // "line"
+		To      string  `json:"to,omitempty"` // of several receivers, as --to names it
 		From    string  `json:"from,omitempty"`
 		Lost    bool    `json:"lost"`
 		Message string  `json:"message,omitempty"` // why it is lost
@@ -138,7 +145,8 @@ type (
 	}
 	// RetryEvent says that a transfer begins anew.
 	RetryEvent struct {
-		Event   string  `json:"event"` // "retry"
+		Event   string  `json:"event"`        // "retry"
+		To      string  `json:"to,omitempty"` // of several receivers, as --to names it
 		From    string  `json:"from,omitempty"`
 		Kind    string  `json:"kind"` // RetryFull, RetryWait or RetryAnew
 		Message string  `json:"message"`
@@ -146,17 +154,19 @@ type (
 	}
 	// WarningEvent says what the user should know, and what does not end the run.
 	WarningEvent struct {
-		Event   string `json:"event"` // "warning"
+		Event   string `json:"event"`        // "warning"
+		To      string `json:"to,omitempty"` // of several receivers, as --to names it
 		From    string `json:"from,omitempty"`
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
 	// ErrorEvent is the last one of a failed run.
 	ErrorEvent struct {
-		Event   string `json:"event"` // "error"
-		Code    int    `json:"code"`  // the exit status
-		Kind    string `json:"kind"`  // the same in a word
-		Side    string `json:"side"`  // what failed: SideHere, SideThere or SideLine
+		Event   string `json:"event"`        // "error"
+		To      string `json:"to,omitempty"` // of several receivers, as --to names it
+		Code    int    `json:"code"`         // the exit status
+		Kind    string `json:"kind"`         // the same in a word
+		Side    string `json:"side"`         // what failed: SideHere, SideThere or SideLine
 		Message string `json:"message"`
 		Hint    string `json:"hint,omitempty"`
 		// Kept is what the receiving engine keeps for the next try.
@@ -177,6 +187,16 @@ const (
 	SideThere = "there" // the other host
 	SideLine  = "line"  // what is between the two hosts
 )
+
+// addressed returns an event of one of several receivers.
+func addressed(e any, to string) any {
+	out := reflect.New(reflect.TypeOf(e)).Elem()
+	out.Set(reflect.ValueOf(e))
+	if f := out.FieldByName("To"); f.IsValid() {
+		f.SetString(to)
+	}
+	return out.Interface()
+}
 
 // Plans describes offered images, with what the plan says of them if p is not
 // nil.

@@ -179,7 +179,7 @@ const (
 // counted and the bar fits, else with a spinner.
 func (m *Meter) line(r reading, columns int) string {
 	parts := m.parts(r)
-	text := m.v.Program + ": " + m.from.Label() + strings.Join(parts, ", ")
+	text := m.v.name() + ": " + m.from.Label() + strings.Join(parts, ", ")
 	done, total := r.done, r.total
 	switch {
 	case r.phase == transfer.Loading && !r.lost && r.loaded.Of > 0:

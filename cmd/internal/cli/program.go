@@ -96,7 +96,7 @@ func (p *Program) Flags() *pflag.FlagSet { return p.command.Flags() }
 // Main runs the program with the arguments of this process and ends the process with its
 // status.
 func (p *Program) Main() {
-	limitMemory()
+	LimitMemory(1)
 	if err := p.main(os.Args[0], os.Args[1:]); err != nil {
 		// A mistake in the flags may come before --json is read.
 		p.voice.JSON = p.voice.JSON || slices.Contains(os.Args[1:], "--json")
@@ -197,8 +197,12 @@ func interrupted(err error) error {
 // bounds the garbage.
 const memoryLimit = 64 << 20
 
-func limitMemory() {
+// receiverMemory is what the limit grows by with each receiver after the first.
+const receiverMemory = 16 << 20
+
+// LimitMemory sets the limit for transfers to so many receivers at the same time.
+func LimitMemory(receivers int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
+		debug.SetMemoryLimit(memoryLimit + receiverMemory*int64(receivers-1))
 	}
 }

@@ -17,14 +17,19 @@ func TestMemoryLimit(t *testing.T) {
 	before := debug.SetMemoryLimit(users)
 	defer debug.SetMemoryLimit(before)
 	t.Setenv("GOMEMLIMIT", "1GiB")
-	cli.LimitMemory()
+	cli.LimitMemory(1)
 	if got := debug.SetMemoryLimit(query); got != users {
 		t.Errorf("the limit is %d, not the user's", got)
 	}
 	t.Setenv("GOMEMLIMIT", "")
-	cli.LimitMemory()
-	if got := debug.SetMemoryLimit(query); got == users {
+	cli.LimitMemory(1)
+	one := debug.SetMemoryLimit(query)
+	if one == users {
 		t.Error("there is no limit of ours")
+	}
+	cli.LimitMemory(3)
+	if got := debug.SetMemoryLimit(query); got != one+2*16<<20 {
+		t.Errorf("the limit for three receivers is %d, and %d for one", got, one)
 	}
 }
 

@@ -8,14 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// A screen shows one line at the bottom of a terminal, over and over. It needs nothing
-// of the terminal but a carriage return, and where the terminal wraps, cursor up.
+// A screen shows one line at the bottom of a terminal, over and over, or a row for each of
+// several receivers. For one line it needs nothing of the terminal but a carriage return,
+// and where the terminal wraps, cursor up.
 type screen struct {
 	w     io.Writer
 	width func() int // of the terminal, in columns
 	wraps bool       // the terminal wraps a line for which it has become too narrow
 	shown int        // columns of the line
 	used  int        // columns that are written to, with spaces
+
+	controls bool  // the terminal takes control sequences
+	rows     []row // in place of the line, where there are several
+	drawn    int   // how many of them are on the terminal
 }
 
 // wraps reports whether the terminal of this process wraps lines for which it becomes too
@@ -36,8 +41,9 @@ func (s *screen) show(line string) {
 	s.shown, s.used = n, max(s.used, n)
 }
 
-// clear erases the line.
+// clear erases the line, or all rows; showRow brings the other rows back.
 func (s *screen) clear() {
+	s.clearRows()
 	s.unwrap()
 	if s.shown > 0 {
 		_, _ = io.WriteString(s.w, "\r"+strings.Repeat(" ", min(s.shown, s.width()-1))+"\r")

@@ -26,19 +26,41 @@ type Voice struct {
 	Verbose bool   // details too
 	JSON    bool
 
+	to string // the receiver that it speaks of, of several; empty: all that is said is of one
+	*speaker
+}
+
+// A speaker is where voices speak to. Those of several receivers have one.
+type speaker struct {
 	mu       sync.Mutex
 	started  bool // the first event is out
 	out, err io.Writer
 	terminal bool // err is one that takes a carriage return
 	screen   screen
-	meters   []*Meter // that run; the last one has the screen
+	meters   []*Meter // that run, but for those of several receivers; the last one has the screen
 }
 
 // NewVoice returns the voice of a program on this process's stdout and stderr.
 func NewVoice(program string) *Voice {
 	fd := int(os.Stderr.Fd())
-	return &Voice{Program: program, Waiting: "imgrecv", out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(fd) && os.Getenv("TERM") != "dumb",
-		screen: screen{w: os.Stderr, width: func() int { return columns(fd) }, wraps: wraps()}}
+	return &Voice{Program: program, Waiting: "imgrecv", speaker: &speaker{out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(fd) && os.Getenv("TERM") != "dumb",
+		screen: screen{w: os.Stderr, width: func() int { return columns(fd) }, wraps: wraps(), controls: controls()}}}
+}
+
+// Of returns the voice that speaks of one of several receivers: its lines begin with the
+// receiver, its results end with it, its events have it as their member to.
+func (v *Voice) Of(receiver string) *Voice {
+	of := *v
+	of.to = receiver
+	return &of
+}
+
+// name is what lines begin with.
+func (v *Voice) name() string {
+	if v.to == "" {
+		return v.Program
+	}
+	return v.Program + ": " + v.to
 }
 
 // columns returns how wide a terminal is now.
@@ -57,7 +79,9 @@ func (v *Voice) Terminal() bool { return v.terminal }
 func (v *Voice) addMeter(m *Meter) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.meters = append(v.meters, m)
+	if v.to == "" {
+		v.meters = append(v.meters, m)
+	}
 }
 
 // removeMeter takes its line away.
@@ -66,14 +90,18 @@ func (v *Voice) removeMeter(m *Meter) {
 	defer v.mu.Unlock()
 	v.meters = slices.DeleteFunc(v.meters, func(other *Meter) bool { return other == m })
 	v.screen.clear()
+	v.screen.removeRow(v.to)
 }
 
 // paint shows a line, which the next one, or any other word, replaces, if its meter has
-// the screen.
+// the screen. Each of several receivers has a row of it.
 func (v *Voice) paint(m *Meter, line string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.meters[len(v.meters)-1] == m {
+	switch {
+	case v.to != "":
+		v.screen.showRow(v.to, line)
+	case v.meters[len(v.meters)-1] == m:
 		v.screen.show(line)
 	}
 }
@@ -117,7 +145,7 @@ func (v *Voice) line(s string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.screen.clear()
-	fmt.Fprintf(v.err, "%s: %s\n", v.Program, s)
+	fmt.Fprintf(v.err, "%s: %s\n", v.name(), s)
 }
 
 // Ask asks on the terminal, without a line end.
@@ -125,7 +153,7 @@ func (v *Voice) Ask(question string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.screen.clear()
-	fmt.Fprintf(v.err, "%s: %s ", v.Program, question)
+	fmt.Fprintf(v.err, "%s: %s ", v.name(), question)
 }
 
 // EndLine ends the line of a question that nobody has answered.
@@ -135,7 +163,8 @@ func (v *Voice) EndLine() {
 	fmt.Fprintln(v.err)
 }
 
-// Result prints one result for scripts: the name, or "-" without one, and ID.
+// Result prints one result for scripts: the name, or "-" without one, and ID; of several
+// receivers, which one has it, too.
 func (v *Voice) Result(ref, id string) {
 	if v.JSON {
 		return
@@ -143,6 +172,9 @@ func (v *Voice) Result(ref, id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.screen.clear()
+	if v.to != "" {
+		id += " " + v.to
+	}
 	fmt.Fprintf(v.out, "%s %s\n", ref, id)
 }
 
@@ -164,6 +196,9 @@ func (v *Voice) Print(format string, args ...any) {
 func (v *Voice) Event(e any) {
 	if !v.JSON {
 		return
+	}
+	if v.to != "" {
+		e = addressed(e, v.to)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -196,7 +231,8 @@ func (v *Voice) Fail(err error) int {
 		v.line("hint: " + hint)
 	}
 	e := ErrorEvent{Event: "error", Code: code, Kind: exitKind(code), Side: errorSide(err), Message: msg, Hint: hint}
-	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
+	several := (*SeveralError)(nil)
+	if k := (*transfer.KeptError)(nil); errors.As(err, &k) && !errors.As(err, &several) {
 		e.Kept = &k.Kept
 	}
 	v.Event(e)
@@ -223,6 +259,9 @@ func Hint(err error, waiting string) string {
 	var de *peer.DialError
 	var missing *NotFoundError
 	var unresolved *net.DNSError
+	if several := (*SeveralError)(nil); errors.As(err, &several) {
+		return "" // it has been told
+	}
 	if errors.As(err, &te) && te.Hint != "" {
 		return te.Hint
 	}

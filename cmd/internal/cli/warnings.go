@@ -20,6 +20,7 @@ const (
 	NotePlatform    = "platform"
 	NoteImage       = "image"
 	NoteNameless    = "nameless"
+	NoteAlone       = "alone"
 )
 
 // warnings are the codes as the manual page has them.
@@ -42,4 +43,5 @@ var warnings = []struct{ code, means string }{
 	{NotePlatform, "an image is for another platform than the receiving engine runs"},
 	{NoteImage, "what the user should know about an image of the engine or the archive"},
 	{NoteNameless, "an image arrives without a name"},
+	{NoteAlone, "one of several receivers goes on alone: the images are read once more for it"},
 }

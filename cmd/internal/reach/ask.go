@@ -2,11 +2,13 @@ package reach
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/peer"
@@ -42,11 +44,33 @@ func (w Way) text(ctx context.Context, v *cli.Voice, text string) (string, error
 	return w.ask(ctx, v, "code or name of the other host:")
 }
 
+// An Asker lets several Reachers that work at the same time ask the user one after the other.
+// [CodeVariable] has the code of one host at most.
+type Asker struct {
+	mu   sync.Mutex
+	used bool // what CodeVariable has
+}
+
+// code returns what CodeVariable has, unless it is used up.
+func (a *Asker) code() (string, error) {
+	code := os.Getenv(CodeVariable)
+	if code != "" && a.used {
+		return "", &cli.UsageError{Err: fmt.Errorf("several hosts are new here, and %s has the code of one", CodeVariable)}
+	}
+	a.used = true
+	return code, nil
+}
+
 // codeOf returns the code for a new host at an address: IMGSEND_CODE, or what the user
 // types.
 func (r *Reacher) codeOf(ctx context.Context, t peer.Target) (string, error) {
-	if code := os.Getenv(CodeVariable); code != "" {
-		return code, nil
+	if r.Asker != nil {
+		r.Asker.mu.Lock()
+		defer r.Asker.mu.Unlock()
+	}
+	code, err := cmp.Or(r.Asker, new(Asker)).code()
+	if code != "" || err != nil {
+		return code, err
 	}
 	text, err := r.Way.ask(ctx, r.Voice, "a new host; its code:")
 	if errors.As(err, new(*unasked)) {

@@ -30,6 +30,7 @@ type Reacher struct {
 	Book     *peer.Book
 	Me       string // what this host calls itself
 	Remember bool   // save who was met by a code
+	Asker    *Asker // nil: no other Reacher works at the same time
 
 	typing time.Duration // what the user took to type a code
 	quiet  bool          // the user does not hear what is tried
