@@ -30,7 +30,9 @@ func (j *job) archive(ctx context.Context, v *cli.Voice) (*origin, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &origin{Source: src, name: "an archive", close: func(context.Context) error { return errors.Join(src.Close(nil), f.Close()) }}, nil
+	o := &origin{Source: src, name: "an archive", close: func(context.Context) error { return errors.Join(src.Close(nil), f.Close()) }}
+	o.repeat(src)
+	return o, nil
 }
 
 // chosen returns the images of an archive that are requested or in the set, if that is not

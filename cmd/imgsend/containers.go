@@ -143,7 +143,9 @@ func (o *origin) flatten(ctx context.Context, v *cli.Voice, list []container, j 
 		}
 		sources = append(sources, s)
 	}
-	o.Source = rootfs.Join(sources...)
+	all := rootfs.Join(sources...)
+	o.Source = all
+	o.repeat(all)
 	return nil
 }
 

@@ -3,13 +3,14 @@ package main
 import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
 var words = cli.Words{
 	Short: "send container images to another host",
 	Usage: []string{
-		"[options] IMAGE... --to PEER",
+		"[options] IMAGE... --to PEER [--to PEER]...",
 		"[options] IMAGE... -o FILE",
 		"[options] --all --to PEER | -o FILE",
 		"[options] --container NAME... --to PEER | -o FILE",
@@ -32,6 +33,7 @@ all images that have a name, and so leaves out dangling ones.`,
 	Examples: [][2]string{
 		{"webapp:1.0 nginx:1.22 --to -", "the first time; type the code"},
 		{"webapp:1.1 --to buildbox", "from then on"},
+		{"webapp:2.0 --to box1 --to box2 --to box3", "to several hosts at once"},
 		{"'shop/*' --to buildbox", "all images of shop"},
 		{"-n webapp:2.0 --to buildbox", "what would be sent?"},
 		{"0bc42f7ff218 --as webapp:1.0 --to buildbox", "send an image that has no name here, and name it there"},
@@ -41,7 +43,9 @@ all images that have a name, and so leaves out dangling ones.`,
 		{"webapp:1.0 --wait", "the other host dials, with imgrecv --from"},
 		{"--serve 'webapp:*' --keep", "let saved peers fetch any webapp, unattended"},
 	},
-	Results: `stdout has a line "NAME ID" for each image that arrived. At most 4096 images go
+	Results: `stdout has a line "NAME ID" for each image that arrived, "NAME ID PEER" with
+several receivers; then the exit status is 0 if all of them have the images, else that of
+the first one in the order of --to that failed. At most 4096 images go
 at once, with 4096 names each, and 32768 layers and names in all.`,
 }
 
@@ -54,10 +58,11 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 	what.BoolVarP(&o.dryRun, "dry-run", "n", false, "only say which layers would be sent, and how many bytes")
 
 	where := cli.NewGroup("Where")
-	where.StringVarP(&o.to, "to", "t", "", "where imgrecv waits. `PEER` is the code that it shows (7-crystal-tulip), the name of "+
+	where.StringArrayVarP(&o.to, "to", "t", nil, "where imgrecv waits. `PEER` is the code that it shows (7-crystal-tulip), the name of "+
 		"a saved peer, either of them @HOST[:PORT], HOST[:PORT] (an IP address or a host name), or /ip4/192.168.1.20/tcp/7420/p2p/12D3Koo... "+
 		"With - you are asked, and without --to too, unless IMGSEND_CODE has the code. "+
-		"Do that where others use this host: they can read arguments")
+		"Do that where others use this host: they can read arguments. May be repeated: the images are read once, and each "+
+		"receiver gets what it lacks, whatever becomes of the others")
 	where.BoolVar(&o.wait, "wait", false, "wait here for imgrecv --from on the other host, which dials; a code is shown as imgrecv shows it")
 	where.StringArrayVar(&o.serve, "serve", nil, "let others fetch the images whose names match `PATTERN`: 'webapp', 'team/*:1.*'; may be repeated")
 	where.StringVarP(&o.host, "host", "H", "", "the engine here is at `SOCKET`: unix:///run/podman/podman.sock, tcp://..., ssh://..., npipe://..., "+
@@ -85,7 +90,9 @@ func flags(v *cli.Voice, o *options) []*cli.Group {
 
 	line := cli.NewGroup("Line")
 	line.StringVar(&o.compress, "compress", string(wire.CompressAuto), "compress `HOW` hard: auto (default: as hard as the network leaves time for), none, fast or best")
-	line.StringVar(&o.limit, "limit", "", "send at most `RATE` bytes a second: 500k, 10M")
+	line.StringVar(&o.limit, "limit", "", "send at most `RATE` bytes a second, to all receivers together: 500k, 10M")
+	line.StringVar(&o.lag, "lag", transfer.DefaultLag.String(), "with several receivers: one that holds back the others for more than `TIME` in all goes on alone, "+
+		"and the images are read once more for it (default 30s)")
 	line.StringVar(&o.listen, "listen", "", "with --wait or --serve: wait at `ADDR`: 7421, 192.168.1.20, localhost:7421, [::1]:0 (default 7420, or the next port if that is taken)")
 	line.BoolVarP(&o.keep, "keep", "k", false, "with --wait or --serve: stay for more receivers, four at the same time")
 	o.waits.Define(line, "when the line breaks, try for `TIME` to resume the transfer: 90s, 1h, 0 for not at all (default 10m)")

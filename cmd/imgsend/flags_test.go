@@ -9,8 +9,8 @@ import (
 
 func TestRepeatedFlags(t *testing.T) {
 	clitest.RepeatedFlags(t, func() []*cli.Group { return flags(cli.NewVoice("test"), &options{}) },
-		[]string{"author", "completion", "compress", "engine-timeout", "flatten", "forget", "grant", "have", "host", "input", "limit", "listen", "message", "name", "namespace", "output", "platform", "retry-for", "revoke", "stall-timeout", "store", "to"},
-		[]string{"allow", "as", "change", "container", "serve"})
+		[]string{"author", "completion", "compress", "engine-timeout", "flatten", "forget", "grant", "have", "host", "input", "lag", "limit", "listen", "message", "name", "namespace", "output", "platform", "retry-for", "revoke", "stall-timeout", "store"},
+		[]string{"allow", "as", "change", "container", "serve", "to"})
 }
 
 func TestHelp(t *testing.T) {

@@ -31,7 +31,7 @@ func (o options) waitConflicts(images []string) error {
 		}
 	}
 	switch {
-	case o.to != "" || o.output != "":
+	case len(o.to) > 0 || o.output != "":
 		return errors.New("--wait and --serve wait for imgrecv --from: --to and --output do not go with them")
 	case o.dryRun:
 		return errors.New("--dry-run is for --to; imgrecv --from has one of its own")

@@ -14,11 +14,11 @@ import (
 
 // options are the flags as they were given.
 type options struct {
-	to, output, input, compress, limit          string
+	output, input, compress, limit, lag         string
 	host                                        string
 	message, author, flatten                    string
 	store, platform, have, namespace            string
-	as, changes, allow, serve, container        []string
+	to, as, changes, allow, serve, container    []string
 	listen, name                                string
 	wait, keep, code, yes                       bool
 	saved                                       cli.PeerActions
@@ -47,8 +47,9 @@ type job struct {
 	compressed  bool   // the archive
 	have        string // a file that lists what is left out of the archive
 	compression wire.Compression
-	limit       int64         // bytes a second; 0: none
-	retryFor    time.Duration // when the line breaks; 0: not at all
+	limited     func(wire.Stream) wire.Stream // has the rate of --limit
+	lag         time.Duration                 // for how long one receiver may hold back the others
+	retryFor    time.Duration                 // when the line breaks; 0: not at all
 	patience    transfer.Patience
 	host        string
 	namespace   string // of a containerd; empty: the usual one
@@ -70,10 +71,15 @@ func (o options) job(images []string) (*job, error) {
 		return nil, usageError(err)
 	}
 	j.compressed = j.compression == wire.CompressFast || j.compression == wire.CompressBest || j.compression == wire.CompressAuto && zst
+	var limit int64 // none
 	if o.limit != "" {
-		if j.limit, err = wire.ParseRate(o.limit); err != nil {
+		if limit, err = wire.ParseRate(o.limit); err != nil {
 			return nil, usageError(fmt.Errorf("--limit: %w", err))
 		}
+	}
+	j.limited = wire.Limiter(limit)
+	if j.lag, err = time.ParseDuration(o.lag); err != nil || j.lag <= 0 {
+		return nil, usageError(fmt.Errorf("--lag %s: want a time such as 30s or 2m", o.lag))
 	}
 	if j.retryFor, j.patience, err = o.waits.Parse(); err != nil {
 		return nil, err
@@ -135,7 +141,7 @@ func (o options) conflicts(images []string) error {
 		return errors.New("--namespace is for containerd, not for --store")
 	case len(o.container) > 0 && o.platform != "":
 		return errors.New("--platform picks one of an image; a container has only one")
-	case o.output != "" && o.to != "":
+	case o.output != "" && len(o.to) > 0:
 		return errors.New("either --to or --output, not both")
 	case o.have != "" && o.output == "":
 		return errors.New("--have goes with --output; over the network the other side is asked")

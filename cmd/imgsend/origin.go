@@ -7,6 +7,7 @@ import (
 
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/engine"
+	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/transfer"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,6 +21,8 @@ type origin struct {
 	// runLines return the commands that start the containers that were sent, with a program
 	// such as "docker".
 	runLines []func(program string) string
+	// again opens the images once more, while Source is in use.
+	again func(context.Context) (transfer.Source, error)
 	// sent is called when everything has arrived; nil if nothing is to be done.
 	sent func(context.Context) error
 	// close removes what was made for this run, also when ctx is done. Copy closes
@@ -71,10 +74,11 @@ func (o *origin) end(ctx context.Context, v *cli.Voice, err error) error {
 // images opens images of the store.
 func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, reqs []store.Request, platform *ocispec.Platform) error {
 	defer v.Working("asking the engine about the images")()
-	src, err := from.Source(ctx, reqs, store.SourceOptions{Platform: platform, OnExport: func(m *transfer.Image, exporter, why string) {
+	opts := store.SourceOptions{Platform: platform, OnExport: func(m *transfer.Image, exporter, why string) {
 		v.Detailf("%s left the engine by %s: %s", cli.Title(m), exporter, why)
 		v.Event(cli.ExportEvent{Event: "export", Image: cli.Title(m), Exporter: exporter, Why: why})
-	}})
+	}}
+	src, err := from.Source(ctx, reqs, opts)
 	if err != nil {
 		return mistaken(ctx, from, reqs, err)
 	}
@@ -82,5 +86,11 @@ func (o *origin) images(ctx context.Context, v *cli.Voice, from store.Store, req
 		v.Note(cli.NoteImage, "%s", note)
 	}
 	o.Source = src
+	o.again = func(ctx context.Context) (transfer.Source, error) { return from.Source(ctx, reqs, opts) }
 	return nil
+}
+
+// repeat sets again to what reads the blobs of src once more.
+func (o *origin) repeat(src interface{ Again() *layout.Source }) {
+	o.again = func(context.Context) (transfer.Source, error) { return src.Again(), nil }
 }

@@ -33,12 +33,12 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 	case o.listens():
 		return j.await(ctx, v, o, home, book, cmp.Or(o.name, me))
 	}
-	if o.to == "" && os.Getenv(reach.CodeVariable) == "" {
+	if len(o.to) == 0 && os.Getenv(reach.CodeVariable) == "" {
 		if err := peerAmong(book, images); err != nil {
 			return err
 		}
 	}
-	target, err := reach.To.Target(ctx, v, o.to)
+	targets, err := destinations(ctx, v, o.to)
 	if err != nil {
 		return err
 	}
@@ -47,56 +47,76 @@ func run(ctx context.Context, v *cli.Voice, o options, images []string) error {
 		return err
 	}
 	r := &reach.Reacher{Way: reach.To, Voice: v, Key: key, Book: book, Me: me, Remember: !o.noRemember}
-	return sendAnew(ctx, v, j, r, target)
+	if len(targets) > 1 {
+		return fan(ctx, v, j, r, targets)
+	}
+	return sendAnew(ctx, v, j, r, targets[0])
 }
 
 // send describes the images, reaches the other host, and copies them there.
 func send(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target peer.Target) (err error) {
-	start, typed := time.Now(), r.Typing()
+	start := time.Now()
 	from, err := j.origin(ctx, v)
 	if err != nil {
 		return err
 	}
 	defer func() { err = from.end(ctx, v, err) }()
-	stream, err := r.Reach(ctx, target)
+	_, err = (&delivery{v: v, j: j, r: r, from: from, start: start}).run(ctx, target)
+	return err
+}
+
+// A delivery is what takes the images to one host.
+type delivery struct {
+	v      *cli.Voice
+	j      *job
+	r      *reach.Reacher
+	from   *origin
+	tap    *transfer.Tap    // of the source of several receivers; nil: there is one
+	blocks *wire.BlockCache // that they have in common
+	start  time.Time
+}
+
+// run reaches the host and copies the images there. It returns no report if it has not come
+// to that.
+func (d *delivery) run(ctx context.Context, target peer.Target) (*transfer.Report, error) {
+	typed := d.r.Typing()
+	stream, err := d.r.Reach(ctx, target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	prog := &transfer.Progress{}
-	snd, err := wire.NewSender(ctx, j.limited(stream), wire.Hello{Program: "imgsend " + cli.Version(), Host: r.Me,
-		Engine: from.name, Platform: layout.PlatformText(from.platform)}, wire.StreamOptions{Compression: j.compression, Progress: prog,
-		RetryFor: j.retryFor, OnLine: func(e wire.LineEvent) { v.Line(e, cli.Redialing, cli.Sender{}) },
+	snd, err := wire.NewSender(ctx, d.j.limited(stream), wire.Hello{Program: "imgsend " + cli.Version(), Host: d.r.Me,
+		Engine: d.from.name, Platform: layout.PlatformText(d.from.platform)}, wire.StreamOptions{Compression: d.j.compression, Blocks: d.blocks, Progress: prog,
+		RetryFor: d.j.retryFor, OnLine: func(e wire.LineEvent) { d.v.Line(e, cli.Redialing, cli.Sender{}) },
 		Redial: func(ctx context.Context) (wire.Stream, error) {
-			next, err := r.Redial(ctx, stream)
+			next, err := d.r.Redial(ctx, stream)
 			if err != nil {
 				return nil, err
 			}
 			stream = next
-			return j.limited(next), nil
+			return d.j.limited(next), nil
 		}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	there := snd.Peer()
-	v.Event(cli.Connected(stream.Peer(), stream.RemoteAddr(), there))
+	d.v.Event(cli.Connected(stream.Peer(), stream.RemoteAddr(), there))
 	if there.Host == "" {
 		there.Host = "the other side"
 	}
-	v.Sayf("to %s (%s)", there.Host, there.Engine)
-	s := &sending{phase: snd.PeerPhase, queue: snd.PeerQueue, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
-		Transfer: cli.Transfer{Voice: v, Progress: prog, Side: "there", Act: "send", Start: start, Idle: r.Typing() - typed, Host: there.Host, Platform: there.Platform}}
-	_, err = s.run(ctx, j, from, snd)
-	return goneFrom(stream, err)
+	d.v.Sayf("to %s (%s)", there.Host, there.Engine)
+	s := &sending{phase: snd.PeerPhase, queue: snd.PeerQueue, tap: d.tap, host: there.Host, engine: there.Engine, verb: "sent", doing: "sending",
+		Transfer: cli.Transfer{Voice: d.v, Progress: prog, Side: "there", Act: "send", Start: d.start, Idle: d.r.Typing() - typed, Host: there.Host, Platform: there.Platform}}
+	rep, err := s.run(ctx, d.j, d.from, snd)
+	return rep, goneFrom(stream, err)
 }
-
-// limited returns the stream with the rate that --limit says.
-func (j *job) limited(s wire.Stream) wire.Stream { return wire.Limit(s, j.limit) }
 
 // sending is one transfer to another host, or into an archive.
 type sending struct {
 	cli.Transfer
 	phase       func() string             // what the other side does; nil for an archive
 	queue       func() (wire.Queue, bool) // why the other side has this one wait, if it does
+	tap         *transfer.Tap             // the source, of several receivers; nil: there is one
 	host        string                    // the other host, or the name of an archive
 	engine      string                    // what loads the images, as it calls itself
 	verb, doing string                    // "sent", "sending"
@@ -117,9 +137,13 @@ func (s *sending) run(ctx context.Context, j *job, from *origin, to transfer.Sin
 	waited := s.watchWaiting(ctx)
 	defer waited()
 	// A pipe's reader may take its time.
-	rep, err := s.Copy(ctx, from.Source, to, transfer.Options{DryRun: j.dryRun, PatientSink: s.phase == nil, Patience: j.patience})
+	src := from.Source
+	if s.tap != nil {
+		src = s.tap
+	}
+	rep, err := s.Copy(ctx, src, to, transfer.Options{DryRun: j.dryRun, PatientSink: s.phase == nil, Patience: j.patience})
 	if err != nil {
-		return nil, err
+		return rep, err
 	}
 	if waited() {
 		s.Idle += s.Accepting()
@@ -166,6 +190,9 @@ func (s *sending) words(p transfer.Phase) string {
 		}
 		return "waiting for " + s.host + " to accept"
 	case transfer.Exporting:
+		if s.tap != nil && s.tap.Held() {
+			return "waiting for the other receivers"
+		}
 		return "the engine prepares the export"
 	case transfer.Moving:
 		return s.doing

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/imgsend/imgsend/cmd/internal/cli"
+	"github.com/imgsend/imgsend/cmd/internal/reach"
+	"github.com/imgsend/imgsend/peer"
+	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
+)
+
+// destinations returns the peers that --to names, or the one that the user types.
+func destinations(ctx context.Context, v *cli.Voice, to []string) ([]peer.Target, error) {
+	if len(to) == 0 {
+		to = []string{""}
+	}
+	given := make([]string, len(to))
+	for i := range to {
+		given[i] = strings.Clone(to[i]) // a code is overwritten wherever it stands in the arguments
+	}
+	targets := make([]peer.Target, len(to))
+	seen := map[string]bool{}
+	asked := false
+	for i, text := range given {
+		if text == "" && len(to) > 1 {
+			return nil, usageError(errors.New("--to without a peer, of several"))
+		}
+		if text == "-" && asked {
+			return nil, usageError(errors.New("--to - is for one of several receivers"))
+		}
+		asked = asked || text == "-"
+		var err error
+		if targets[i], err = reach.To.Target(ctx, v, text); err != nil {
+			return nil, err
+		}
+		name := receiver(targets[i])
+		if seen[name] {
+			return nil, usageError(fmt.Errorf("--to %s is given more than once", name))
+		}
+		seen[name] = true
+	}
+	return targets, nil
+}
+
+// receiver is how one of several is called: as --to names it, without the secret words of a
+// code and without the ID at an address.
+func receiver(t peer.Target) string {
+	if t.Kind == peer.TargetPeer && t.Addr != nil {
+		t.Kind = peer.TargetAddr
+	}
+	return t.String()
+}
+
+// fan sends to several hosts at the same time, each in its own way, whatever becomes of the
+// others. The images are read once, unless one goes on alone.
+func fan(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, targets []peer.Target) (err error) {
+	start := time.Now()
+	from, err := j.origin(ctx, v)
+	if err != nil {
+		return err
+	}
+	defer func() { err = from.end(ctx, v, err) }()
+	cli.LimitMemory(len(targets))
+	hub := transfer.NewHub(ctx, from.Source, transfer.HubOptions{Lag: j.lag, Again: from.again})
+	blocks := new(wire.BlockCache)
+	asker := new(reach.Asker)
+	each := *from
+	each.sent = nil // once, for all of them
+	taps := make([]*transfer.Tap, len(targets))
+	for i, target := range targets {
+		of := v.Of(receiver(target))
+		taps[i] = hub.Tap(func(why string) { of.Note(cli.NoteAlone, "it goes on alone: %s", why) })
+	}
+	all := make([]cli.Received, len(targets))
+	var wg sync.WaitGroup
+	for i, target := range targets {
+		got, tap, own := &all[i], taps[i], *r
+		got.To = receiver(target)
+		own.Voice, own.Asker = v.Of(got.To), asker
+		d := &delivery{v: own.Voice, j: j, r: &own, from: &each, tap: tap, blocks: blocks, start: start}
+		wg.Go(func() {
+			got.Report, got.Err = d.run(ctx, target)
+			got.Took = time.Since(start)
+			if got.Report == nil {
+				_ = tap.Close(got.Err)
+			}
+			if got.Err != nil && ctx.Err() == nil {
+				d.v.Fail(got.Err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := hub.Close(); err != nil && ctx.Err() == nil {
+		v.Warn(cli.WarnLeftover, "%v", err)
+	}
+	return conclude(ctx, v, from, all)
+}
+
+// conclude ends a run with several receivers. The image of a container is kept as soon as one
+// of them has it.
+func conclude(ctx context.Context, v *cli.Voice, from *origin, all []cli.Received) error {
+	several := &cli.SeveralError{Of: len(all)}
+	arrived := false
+	for _, got := range all {
+		switch {
+		case got.Err == nil:
+			arrived = arrived || !got.Report.DryRun
+		case several.Failed == 0:
+			several.First = got.Err
+			fallthrough
+		default:
+			several.Failed++
+		}
+	}
+	v.Table(all)
+	var err error
+	if several.Failed > 0 {
+		err = several
+	}
+	if arrived && from.sent != nil {
+		err = errors.Join(err, from.sent(ctx))
+	}
+	return err
+}
