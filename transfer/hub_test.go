@@ -317,7 +317,7 @@ type halfSink struct {
 	err   error
 }
 
-func (s *halfSink) Put(_ context.Context, d ocispec.Descriptor, r io.Reader) error {
+func (s *halfSink) Put(_ context.Context, _ ocispec.Descriptor, r io.Reader) error {
 	if n, _ := io.CopyN(io.Discard, r, s.after); n == s.after {
 		return s.err
 	}
