@@ -13,4 +13,4 @@ func TestRepeatedFlags(t *testing.T) {
 		[]string{"allow", "allow-name", "as"})
 }
 
-func TestHelp(t *testing.T) { clitest.Help(t, program(), "to", "wait", "serve", "flatten") }
+func TestHelp(t *testing.T) { clitest.Help(t, program(), "to", "wait", "serve", "flatten", "lag", "keep-image") }
