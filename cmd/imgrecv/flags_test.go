@@ -13,4 +13,6 @@ func TestRepeatedFlags(t *testing.T) {
 		[]string{"allow", "allow-name", "as"})
 }
 
-func TestHelp(t *testing.T) { clitest.Help(t, program(), "to", "wait", "serve", "flatten", "lag", "keep-image") }
+func TestHelp(t *testing.T) {
+	clitest.Help(t, program(), "to", "wait", "serve", "flatten", "lag", "keep-image")
+}

@@ -87,13 +87,13 @@ func (o *options) check(args []string) error {
 
 // conflicts says which options do not go together.
 func (o *options) conflicts() error {
+	if err := o.archiveConflicts(); err != nil {
+		return err
+	}
 	if o.from != "" {
 		return o.fetchConflicts()
 	}
 	network := o.listen != "" || o.yes || o.keep || o.code || o.noRemember || o.waitAgain || len(o.allow) > 0 || o.waits.RetryGiven()
-	if err := o.archiveConflicts(); err != nil {
-		return err
-	}
 	switch {
 	case o.list || o.dryRun:
 		return errors.New("--list and --dry-run go with --from")

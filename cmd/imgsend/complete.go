@@ -18,6 +18,7 @@ func (o *options) completions() cli.Completions {
 		Values: map[string]cli.Candidates{
 			"to":        cli.KnownPeers,
 			"forget":    cli.SavedPeers,
+			"serve":     o.images,
 			"grant":     cli.SavedPeers,
 			"revoke":    cli.SavedPeers,
 			"container": o.containers,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,7 +69,7 @@ func TestByDigest(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
-	both := append(images, transfer.Image{ID: digest.FromString("x"), Config: config})
+	both := append(slices.Clip(images), transfer.Image{ID: digest.FromString("x"), Config: config})
 	if got := byDigest(both, config.String()); got != "" {
 		t.Errorf("two images of one config: %q", got)
 	}
