@@ -34,6 +34,10 @@ func (o *options) archiveConflicts() error {
 		return nil
 	case o.input != "" || o.store != "" || o.host != "" || o.namespace != "" || o.have || o.clean:
 		return errors.New("--output receives into an archive: --input, --store, --host, --namespace, --have and --clean do not go with it")
+	case o.list:
+		return errors.New("--list prints what is offered, and --output is for what is fetched")
+	case o.dryRun && o.output == cli.Stdout:
+		return errors.New("a dry run prints its plan on stdout; name a file, which it does not write")
 	case o.keep:
 		return errors.New("--keep waits for several transfers, and --output is one archive")
 	}
@@ -42,9 +46,12 @@ func (o *options) archiveConflicts() error {
 	return err
 }
 
+// inPlace reports whether the target is an archive whose reader sees every byte at once.
+func inPlace(into store.Target) bool {
+	t, ok := into.(*archive.Target)
+	return ok && t.InPlace()
+}
+
 // startsOver reports whether a transfer that has broken can be made anew: what has gone
 // into a pipe stays there.
-func (r *receiver) startsOver() bool {
-	t, ok := r.into.(*archive.Target)
-	return !ok || !t.InPlace()
-}
+func (r *receiver) startsOver() bool { return !inPlace(r.into) }

@@ -12,7 +12,6 @@ import (
 	"github.com/docker/go-units"
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/cmd/internal/reach"
-	"github.com/imgsend/imgsend/engine"
 	"github.com/imgsend/imgsend/engine/layout"
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
@@ -71,7 +70,7 @@ func (f *fetching) dial(ctx context.Context, target peer.Target, mine wire.Hello
 // run fetches the images.
 func (f *fetching) run(ctx context.Context, target peer.Target) error {
 	start := time.Now()
-	into, err := engine.Open(ctx, f.o.address())
+	into, err := f.o.target(ctx, f.v)
 	if err != nil {
 		return err
 	}
@@ -94,7 +93,7 @@ func (f *fetching) run(ctx context.Context, target peer.Target) error {
 	t := &cli.Transfer{Voice: f.v, Progress: prog, Side: "here", Act: "fetch", Table: f.o.dryRun, Start: start, Idle: f.reach.Typing(),
 		Words: func(p transfer.Phase) string { return f.words(p, rcv, there.Host) }, Host: "this engine", Platform: layout.PlatformText(into.Platform())}
 	t.StartMeter()
-	rep, err := t.Copy(ctx, &renamed{rcv, f.o.naming}, sink, transfer.Options{DryRun: f.o.dryRun, MaxSize: f.o.maxSize(into), Patience: f.o.patience,
+	rep, err := t.Copy(ctx, &renamed{rcv, f.o.naming}, sink, transfer.Options{DryRun: f.o.dryRun, MaxSize: f.o.maxSize(into), Patience: f.o.patience, PatientSink: inPlace(into),
 		Accept: func(_ context.Context, o *transfer.Offer) error {
 			return errors.Join(f.asked(o), allowedNames(f.o.allowNames, o))
 		}})

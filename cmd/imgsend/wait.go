@@ -202,6 +202,10 @@ func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) 
 		return false, errors.Join(err, vis.Close(err))
 	}
 	from, err := j.origin(ctx, g.v)
+	if missing := (*store.MissingError)(nil); errors.As(err, &missing) {
+		err = notOffered(missing.Images) // any more
+		return false, errors.Join(err, vis.Close(err))
+	}
 	if err != nil {
 		return true, errors.Join(err, vis.Close(err))
 	}
@@ -257,10 +261,11 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, er
 		}
 		switch {
 		case len(q.Names) == 0:
-		case j.set != nil || j.containers != nil:
+		case j.set != nil || j.containers != nil || j.names != nil && !j.names.Empty():
 			err = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("what is offered here goes together"),
 				Hint: "imgrecv --from fetches it without naming an image"}
 		case j.requests == nil: // of a whole archive, which has them or not
+			j.names = nil
 			for _, name := range q.Names {
 				j.requests = append(j.requests, store.Request{Image: name})
 			}

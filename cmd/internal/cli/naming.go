@@ -63,6 +63,9 @@ func same(a, b string) bool {
 	return errX == nil && errY == nil && x.String() == y.String()
 }
 
+// Empty reports whether --as was not given.
+func (n *Naming) Empty() bool { return n.single == "" && len(n.pairs) == 0 }
+
 // Gives reports whether name is one that --as gives.
 func (n *Naming) Gives(name string) bool {
 	return n.single != "" && same(n.single, name) || slices.ContainsFunc(n.pairs, func(p pair) bool { return same(p.name, name) })
