@@ -20,21 +20,22 @@ func destinations(ctx context.Context, v *cli.Voice, to []string) ([]peer.Target
 	if len(to) == 0 {
 		to = []string{""}
 	}
-	given := make([]string, len(to))
-	for i := range to {
-		given[i] = strings.Clone(to[i]) // a code is overwritten wherever it stands in the arguments
+	given, asked := make([]string, len(to)), 0
+	for i, text := range to {
+		given[i] = strings.Clone(text) // a code is overwritten wherever it stands in the arguments
+		if text == "" && len(to) > 1 {
+			return nil, usageError(errors.New("one of several --to names no peer"))
+		}
+		if text == "-" {
+			asked++
+		}
+	}
+	if asked > 1 {
+		return nil, usageError(errors.New("--to - is for one of several receivers"))
 	}
 	targets := make([]peer.Target, len(to))
 	seen := map[string]bool{}
-	asked := false
 	for i, text := range given {
-		if text == "" && len(to) > 1 {
-			return nil, usageError(errors.New("--to without a peer, of several"))
-		}
-		if text == "-" && asked {
-			return nil, usageError(errors.New("--to - is for one of several receivers"))
-		}
-		asked = asked || text == "-"
 		var err error
 		if targets[i], err = reach.To.Target(ctx, v, text); err != nil {
 			return nil, err
