@@ -55,8 +55,9 @@ type Hub struct {
 type HubOptions struct {
 	// Lag is for how long one copy may hold back the others. Default [DefaultLag].
 	Lag time.Duration
-	// Again opens the source once more, for a copy that goes on alone. nil: the source
-	// can be read only once, and such a copy fails.
+	// Again opens the source once more, for a copy that goes on alone, while the first one
+	// is in use. Several copies may call it at the same time. nil: the source can be read
+	// only once, and such a copy fails.
 	Again func(context.Context) (Source, error)
 }
 
