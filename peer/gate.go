@@ -18,7 +18,8 @@ type Policy struct {
 	Allow func(ID) bool
 
 	// Known reports whether a peer is known that Allow does not let in; nil is nobody. It
-	// may connect, to hear that it lacks the right, and do nothing else.
+	// may connect, to hear that it lacks the right, and do nothing else, unless Strangers lets
+	// it in like anybody.
 	Known func(ID) bool
 
 	// Strangers reports whether a peer that Allow does not let in may come in

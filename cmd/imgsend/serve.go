@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,17 +44,22 @@ func (j *job) catalog(ctx context.Context) (*catalog, error) {
 	return &catalog{from: from, names: slices.Compact(names), patterns: j.patterns}, nil
 }
 
-// list returns the images. One that cannot be read is left out.
+// list returns the images.
 func (c *catalog) list(ctx context.Context, j *job) (*wire.Listing, error) {
 	var images []wire.Listed
-	add := func(src store.Source, m *transfer.Image) { images = append(images, listed(ctx, src, m)) }
-	if err := c.describe(ctx, j, c.names, add); err != nil && ctx.Err() == nil {
-		images = nil
-		for _, name := range c.names {
-			_ = c.describe(ctx, j, []string{name}, add)
-		}
+	err := c.each(ctx, j, func(src store.Source, m *transfer.Image) { images = append(images, listed(ctx, src, m)) })
+	return &wire.Listing{Images: images}, err
+}
+
+// each calls do with each image. One that cannot be read is left out.
+func (c *catalog) each(ctx context.Context, j *job, do func(store.Source, *transfer.Image)) error {
+	if c.describe(ctx, j, c.names, do) == nil {
+		return nil
 	}
-	return &wire.Listing{Images: images}, ctx.Err()
+	for _, name := range c.names {
+		_ = c.describe(ctx, j, []string{name}, do)
+	}
+	return ctx.Err()
 }
 
 // listed returns what a listing says of an image of src.
@@ -66,8 +72,8 @@ func listed(ctx context.Context, src transfer.Source, m *transfer.Image) wire.Li
 	return l
 }
 
-// describe calls each with the images of these names.
-func (c *catalog) describe(ctx context.Context, j *job, names []string, each func(store.Source, *transfer.Image)) error {
+// describe calls do with the images of these names, if it can read all of them.
+func (c *catalog) describe(ctx context.Context, j *job, names []string, do func(store.Source, *transfer.Image)) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -85,7 +91,7 @@ func (c *catalog) describe(ctx context.Context, j *job, names []string, each fun
 		return err
 	}
 	for i := range offer.Images {
-		each(src, &offer.Images[i])
+		do(src, &offer.Images[i])
 	}
 	return nil
 }
@@ -108,7 +114,7 @@ func (c *catalog) requests(ctx context.Context, j *job, asked []string) ([]store
 			}
 		}
 		if all == nil {
-			err := c.describe(ctx, j, c.names, func(_ store.Source, m *transfer.Image) { all = append(all, *m) })
+			err := c.each(ctx, j, func(_ store.Source, m *transfer.Image) { all = append(all, *m) })
 			if err != nil {
 				return nil, err
 			}
@@ -163,21 +169,22 @@ func sameRepository(a, b string) bool {
 	return errA == nil && errB == nil && x.Name() == y.Name()
 }
 
-// wanted returns the requests among reqs that a receiver asks for; all if it asks for none
-// by name.
-func wanted(reqs []store.Request, asked []string) ([]store.Request, error) {
-	if len(asked) == 0 {
-		return reqs, nil
-	}
+// wanted returns those of the requests that a receiver asks for: by the name on arrival,
+// or as the request names the image if it has none, or by a digest, which find finds the
+// image of.
+func wanted(reqs []store.Request, asked []string, find func(digest string) digest.Digest) ([]store.Request, error) {
 	var out []store.Request
 	var missing []string
 	for _, name := range asked {
-		i := slices.IndexFunc(reqs, func(r store.Request) bool { return sameImage(r, name) })
-		if i < 0 {
-			missing = append(missing, name)
+		if i := slices.IndexFunc(reqs, func(r store.Request) bool { return sameImage(cmp.Or(r.As, r.Image), name) }); i >= 0 {
+			out = append(out, reqs[i])
 			continue
 		}
-		out = append(out, reqs[i])
+		if id := find(name); id != "" {
+			out = append(out, store.Request{Image: id.String()})
+			continue
+		}
+		missing = append(missing, name)
 	}
 	if len(missing) > 0 {
 		return nil, notOffered(missing)
@@ -185,16 +192,11 @@ func wanted(reqs []store.Request, asked []string) ([]store.Request, error) {
 	return out, nil
 }
 
-// sameImage reports whether a receiver that asks for name means what a request gives.
-func sameImage(r store.Request, name string) bool {
-	for _, have := range []string{r.As, r.Image} {
-		a, errA := store.ParseName(have)
-		b, errB := store.ParseName(name)
-		if have == name || errA == nil && errB == nil && a.String() == b.String() {
-			return true
-		}
-	}
-	return false
+// sameImage reports whether two texts are the same name, or the same text.
+func sameImage(have, name string) bool {
+	a, errA := store.ParseName(have)
+	b, errB := store.ParseName(name)
+	return have == name || errA == nil && errB == nil && a.String() == b.String()
 }
 
 func notOffered(names []string) error {

@@ -14,19 +14,25 @@ import (
 // offered is.
 func TestWanted(t *testing.T) {
 	reqs := []store.Request{{Image: "webapp:1.0"}, {Image: "0bc42f7ff218", As: "team/tool:2"}, {Image: "nginx"}}
+	listed := digest.FromString("listed")
 	for asked, want := range map[string]string{
-		"":                                  "webapp:1.0 0bc42f7ff218 nginx",
+		"sha256:feed webapp:1.0":            listed.String() + " webapp:1.0",
 		"webapp:1.0":                        "webapp:1.0",
 		"docker.io/library/webapp:1.0":      "webapp:1.0",
 		"team/tool:2":                       "0bc42f7ff218",
 		"nginx:latest webapp:1.0":           "nginx webapp:1.0",
-		"0bc42f7ff218":                      "0bc42f7ff218",
+		"0bc42f7ff218":                      "",
 		"webapp":                            "",
 		"team/tool":                         "",
 		"webapp:1.0 sha256:0bc42f7ff218":    "",
 		"webapp:1.0 webapp:1.0 nothing:1.0": "",
 	} {
-		got, err := wanted(reqs, strings.Fields(asked))
+		got, err := wanted(reqs, strings.Fields(asked), func(text string) digest.Digest {
+			if text == "sha256:feed" {
+				return listed
+			}
+			return ""
+		})
 		var images []string
 		for _, r := range got {
 			images = append(images, r.Image)

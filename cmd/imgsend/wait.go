@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
+	"github.com/opencontainers/go-digest"
 )
 
 // maxServed is how many receivers are served at the same time with --keep.
@@ -121,7 +123,7 @@ func (g *giver) greet(ctx context.Context, stream *peer.Stream) (*guest, bool) {
 }
 
 // wait serves receivers until one has fetched, well or not, or for ever with --keep. A
-// receiver that only lists or makes a dry run, or goes before it has fetched anything,
+// receiver that only lists or makes a dry run, or fails before it has got anything,
 // does not count, nor does a stranger whom the user does not let in. On a terminal, a
 // transfer that has broken is the result only if nobody comes back within --retry-for.
 func (g *giver) wait(ctx context.Context, host *peer.Host) error {
@@ -134,7 +136,7 @@ func (g *giver) wait(ctx context.Context, host *peer.Host) error {
 		for range maxServed {
 			serving.Go(func() {
 				for vis := range l.Visitors() {
-					if _, err := g.serve(ctx, vis); err != nil {
+					if _, err := g.serve(ctx, vis); err != nil && ctx.Err() == nil {
 						g.failed(vis, err)
 					}
 				}
@@ -218,7 +220,9 @@ func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) 
 	rep, err := s.run(ctx, j, from, vis)
 	err = from.end(ctx, g.v, err)
 	if err != nil {
-		return true, err
+		var te *transfer.Error
+		here := errors.As(err, &te) && te.Kind == transfer.KindEngine && !te.Remote
+		return here || vis.prog.Done.Load() > 0, err
 	}
 	if err := g.book.Seen(vis.ID(), nil, time.Now()); err != nil {
 		g.v.Warn(cli.WarnNotSaved, "%v", err)
@@ -245,7 +249,7 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, er
 	if g.door.Asks(vis.ID()) {
 		what := "what is offered"
 		if len(q.Names) > 0 {
-			what = strings.Join(q.Names, ", ")
+			what = few(q.Names)
 		}
 		g.v.Sayf("%s (peer %s) asks for %s", host, cli.ShortID(vis.ID()), what)
 	}
@@ -270,7 +274,7 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, er
 				j.requests = append(j.requests, store.Request{Image: name})
 			}
 		default:
-			j.requests, err = wanted(j.requests, q.Names)
+			j.requests, err = wanted(j.requests, q.Names, func(text string) digest.Digest { return g.byDigest(ctx, text) })
 		}
 		return &j, err
 	}
@@ -288,6 +292,29 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, er
 	}
 	j.requests, err = c.requests(ctx, &j, q.Names)
 	return &j, err
+}
+
+// byDigest returns the ID of the image of --wait that a digest stands for, or none.
+func (g *giver) byDigest(ctx context.Context, text string) digest.Digest {
+	from, err := g.j.origin(ctx, g.v)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = from.close(ctx) }()
+	offer, err := from.Next(ctx)
+	if err != nil {
+		return ""
+	}
+	return byDigest(offer.Images, text)
+}
+
+// few joins the first of some names and the number of the others.
+func few(names []string) string {
+	const most = 4
+	if more := len(names) - most; more > 0 {
+		names = append(slices.Clip(names[:most]), fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // listWaiting answers with the images that --wait offers.
