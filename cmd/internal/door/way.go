@@ -19,5 +19,5 @@ var (
 	Send = Way{Right: peer.MaySend, Program: "imgrecv", Command: "imgsend IMAGE... --to", Toward: "from", Does: "send",
 		Once: "it may send images here", Anybody: "--yes accepts images from anybody who reaches this port"}
 	Fetch = Way{Right: peer.MayFetch, Offers: true, Program: "imgsend", Command: "imgrecv --from", Toward: "for", Does: "fetch",
-		Once: "it may fetch what is offered here", Anybody: "--yes gives what is offered to anybody who reaches this port"}
+		Once: "it may fetch from here", Anybody: "--yes gives what is offered to anybody who reaches this port"}
 )
