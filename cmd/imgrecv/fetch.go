@@ -69,7 +69,6 @@ func (f *fetching) dial(ctx context.Context, target peer.Target, mine wire.Hello
 
 // run fetches the images.
 func (f *fetching) run(ctx context.Context, target peer.Target) error {
-	start := time.Now()
 	into, err := f.o.target(ctx, f.v)
 	if err != nil {
 		return err
@@ -90,11 +89,12 @@ func (f *fetching) run(ctx context.Context, target peer.Target) error {
 		there.Host = "the other side"
 	}
 	f.v.Sayf("from %s (%s)", there.Host, there.Engine)
-	t := &cli.Transfer{Voice: f.v, Progress: prog, Side: "here", Act: "fetch", Table: f.o.dryRun, Start: start, Idle: f.reach.Typing(),
+	t := &cli.Transfer{Voice: f.v, Progress: prog, Side: "here", Act: "fetch", Table: f.o.dryRun, Start: time.Now(),
 		Words: func(p transfer.Phase) string { return f.words(p, rcv, there.Host) }, Host: "this engine", Platform: layout.PlatformText(into.Platform())}
 	t.StartMeter()
 	rep, err := t.Copy(ctx, &renamed{rcv, f.o.naming}, sink, transfer.Options{DryRun: f.o.dryRun, MaxSize: f.o.maxSize(into), Patience: f.o.patience, PatientSink: inPlace(into),
 		Accept: func(_ context.Context, o *transfer.Offer) error {
+			t.Start = time.Now() // what people took to answer there does not count
 			return errors.Join(f.asked(o), allowedNames(f.o.allowNames, o))
 		}})
 	if err != nil {

@@ -194,7 +194,6 @@ func (g *giver) failed(vis *guest, err error) {
 
 // serve gives a guest what it asks for. counts says whether it was a transfer.
 func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) {
-	start := time.Now()
 	there := vis.Peer()
 	if there.Host == "" {
 		there.Host = "unknown host"
@@ -203,6 +202,7 @@ func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) 
 	if j == nil || err != nil {
 		return false, errors.Join(err, vis.Close(err))
 	}
+	start := time.Now() // what people took to answer does not count
 	from, err := j.origin(ctx, g.v)
 	if missing := (*store.MissingError)(nil); errors.As(err, &missing) {
 		err = notOffered(missing.Images) // any more
