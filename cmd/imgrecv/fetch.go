@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,7 +13,6 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/cmd/internal/reach"
 	"github.com/imgsend/imgsend/engine/layout"
-	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
 	"github.com/imgsend/imgsend/transfer/wire"
@@ -92,10 +91,10 @@ func (f *fetching) run(ctx context.Context, target peer.Target) error {
 	t := &cli.Transfer{Voice: f.v, Progress: prog, Side: "here", Act: "fetch", Table: f.o.dryRun, Start: time.Now(),
 		Words: func(p transfer.Phase) string { return f.words(p, rcv, there.Host) }, Host: "this engine", Platform: layout.PlatformText(into.Platform())}
 	t.StartMeter()
-	rep, err := t.Copy(ctx, &renamed{rcv, f.o.naming}, sink, transfer.Options{DryRun: f.o.dryRun, MaxSize: f.o.maxSize(into), Patience: f.o.patience, PatientSink: inPlace(into),
+	rep, err := t.Copy(ctx, &fetched{order{Receiver: rcv, asked: f.o.images}, f.o.naming.Fresh()}, sink, transfer.Options{DryRun: f.o.dryRun, MaxSize: f.o.maxSize(into), Patience: f.o.patience, PatientSink: inPlace(into),
 		Accept: func(_ context.Context, o *transfer.Offer) error {
 			t.Start = time.Now() // what people took to answer there does not count
-			return errors.Join(f.asked(o), allowedNames(f.o.allowNames, o))
+			return allowedNames(f.o.allowNames, o)
 		}})
 	if err != nil {
 		return err
@@ -132,26 +131,19 @@ func (f *fetching) words(p transfer.Phase, rcv *wire.Receiver, host string) stri
 	return p.String()
 }
 
-// asked refuses an offer of an image that was not asked for, where images were named: it
-// could replace another one here.
-func (f *fetching) asked(o *transfer.Offer) error {
-	if len(f.o.images) == 0 {
-		return nil
-	}
-	for i := range o.Images {
-		for _, ref := range o.Images[i].Refs {
-			if !slices.ContainsFunc(f.o.images, func(name string) bool { return sameName(name, ref) }) && !f.o.naming.Gives(ref) {
-				return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s was offered, which was not asked for", ref)}
-			}
-		}
-	}
-	return nil
+// fetched is an order whose images get the names of --as.
+type fetched struct {
+	order
+	naming *cli.Naming
 }
 
-func sameName(a, b string) bool {
-	x, errX := store.ParseName(a)
-	y, errY := store.ParseName(b)
-	return errX == nil && errY == nil && x.String() == y.String()
+// Next returns the sender's offer, with the names that --as gives.
+func (r *fetched) Next(ctx context.Context) (*transfer.Offer, error) {
+	offer, err := r.order.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return offer, rename(r.naming, offer)
 }
 
 // list prints what is offered.
@@ -160,7 +152,7 @@ func (f *fetching) list(ctx context.Context, target peer.Target) error {
 	if err != nil {
 		return err
 	}
-	looking := f.v.Working("waiting for " + rcv.Peer().Host)
+	looking := f.v.Working("waiting for " + cmp.Or(rcv.Peer().Host, "the other side"))
 	listing, err := rcv.Listing(ctx)
 	looking()
 	if err = errors.Join(err, rcv.Close(err)); err != nil {
@@ -199,7 +191,11 @@ func listingTable(l *wire.Listing, now time.Time) string {
 		if !m.Created.IsZero() {
 			created = units.HumanDuration(now.Sub(m.Created)) + " ago"
 		}
-		for _, name := range append([]string(nil), m.Names...) {
+		names := m.Names
+		if len(names) == 0 {
+			names = []string{"-"}
+		}
+		for _, name := range names {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, cli.Bytes(m.Size), layout.PlatformText(m.Platform), created, m.ID.Encoded()[:12])
 		}
 	}

@@ -21,7 +21,7 @@ on the network, or a folder of archives such as k3s's agent/images. It appears
 whole, when everything has arrived and is verified, or not at all.
 
 With --from it dials instead, and fetches what imgsend --wait or --serve offers on
-the other host: everything with --wait, or the images that are named here.
+the other host: everything with --wait, or the images that are named here, and then no other one.
 
 With -i it loads an archive instead: one of imgsend -o, docker save or podman
 save, an OCI archive, or a root file system as docker export writes it, each

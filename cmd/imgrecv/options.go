@@ -12,6 +12,7 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/transfer"
+	"github.com/imgsend/imgsend/transfer/wire"
 )
 
 type options struct {
@@ -42,6 +43,9 @@ type options struct {
 // check reads the command line.
 func (o *options) check(args []string) error {
 	o.images = args
+	if err := (&wire.Request{Names: args}).Check(); err != nil {
+		return &cli.UsageError{Err: err}
+	}
 	if o.from == "" && len(args) > 0 {
 		if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
 			return &cli.UsageError{Err: fmt.Errorf("imgrecv takes no arguments; did you mean -i %s?", args[0])}
@@ -124,7 +128,7 @@ func (o *options) fetchConflicts() error {
 		return errors.New("--from dials: --listen, --yes, --keep, --code, --wait-again and --allow do not go with it")
 	case o.input != "" || o.have || o.clean || o.platform != "":
 		return errors.New("--from fetches over the network: --input, --have, --clean and --platform do not go with it")
-	case o.list && (o.dryRun || len(o.images) > 0 || o.store != "" || o.host != "" || o.namespace != "" || len(o.as) > 0 || o.sized || o.noClobber):
+	case o.list && (o.dryRun || len(o.images) > 0 || o.store != "" || o.host != "" || o.namespace != "" || len(o.as) > 0 || len(o.allowNames) > 0 || o.sized || o.noClobber):
 		return errors.New("--list only asks what is offered: images, --dry-run and what says where they go do not go with it")
 	case o.store != "" && o.host != "":
 		return errors.New("either --store or --host, not both")

@@ -37,18 +37,20 @@ func (r *renamed) Next(ctx context.Context) (*transfer.Offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.naming.Apply(offer.Images); err != nil {
-		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
+	return offer, rename(r.naming, offer)
+}
+
+// rename gives the images of an offer the names of --as.
+func rename(naming *cli.Naming, offer *transfer.Offer) error {
+	if err := errors.Join(naming.Apply(offer.Images), naming.Unused()); err != nil {
+		return &transfer.Error{Kind: transfer.KindRefused, Err: err}
 	}
-	if err := r.naming.Unused(); err != nil {
-		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
-	}
-	return offer, nil
+	return nil
 }
 
 // greet says hello. It reports false for one who goes on with a transfer, or has gone.
 func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bool) {
-	vis := &visitor{stream: stream, prog: &transfer.Progress{}, renamed: renamed{naming: r.o.naming}, lost: make(chan struct{}, 1)}
+	vis := &visitor{stream: stream, prog: &transfer.Progress{}, renamed: renamed{naming: r.o.naming.Fresh()}, lost: make(chan struct{}, 1)}
 	vis.prog.Enter(transfer.Queued)
 	mine := wire.Hello{Program: "imgrecv " + cli.Version(), Host: r.o.name, Engine: r.into.String(), Platform: layout.PlatformText(r.into.Platform())}
 	rcv, err := r.sessions.Receive(ctx, stream, stream.Peer().String(), mine, wire.StreamOptions{Progress: vis.prog, RetryFor: r.o.retryFor, Queue: r.queue,

@@ -232,14 +232,20 @@ func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) 
 
 // admitted returns the job that gives what a guest asks for, once the user has let it in
 // if that is to be asked; none if that was the listing.
-func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, err error) {
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	go func() {
 		select {
 		case <-vis.Failed():
-			cancel()
+			cancel(vis.Err())
 		case <-ctx.Done():
+		}
+	}()
+	defer func() {
+		if err != nil && ctx.Err() != nil && outer.Err() == nil {
+			err = context.Cause(ctx) // it has gone
 		}
 	}()
 	q, err := vis.Wants(ctx)
@@ -259,6 +265,12 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (*job, er
 	}
 	vis.prog.Enter(transfer.Describing)
 	j := *g.j
+	if j.names != nil {
+		j.names = j.names.Fresh() // others are served at the same time
+	}
+	if j.set != nil {
+		j.set = &set{args: j.set.args, names: j.set.names.Fresh()}
+	}
 	if j.patterns == nil {
 		if q.List {
 			return nil, g.listWaiting(ctx, vis)

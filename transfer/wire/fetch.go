@@ -29,8 +29,8 @@ const (
 	maxListedSize = 1 << 56
 )
 
-// check reports what is wrong with a request.
-func (q *Request) check() error {
+// Check reports what is wrong with a request.
+func (q *Request) Check() error {
 	if len(q.Names) > maxWanted {
 		return fmt.Errorf("%d names, over the limit of %d", len(q.Names), maxWanted)
 	}
@@ -109,7 +109,7 @@ func (s *Sender) Wants(ctx context.Context) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.check(); err != nil {
+	if err := q.Check(); err != nil {
 		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 	}
 	s.wants = q

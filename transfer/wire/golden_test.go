@@ -99,7 +99,7 @@ func decodeFrame(t testing.TB, frame []byte) ([]byte, error) {
 		return control(new(resumed), fine)
 	case frameWant:
 		q := new(Request)
-		return control(q, q.check)
+		return control(q, q.Check)
 	case frameListing:
 		l := new(Listing)
 		return control(l, l.check)

@@ -36,7 +36,7 @@ func NewReceiver(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*R
 // asks it for something. Next returns the sender's offer, or Listing its listing. The
 // Receiver owns s from then on; Close closes it. When NewFetcher fails, s is closed.
 func NewFetcher(ctx context.Context, s Stream, mine Hello, want Request, o StreamOptions) (*Receiver, error) {
-	if err := want.check(); err != nil {
+	if err := want.Check(); err != nil {
 		_ = s.Close()
 		return nil, &transfer.Error{Kind: transfer.KindUsage, Err: err}
 	}

@@ -66,9 +66,13 @@ func same(a, b string) bool {
 // Empty reports whether --as was not given.
 func (n *Naming) Empty() bool { return n.single == "" && len(n.pairs) == 0 }
 
-// Gives reports whether name is one that --as gives.
-func (n *Naming) Gives(name string) bool {
-	return n.single != "" && same(n.single, name) || slices.ContainsFunc(n.pairs, func(p pair) bool { return same(p.name, name) })
+// Fresh returns a copy of n of which no name has been used yet: for one transfer.
+func (n *Naming) Fresh() *Naming {
+	fresh := &Naming{single: n.single, pairs: slices.Clone(n.pairs)}
+	for i := range fresh.pairs {
+		fresh.pairs[i].used = false
+	}
+	return fresh
 }
 
 // Of returns the name on arrival of the image that is called image, or "" if --as does
