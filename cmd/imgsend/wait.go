@@ -264,16 +264,10 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, 
 		return nil, err
 	}
 	vis.prog.Enter(transfer.Describing)
-	j := *g.j
-	if j.names != nil {
-		j.names = j.names.Fresh() // others are served at the same time
-	}
-	if j.set != nil {
-		j.set = &set{args: j.set.args, names: j.set.names.Fresh()}
-	}
+	j := g.j.fresh()
 	if j.patterns == nil {
 		if q.List {
-			return nil, g.listWaiting(ctx, vis)
+			return nil, g.listWaiting(ctx, j, vis)
 		}
 		switch {
 		case len(q.Names) == 0:
@@ -286,9 +280,9 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, 
 				j.requests = append(j.requests, store.Request{Image: name})
 			}
 		default:
-			j.requests, err = wanted(j.requests, q.Names, func(text string) digest.Digest { return g.byDigest(ctx, text) })
+			j.requests, err = wanted(j.requests, q.Names, func(text string) digest.Digest { return g.byDigest(ctx, g.j.fresh(), text) })
 		}
-		return &j, err
+		return j, err
 	}
 	c, err := j.catalog(ctx)
 	if err != nil {
@@ -296,19 +290,31 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, 
 	}
 	defer c.from.Close()
 	if q.List {
-		listing, err := c.list(ctx, &j)
+		listing, err := c.list(ctx, j)
 		if err != nil {
 			return nil, err
 		}
 		return nil, vis.List(ctx, listing)
 	}
-	j.requests, err = c.requests(ctx, &j, q.Names)
-	return &j, err
+	j.requests, err = c.requests(ctx, j, q.Names)
+	return j, err
+}
+
+// fresh returns a copy of j for one of several transfers, which may run at the same time.
+func (j *job) fresh() *job {
+	c := *j
+	if j.names != nil {
+		c.names = j.names.Fresh()
+	}
+	if j.set != nil {
+		c.set = &set{args: j.set.args, names: j.set.names.Fresh()}
+	}
+	return &c
 }
 
 // byDigest returns the ID of the image of --wait that a digest stands for, or none.
-func (g *giver) byDigest(ctx context.Context, text string) digest.Digest {
-	from, err := g.j.origin(ctx, g.v)
+func (g *giver) byDigest(ctx context.Context, j *job, text string) digest.Digest {
+	from, err := j.origin(ctx, g.v)
 	if err != nil {
 		return ""
 	}
@@ -330,12 +336,12 @@ func few(names []string) string {
 }
 
 // listWaiting answers with the images that --wait offers.
-func (g *giver) listWaiting(ctx context.Context, vis *guest) (err error) {
-	if g.j.containers != nil {
+func (g *giver) listWaiting(ctx context.Context, j *job, vis *guest) (err error) {
+	if j.containers != nil {
 		return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("a container is offered here, which is an image once it is fetched"),
 			Hint: "imgrecv --from fetches it without --list"}
 	}
-	from, err := g.j.origin(ctx, g.v)
+	from, err := j.origin(ctx, g.v)
 	if err != nil {
 		return err
 	}
