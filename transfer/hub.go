@@ -40,15 +40,16 @@ type Hub struct {
 	ended   chan struct{} // closed when run has ended
 	moved   atomic.Int64  // bytes that src gave
 
-	mu      sync.Mutex // guards what follows, and the taps
-	taps    []*Tap
-	begun   bool // the export has: a plan that comes now is late
-	reading bool // src has to act
-	stir    chan struct{}
-	free    []*chunk
-	settled *Outcome // of the first copy that ended well
-	well    bool     // a copy has ended without an error
-	failed  error    // the first error of a copy
+	mu       sync.Mutex // guards what follows, and the taps
+	taps     []*Tap
+	begun    bool // the export has: a plan that comes now is late
+	reading  bool // src has to act
+	stir     chan struct{}
+	free     []*chunk
+	settled  *Outcome // of the first copy that ended well
+	well     bool     // a copy has ended without an error
+	exported bool     // the export has ended without an error
+	failed   error    // the first error of a copy
 }
 
 // HubOptions are the settings of a [Hub].
@@ -90,7 +91,7 @@ func (h *Hub) Close() error {
 	<-h.ended
 	if h.well {
 		var err error
-		if h.settled != nil {
+		if h.settled != nil && h.exported {
 			err = h.src.Settle(context.WithoutCancel(h.ctx), h.settled)
 		}
 		return errors.Join(err, h.src.Close(nil))
@@ -194,7 +195,7 @@ func (h *Hub) export(group []*Tap) {
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.reading = false
+	h.reading, h.exported = false, err == nil
 	for _, t := range takers {
 		if t.state != joined {
 			continue

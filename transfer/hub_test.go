@@ -652,6 +652,17 @@ func TestHubWatchdog(t *testing.T) {
 			wantEngine(t, r.errs[1], "has not taken any data for")
 		})
 	})
+	t.Run("late", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a, late := transfertest.NewSink(), transfertest.NewSink()
+			late.OnPlan = func(context.Context) error { time.Sleep(45 * time.Second); return nil }
+			r := &hubRun{images: []*transfertest.Image{image}, sinks: []transfer.Sink{a, late}, opts: []transfer.Options{patience, patience},
+				change: func(s *transfertest.Source) { s.OnExport = hang }}
+			r.do(t)
+			arrived(t, "first", a, r.images, r.errs[0])
+			wantEngine(t, r.errs[1], "has not given the next blob for")
+		})
+	})
 }
 
 // TestHubCancel has the user interrupt.

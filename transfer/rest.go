@@ -20,7 +20,7 @@ func (h *Hub) part(t *Tap, why string) {
 // resume gives the copy what it still lacks, out of a source of its own.
 func (t *Tap) resume(why string) {
 	t.alone(why)
-	x, err := t.exportRest()
+	x, err := t.exportRest(why)
 	t.seeking.Store(false)
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -29,9 +29,9 @@ func (t *Tap) resume(why string) {
 
 // exportRest exports until there is nothing left that the copy lacks. A source may give a
 // blob before the rest of the one that the hub has left off in: that has to come again.
-func (t *Tap) exportRest() (*Index, error) {
+func (t *Tap) exportRest(why string) (*Index, error) {
 	for {
-		if _, err := t.reopen(t.ctx); err != nil {
+		if _, err := t.reopen(t.copying, why); err != nil {
 			return nil, err
 		}
 		w := &restWriter{t: t}
@@ -76,16 +76,18 @@ func (t *Tap) describe(x *Index) {
 	}
 }
 
-// reopen opens a source of the copy's own and returns its offer, which is the hub's.
-func (t *Tap) reopen(ctx context.Context) (*Offer, error) {
-	if t.own != nil {
-		if err := t.own.Close(nil); err != nil {
+// reopen opens a source of the copy's own and returns its offer, which is the hub's. The
+// source is used until the copy ends, and so is ctx. why the copy goes on alone is said
+// where that cannot be.
+func (t *Tap) reopen(ctx context.Context, why string) (*Offer, error) {
+	if own := t.own; own != nil {
+		t.own = nil
+		if err := own.Close(nil); err != nil {
 			return nil, err
 		}
-		t.own = nil
 	}
 	if t.hub.again == nil {
-		return nil, &Error{Kind: KindBroken, Err: errors.New("the images can be read only once here, and this copy cannot keep up with the others"),
+		return nil, &Error{Kind: KindBroken, Err: errors.New("this copy would have to go on alone, as " + why + ", and the images can be read only once here"),
 			Hint: "repeat it for this one alone"}
 	}
 	src, err := t.hub.again(ctx)

@@ -19,6 +19,7 @@ const (
 	whyLags  = "it takes less than the others"
 	whyLate  = "the others have begun"
 	whyOther = "it lacks other images than the others"
+	whyRetry = "it needs every layer"
 )
 
 // A splitter gives each blob that is put to the copies that want it.

@@ -20,10 +20,11 @@ type Tap struct {
 	again   bool   // its sink asks for the offer once more, with every layer
 	told    bool   // it has its verdict
 
-	wake chan struct{} // holds one when there is something to take
-	room chan struct{} // holds one when something was taken
-	rest sync.WaitGroup
-	ctx  context.Context // of Export
+	wake    chan struct{} // holds one when there is something to take
+	room    chan struct{} // holds one when something was taken
+	rest    sync.WaitGroup
+	copying context.Context // of the copy
+	ctx     context.Context // of Export
 
 	// Hub.mu guards what follows. Where the tap stays apart, open, pushed and given are
 	// the resuming goroutine's.
@@ -81,7 +82,7 @@ func (t *Tap) Next(ctx context.Context) (*Offer, error) {
 	case t.told:
 		return nil, io.EOF
 	case t.again:
-		o, err := t.reopen(ctx)
+		o, err := t.reopen(ctx, whyRetry)
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +113,7 @@ func (t *Tap) Export(ctx context.Context, o *Offer, p *Plan, w BlobWriter) (*Ind
 	if !slices.ContainsFunc(p.Images, func(ip ImagePlan) bool { return ip.Status == Take }) {
 		return &Index{}, nil
 	}
+	t.copying = ctx
 	ctx, stop := context.WithCancel(ctx)
 	defer t.rest.Wait()
 	defer t.leave() // so that no rest begins any more
@@ -119,8 +121,9 @@ func (t *Tap) Export(ctx context.Context, o *Offer, p *Plan, w BlobWriter) (*Ind
 	if t.join(ctx, o, p) {
 		return t.follow(ctx, w)
 	}
+	t.leave() // its own source has to act from here on
 	t.alone(whyLate)
-	if _, err := t.reopen(ctx); err != nil {
+	if _, err := t.reopen(t.copying, whyLate); err != nil {
 		return nil, err
 	}
 	return t.own.Export(ctx, o, p, w)
