@@ -77,6 +77,9 @@ func (o options) job(images []string) (*job, error) {
 			return nil, usageError(fmt.Errorf("--limit: %w", err))
 		}
 	}
+	if n := int64(len(o.to)); limit > 0 && limit < n*wire.MinRate {
+		return nil, usageError(fmt.Errorf("--limit %s is shared by %d receivers, and gives each less than %d bytes a second", o.limit, n, wire.MinRate))
+	}
 	j.limited = wire.Limiter(limit)
 	if j.lag, err = time.ParseDuration(o.lag); err != nil || j.lag <= 0 {
 		return nil, usageError(fmt.Errorf("--lag %s: want a time such as 30s or 2m", o.lag))

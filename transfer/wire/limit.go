@@ -125,12 +125,12 @@ func ParseRate(s string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("rate %q: want a number of bytes a second such as 500k, 10M or 1.5MB/s", s)
 	}
-	if n < minRate {
-		return 0, fmt.Errorf("rate %q: less than %d bytes a second", s, minRate)
+	if n < MinRate {
+		return 0, fmt.Errorf("rate %q: less than %d bytes a second", s, MinRate)
 	}
 	return n, nil
 }
 
-// minRate is the lowest rate that leaves the other side in no doubt that this
+// MinRate is the lowest rate that leaves the other side in no doubt that this
 // one is alive.
-const minRate = 1000
+const MinRate = 1000
