@@ -75,7 +75,7 @@ func NewHub(ctx context.Context, src Source, o HubOptions) *Hub {
 
 // Tap adds a copy and returns its source. All taps must be added before the first one
 // is copied. The hub waits for each of them: one that will not be copied must be closed.
-// onAlone, if not nil, is told on another goroutine why the copy goes on alone.
+// onAlone, if not nil, is told why the copy goes on alone, at any time and on any goroutine.
 func (h *Hub) Tap(onAlone func(why string)) *Tap {
 	h.mu.Lock()
 	defer h.mu.Unlock()
