@@ -8,8 +8,9 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// sayAddresses says where this host waits: HOST:PORT, by which a saved peer knows it a saved peer
-// or asks for the code. Where neither does, the address has this host's key in it.
+// sayAddresses prints the addresses that host listens on. HOST:PORT is enough for a saved peer
+// and for a peer that asks its user for the code. If a peer may connect that is not saved and
+// has no code, each address also contains the ID of this host.
 func (d *Door) sayAddresses(host *peer.Host) {
 	var texts []string
 	long := d.takesStrangers()
@@ -34,8 +35,8 @@ func (d *Door) sayAddresses(host *peer.Host) {
 	}
 }
 
-// beyondLoopback leaves out the addresses that only this host can reach, unless there are
-// no others.
+// beyondLoopback returns the addresses that are not loopback, or all of them if every address
+// is loopback.
 func beyondLoopback(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, a := range addrs {
@@ -49,8 +50,8 @@ func beyondLoopback(addrs []ma.Multiaddr) []ma.Multiaddr {
 	return out
 }
 
-// onlyHere returns "@HOST:PORT" for a host that only this one can reach, and that
-// nobody finds by its announcements: those do not go out on loopback.
+// onlyHere returns "@HOST:PORT" if the host listens on loopback only, and "" otherwise. A
+// dialer needs the address then, because hosts are not announced on loopback.
 func onlyHere(addrs []ma.Multiaddr) string {
 	if len(addrs) == 0 || !manet.IsIPLoopback(beyondLoopback(addrs)[0]) {
 		return ""

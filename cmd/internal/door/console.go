@@ -12,28 +12,29 @@ import (
 	"github.com/imgsend/imgsend/peer"
 )
 
-// A console asks the user about one stranger at a time. A line that was typed
-// before a question does not answer it. Once a question was withdrawn, the
-// answer to it may come late, when the next stranger is asked about: from then
-// on an answer must say who is accepted.
+// A console asks the user about one stranger at a time. It ignores lines typed before the
+// question. After a question was withdrawn, its answer may arrive while the user is asked about
+// the next stranger. From then on the user must answer with the last four characters of the
+// stranger's ID: "y" is not enough.
 type console struct {
 	v         *cli.Voice
 	in        *os.File
-	asking    chan struct{} // holds one while a question is open
-	withdrawn bool          // a question was; who asks reads and writes it
+	asking    chan struct{} // holds one element while a question is open
+	withdrawn bool          // true after the first withdrawn question; guarded by asking
 
-	start  sync.Once // of read
+	start  sync.Once // starts read
 	mu     sync.Mutex
-	answer chan string // of the question that is open, or nil
-	ended  bool        // nothing more can be typed
+	answer chan string // receives the answer to the open question; nil if none is open
+	ended  bool        // the input has ended
 }
 
 func newConsole(v *cli.Voice, in *os.File) *console {
 	return &console{v: v, in: in, asking: make(chan struct{}, 1)}
 }
 
-// accepts asks whether the user accepts a stranger, which calls itself host. The
-// error is that of ctx, whose end withdraws the question.
+// accepts asks the user whether to accept the peer from, which gave host as its name. If ctx
+// ends first, accepts withdraws the question and returns the error of ctx. It returns no other
+// error.
 func (c *console) accepts(ctx context.Context, from peer.ID, host string) (bool, error) {
 	select {
 	case c.asking <- struct{}{}:
@@ -73,14 +74,14 @@ func (c *console) accepts(ctx context.Context, from peer.ID, host string) (bool,
 	}
 }
 
-// mark is what an answer tells a peer by: the end of its ID.
+// mark returns the last four characters of an ID, which identify the peer in the user's answer.
 func mark(id peer.ID) string {
 	s := id.String()
 	return s[max(0, len(s)-4):]
 }
 
-// open returns where the answer to a new question comes: one line, or none if
-// the channel is closed.
+// open starts a question and returns the channel that receives its answer, one line. The
+// channel is closed if the input has ended.
 func (c *console) open() <-chan string {
 	flushInput(c.in)
 	answer := make(chan string, 1)
@@ -101,8 +102,8 @@ func (c *console) close() {
 	c.answer = nil
 }
 
-// read passes on lines for as long as the program runs: a read from a terminal
-// cannot be interrupted. A line that comes while no question is open is dropped.
+// read passes lines to the open question until the input ends, because a read from a terminal
+// cannot be interrupted. It drops lines while no question is open.
 func (c *console) read() {
 	for s := bufio.NewScanner(c.in); s.Scan(); {
 		c.mu.Lock()

@@ -12,8 +12,9 @@ import (
 	"github.com/imgsend/imgsend/peer"
 )
 
-// TestOneQuestion has a second stranger come while the user is asked about the first: it
-// may go, and another one is asked about when the first has its answer.
+// TestOneQuestion connects a second stranger while the user is asked about the first. The
+// second stranger may disconnect, and the user is asked about a third one after the first has
+// an answer.
 func TestOneQuestion(t *testing.T) {
 	typed, keyboard := pipe(t)
 	shown, screen := pipe(t)

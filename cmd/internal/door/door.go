@@ -14,32 +14,38 @@ import (
 	"golang.org/x/term"
 )
 
-// Config says who may come in, and what they and the user are told.
+// Config says which peers a Door lets in and how it talks to the user.
 type Config struct {
 	Way      Way
 	Voice    *cli.Voice
 	Book     *peer.Book
-	Name     string   // what this host calls itself
-	Allow    []string // the IDs of peers that may come
-	Yes      bool     // anybody may
-	Code     bool     // strangers can be met by a code, also without a terminal
-	Keep     bool     // more than one visitor is awaited
-	Remember bool     // save who was met by a code
+	Name     string   // the name of this host, as its peers see it
+	Allow    []string // IDs of the peers to let in besides saved ones
+	Yes      bool     // let every peer in
+	Code     bool     // pair with new hosts by a code, even without a terminal
+	Keep     bool     // serve visitors until the program is stopped
+	Remember bool     // save peers that paired by a code
 }
 
-// A Door decides who may come in: saved peers, those on the allow list or met by a
-// code, with Yes anybody, on a terminal whom the user accepts.
+// A Door decides which peers may transfer images:
+//
+//   - saved peers that have the right, unless it was revoked;
+//   - peers on the allow list;
+//   - peers that paired by a code;
+//   - with Yes, every peer;
+//   - on a terminal, a peer that the user accepts.
 type Door struct {
 	Config
-	codes    bool // strangers can be met by a code
+	codes    bool // the door pairs with new hosts by a code
 	terminal bool
-	console  *console // asks the user, if terminal
+	console  *console // used only if terminal is true
 
 	mu      sync.Mutex
 	allowed map[peer.ID]bool
 }
 
-// New returns a door. Its error is that of a peer ID which cannot be read.
+// New returns a Door for c. It returns a [*cli.UsageError] if an element of Allow is not a peer
+// ID.
 func New(c Config) (*Door, error) {
 	d := &Door{Config: c, allowed: map[peer.ID]bool{}, console: newConsole(c.Voice, os.Stdin),
 		terminal: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))}
@@ -54,11 +60,11 @@ func New(c Config) (*Door, error) {
 	return d, nil
 }
 
-// Terminal reports whether the user can be asked.
+// Terminal reports whether stdin and stderr are terminals, so the user can be asked.
 func (d *Door) Terminal() bool { return d.terminal }
 
-// Knows reports whether a peer may come in without being asked about. A peer that
-// was forgotten is not known from that moment on.
+// Knows reports whether a peer may transfer without a question to the user. It checks the file
+// of saved peers on each call: a peer that was forgotten no longer counts.
 func (d *Door) Knows(id peer.ID) bool {
 	d.mu.Lock()
 	allowed := d.Yes || d.allowed[id]
@@ -66,7 +72,8 @@ func (d *Door) Knows(id peer.ID) bool {
 	return allowed || d.Book.May(id, d.Way.Right)
 }
 
-// knowsAnybody reports whether there is a peer that may come in.
+// knowsAnybody reports whether any peer may transfer without a question to the user. It returns
+// true if the file of saved peers cannot be read.
 func (d *Door) knowsAnybody() bool {
 	if d.Yes || len(d.allowed) > 0 {
 		return true
@@ -75,8 +82,8 @@ func (d *Door) knowsAnybody() bool {
 	return err != nil || slices.ContainsFunc(list, func(p peer.Peer) bool { return p.Rights.Has(d.Way.Right) })
 }
 
-// takesStrangers reports whether a host may send that neither is saved nor has a code:
-// anybody, one on the allow list, or nobody else.
+// takesStrangers reports whether peers may connect that are neither saved nor have a code: with
+// --yes or an allow list, or if the door shows no code and knows no peer.
 func (d *Door) takesStrangers() bool {
 	d.mu.Lock()
 	listed := d.Yes || len(d.allowed) > 0
@@ -84,21 +91,21 @@ func (d *Door) takesStrangers() bool {
 	return listed || !d.codes && !d.knowsAnybody()
 }
 
-// admit lets a peer in for as long as this program runs.
+// admit allows a peer until this program ends.
 func (d *Door) admit(id peer.ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.allowed[id] = true
 }
 
-// Asks reports whether the user will be asked about a peer.
+// Asks reports whether [Door.Accept] asks the user about a peer.
 func (d *Door) Asks(id peer.ID) bool { return d.terminal && !d.Knows(id) }
 
-// letsSomebodyIn reports whether anybody may send while no code is out.
+// letsSomebodyIn reports whether any peer can still transfer when no code is shown.
 func (d *Door) letsSomebodyIn() bool { return d.terminal && !d.Keep || d.knowsAnybody() }
 
-// Policy is who gets as far as making an offer. Where nobody can be asked, and
-// somebody is awaited, a stranger is turned away before that.
+// Policy returns the policy for [peer.Listen], which decides which peers may open a stream. It
+// refuses strangers if nobody can be asked and a known peer may still come.
 func (d *Door) Policy() peer.Policy {
 	nobody := !d.codes && !d.Keep && !d.knowsAnybody()
 	return peer.Policy{
@@ -111,8 +118,9 @@ func (d *Door) Policy() peer.Policy {
 
 var errRefused = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("the offer was refused")}
 
-// Accept decides about an offer, which has been shown. decided is false if the
-// sender hung up before the user had answered.
+// Accept decides on an offer that was already shown to the user. decided is false if ctx ended
+// before the user answered, for example because the sender disconnected. The error says why the
+// offer is refused.
 func (d *Door) Accept(ctx context.Context, from peer.ID, host string) (decided bool, err error) {
 	if d.Knows(from) {
 		return true, nil
@@ -131,9 +139,9 @@ func (d *Door) Accept(ctx context.Context, from peer.ID, host string) (decided b
 	return true, nil
 }
 
-// RefusedDryRun is the answer to a stranger's dry run. The user is not asked about
-// it: a stranger could ask as often as it likes, and the user's answer to one
-// question could meet the next.
+// RefusedDryRun returns the error for a stranger's dry run. The user is not asked about dry
+// runs: a stranger could send any number of them, and the user's answer to one question could
+// count for the next.
 func (d *Door) RefusedDryRun(from peer.ID) error {
 	return &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("a dry run takes a host that is known here, which %s is not", from),
 		Hint: "meet by a code first, or start " + d.Way.Program + " with --allow " + from.String()}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flushInput drops what was typed on a terminal and not read yet.
+// flushInput discards input that was typed on a terminal and not read yet.
 func flushInput(f *os.File) {
-	const read = 1 // FREAD of sys/fcntl.h
+	const read = 1 // FREAD in sys/fcntl.h
 	_ = unix.IoctlSetPointerInt(int(f.Fd()), unix.TIOCFLUSH, read)
 }

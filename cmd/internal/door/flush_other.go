@@ -4,6 +4,6 @@ package door
 
 import "os"
 
-// flushInput does nothing: this system has no call for it. A line that was typed
-// before a question may answer the first one.
+// flushInput does nothing, because this system has no such call. A line typed before the first
+// question may answer it.
 func flushInput(*os.File) {}

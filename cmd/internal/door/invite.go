@@ -12,17 +12,17 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// An inviter has strangers meet this host by a code: it shows one after the
-// other, and saves whoever used one rightly.
+// An inviter pairs with new hosts. It shows one code at a time, and saves each peer that proves
+// that it knows the code.
 type inviter struct {
 	*Door
 	host     *peer.Host
-	announce *lan.Announcer // nil if it is not announced
-	shown    bool           // a code was
+	announce *lan.Announcer // nil if the host is not announced
+	shown    bool           // a code was shown before
 }
 
-// run shows codes until ctx ends, one was used rightly, or too many were tried
-// wrongly.
+// run shows codes until a host has paired, or with Keep until ctx ends. It returns
+// [peer.ErrTooManyGuesses] after too many wrong codes.
 func (i *inviter) run(ctx context.Context) error {
 	for {
 		_, err := i.host.Invite(ctx, peer.Invitation{
@@ -52,7 +52,7 @@ func (i *inviter) show(c peer.Code) {
 	i.Voice.Event(i.listening(i.host, c.Reveal()))
 	say := i.Voice.Sayf
 	if i.Voice.Quiet {
-		say = i.Voice.Warnf // nobody could come without it
+		say = i.Voice.Warnf // with --quiet too: no host can pair without the code
 	}
 	say("%-18s %s %s%s", i.Way.Toward+" a new host:", i.Way.Command, c.Reveal(), onlyHere(i.host.Addrs()))
 	if !i.shown {
@@ -73,7 +73,8 @@ func (i *inviter) withdrawn(_ peer.Code, err error) {
 	}
 }
 
-// paired saves a peer that proved to know the code; from here on it is let in.
+// paired saves a peer that proved that it knows the code, or without Remember allows it until
+// this program ends.
 func (i *inviter) paired(p peer.Paired) error {
 	if !i.Remember {
 		i.admit(p.ID)

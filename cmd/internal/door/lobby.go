@@ -10,34 +10,35 @@ import (
 )
 
 const (
-	// lobbySize is how many visitors may wait while one is served. More than that are
-	// told that it is busy.
+	// lobbySize is how many visitors may wait while one is served. The lobby refuses more than
+	// that as busy.
 	lobbySize = 4
-	// maxGreeting is how many are greeted at the same time, those among them who come
-	// back when their line was lost. More than that wait at the host.
+	// maxGreeting is how many streams may be in their greeting at the same time, including
+	// those that resume a transfer. More streams wait in [peer.Host].
 	maxGreeting = 8
 )
 
-// A Visitor is one who has been greeted and waits for its turn.
+// A Visitor is a peer that has been greeted and waits to be served.
 type Visitor interface {
-	Failed() <-chan struct{} // closed when it has gone
-	Err() error              // why
-	Close(error) error       // sends it home
+	Failed() <-chan struct{} // closed when the visitor has disconnected
+	Err() error              // why it disconnected; call it after Failed is closed
+	Close(error) error       // tells the visitor the error and ends its stream
 	ID() peer.ID
 }
 
-// A Lobby greets visitors as they come, so that each hears at once that it has to wait
-// and is not given up for dead.
+// A Lobby greets visitors when they connect, so each visitor learns at once that it has to wait
+// and does not time out.
 type Lobby[V Visitor] struct {
 	way      Way
 	visitors chan V
-	places   chan struct{} // hold one for each that waits
+	places   chan struct{} // holds one element for each waiting visitor
 	wg       sync.WaitGroup
-	err      error // why nobody comes any more; set before visitors is closed
+	err      error // why the lobby closed; set before visitors is closed
 }
 
-// OpenLobby greets until ctx ends or the host is closed. greet says hello; it reports false for one who has come back, or
-// has gone.
+// OpenLobby accepts streams of host and greets them until ctx ends or the host is closed. greet
+// exchanges the hello messages. It returns false if the stream resumes a transfer or has
+// failed.
 func OpenLobby[V Visitor](ctx context.Context, way Way, host *peer.Host, greet func(context.Context, *peer.Stream) (V, bool)) *Lobby[V] {
 	l := &Lobby[V]{way: way, visitors: make(chan V), places: make(chan struct{}, lobbySize)}
 	greeted := make(chan struct{}, maxGreeting)
@@ -69,13 +70,14 @@ func OpenLobby[V Visitor](ctx context.Context, way Way, host *peer.Host, greet f
 	return l
 }
 
-// Visitors returns where visitors come, one by one, until the lobby closes.
+// Visitors returns the channel of visitors to serve. It is closed when the lobby closes.
 func (l *Lobby[V]) Visitors() <-chan V { return l.visitors }
 
-// Err returns why nobody comes any more, once [Lobby.Visitors] is closed.
+// Err returns why the lobby closed. Call it after the channel of [Lobby.Visitors] is closed.
 func (l *Lobby[V]) Err() error { return l.err }
 
-// seat has a visitor wait until it is called in.
+// seat waits until the visitor is received from the channel, disconnects, or ctx ends. It
+// refuses the visitor if lobbySize visitors already wait.
 func (l *Lobby[V]) seat(ctx context.Context, vis V) {
 	select {
 	case l.places <- struct{}{}:
@@ -94,8 +96,8 @@ func (l *Lobby[V]) seat(ctx context.Context, vis V) {
 	}
 }
 
-// NextFrom returns the next visitor of this peer if it waits already. Those who wait
-// before it are sent home: the program is about to end.
+// NextFrom returns the next visitor with this ID if one is waiting now. It closes the visitors
+// that wait before it with an error: call it only if the program is about to end.
 func (l *Lobby[V]) NextFrom(id peer.ID) (next V, ok bool) {
 	for {
 		select {
@@ -114,8 +116,8 @@ func (l *Lobby[V]) ended() error {
 	return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New(l.way.Program + " has ended"), Hint: "start it again there, or with --keep"}
 }
 
-// Close waits until everybody has been sent home; the context of [OpenLobby] must have
-// ended.
+// Close closes all waiting visitors with an error and returns when every greeting has ended.
+// The context of [OpenLobby] must have ended.
 func (l *Lobby[V]) Close() {
 	for vis := range l.visitors {
 		_ = vis.Close(l.ended())

@@ -10,20 +10,21 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// refusalEvery is how often refused hosts are told of: whoever reaches the port can be
-// refused as often as it likes.
+// refusalEvery is the least time between two warnings about refused hosts. Any host that
+// reaches the port can cause any number of refusals.
 const refusalEvery = 10 * time.Second
 
-// refusals tells of hosts that were turned away before they could offer anything.
+// refusals warns about hosts that were refused before they made an offer.
 type refusals struct {
 	d *Door
 
 	mu   sync.Mutex
 	last time.Time
-	more int // that were not told of since
+	more int // refusals since the last warning
 }
 
-// note tells of one, or counts it.
+// note warns about one refused host, or only counts it if the last warning was less than
+// refusalEvery ago.
 func (r *refusals) note(id peer.ID, from ma.Multiaddr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// TestRefusals tells of the first host that is refused, and of a flood of them every
-// ten seconds.
+// TestRefusals checks that the first refused host is reported at once, and a flood of them
+// every ten seconds.
 func TestRefusals(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Serve announces the host, says where it can be reached, and shows codes if it is to,
-// until serve returns. The end of a service that was told to end is no error.
+// Serve announces the host, prints its addresses, and shows codes if the door pairs, until
+// serve returns. It returns the error of serve, or nil if the program runs with Keep and was
+// stopped by a signal.
 func (d *Door) Serve(ctx context.Context, host *peer.Host, serve func(context.Context) error) error {
 	announcer, err := lan.Announce(host.ID(), lan.Announcement{Name: d.Name, Offers: d.Way.Offers, Addrs: host.Addrs})
 	if err != nil {
@@ -46,7 +47,7 @@ func (d *Door) Serve(ctx context.Context, host *peer.Host, serve func(context.Co
 	return err
 }
 
-// listening is what JSON says of where this host waits.
+// listening returns the JSON event for a host that listens.
 func (d *Door) listening(host *peer.Host, code string) cli.ListeningEvent {
 	e := cli.ListeningEvent{Event: "listening", ID: host.ID().String(), Name: d.Name, Code: code, Addrs: []string{}}
 	for _, a := range host.Addrs() {
@@ -55,9 +56,10 @@ func (d *Door) listening(host *peer.Host, code string) cli.ListeningEvent {
 	return e
 }
 
-// greeting says where this host can be reached; where it shows a code, that comes first.
+// greeting prints where this host listens and which peers may transfer. If the door shows
+// codes, the inviter prints the addresses.
 func (d *Door) greeting(host *peer.Host) {
-	if !d.codes { // else it comes with the code
+	if !d.codes { // otherwise show prints it with each code
 		d.Voice.Event(d.listening(host, ""))
 	}
 	d.Voice.Sayf("waiting as %s", d.Name)

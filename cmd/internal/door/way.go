@@ -2,19 +2,20 @@ package door
 
 import "github.com/imgsend/imgsend/peer"
 
-// A Way is what visitors come for.
+// A Way is the direction of the transfers that visitors connect for, with the words for it.
 type Way struct {
-	Right   peer.Rights // of a saved peer that may come
-	Offers  bool        // the host offers images, and takes none
-	Program string      // which waits here: "imgrecv"
-	Command string      // what a visitor runs, up to where it names this host
-	Toward  string      // the first word of where images go: "from" a new host
-	Does    string      // what a visitor does: "send"
-	Once    string      // is said of one that may from now on
-	Anybody string      // is said where everybody may
+	Right   peer.Rights // the right that a saved peer needs
+	Offers  bool        // this host offers images and receives none
+	Program string      // the program that waits on this host: "imgrecv"
+	Command string      // the visitor's command line, up to the name of this host
+	Toward  string      // the preposition in "from a new host" or "for a new host"
+	Does    string      // the verb for what a visitor does: "send"
+	Once    string      // the message about a peer that has just been given the right
+	Anybody string      // the warning if every peer may
 }
 
-// The two ways.
+// Send is the way of visitors that send images to this host, Fetch of those that fetch images
+// from it.
 var (
 	Send = Way{Right: peer.MaySend, Program: "imgrecv", Command: "imgsend IMAGE... --to", Toward: "from", Does: "send",
 		Once: "it may send images here", Anybody: "--yes accepts images from anybody who reaches this port"}

@@ -15,11 +15,13 @@ import (
 	"golang.org/x/term"
 )
 
-// CodeVariable is the environment variable where scripts put a code, so that it is in no process list.
+// CodeVariable is the environment variable in which scripts pass a code, so that it appears in
+// no process list.
 const CodeVariable = "IMGSEND_CODE"
 
-// Target returns the peer that the way's flag names as text, or else [CodeVariable], or else what the
-// user types. A code is overwritten in the arguments.
+// Target parses the peer that the way's flag names. If text is empty, it takes [CodeVariable],
+// or else asks the user. If text is "-", it asks on a terminal and takes [CodeVariable]
+// otherwise. It overwrites a code in the arguments of this process.
 func (w Way) Target(ctx context.Context, v *cli.Voice, text string) (peer.Target, error) {
 	text, err := w.text(ctx, v, text)
 	if err != nil {
@@ -33,7 +35,7 @@ func (w Way) Target(ctx context.Context, v *cli.Voice, text string) (peer.Target
 	return t, err
 }
 
-// text returns what names the peer.
+// text returns the text of the target, see Target.
 func (w Way) text(ctx context.Context, v *cli.Voice, text string) (string, error) {
 	if text != "" && text != "-" {
 		return text, nil
@@ -44,14 +46,15 @@ func (w Way) text(ctx context.Context, v *cli.Voice, text string) (string, error
 	return w.ask(ctx, v, "code or name of the other host:")
 }
 
-// An Asker lets several Reachers that work at the same time ask the user one after the other.
-// [CodeVariable] has the code of one host at most.
+// An Asker is shared by Reachers that run at the same time, so they ask the user one after the
+// other. [CodeVariable] contains the code of one host at most.
 type Asker struct {
 	mu   sync.Mutex
-	used bool // what CodeVariable has
+	used bool // the code in CodeVariable was used
 }
 
-// code returns what CodeVariable has, unless it is used up.
+// code returns the code in [CodeVariable], or an error if it was used before. It returns "" if
+// the variable is not set.
 func (a *Asker) code() (string, error) {
 	code := os.Getenv(CodeVariable)
 	if code != "" && a.used {
@@ -61,8 +64,7 @@ func (a *Asker) code() (string, error) {
 	return code, nil
 }
 
-// codeOf returns the code for a new host at an address: IMGSEND_CODE, or what the user
-// types.
+// codeOf returns the code for a new host at an address: from [CodeVariable], or from the user.
 func (r *Reacher) codeOf(ctx context.Context, t peer.Target) (string, error) {
 	if r.Asker != nil {
 		r.Asker.mu.Lock()
@@ -80,19 +82,20 @@ func (r *Reacher) codeOf(ctx context.Context, t peer.Target) (string, error) {
 	return text, err
 }
 
-// An unasked says that the user is to name the other host and cannot be asked.
+// An unasked is the error if the user must name the other host and there is no terminal to ask
+// on.
 type unasked struct{ Way }
 
 func (u *unasked) Error() string {
 	return u.Aim + " " + u.Flag + " PEER, or a code in " + CodeVariable + "; " + u.Waiting + " on the other host shows both"
 }
 
-// onTerminal reports whether the user can be asked.
+// onTerminal reports whether stdin and stderr are terminals, so the user can be asked.
 func onTerminal() bool {
 	return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
 }
 
-// ask asks for a line on the terminal.
+// ask reads one line from the terminal. It returns the error of ctx if that ends first.
 func (w Way) ask(ctx context.Context, v *cli.Voice, question string) (string, error) {
 	if !onTerminal() {
 		return "", &cli.UsageError{Err: &unasked{w}}

@@ -5,10 +5,9 @@ import (
 	"unsafe"
 )
 
-// HideArgument overwrites the argument text, or "--flag=text", in the memory that
-// Linux shows as this process's command line, which os.Args point to. Somebody who
-// watches the list of processes still reads it before. The caller has copied what
-// it needs of text.
+// HideArgument overwrites the argument text, or the value of "--flag=text", in the memory of
+// this process that Linux shows as its command line. The strings in os.Args share that memory,
+// so the caller must copy text before. Other users can read the argument until then.
 func HideArgument(text string) {
 	for _, arg := range os.Args[1:] {
 		at := len(arg) - len(text)

@@ -2,6 +2,6 @@
 
 package reach
 
-// HideArgument does nothing: os.Args are a copy of the command line here, or may
-// not be writable.
+// HideArgument does nothing: on this system os.Args is a copy of the command line, or its
+// memory may be read-only.
 func HideArgument(string) {}

@@ -16,37 +16,38 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// How long a peer is looked for, and when to say what is being tried.
+// Times from the start of a search until the user is told what is tried, and until the search
+// fails.
 const (
 	sayAfter    = 3 * time.Second
 	giveUpAfter = 15 * time.Second
 )
 
-// A Reacher finds a peer and connects to it.
+// A Reacher finds a peer and connects to it. It is used by one goroutine.
 type Reacher struct {
 	Way      Way
 	Voice    *cli.Voice
 	Key      crypto.PrivKey
 	Book     *peer.Book
-	Me       string // what this host calls itself
-	Remember bool   // save who was met by a code
-	Asker    *Asker // nil: no other Reacher works at the same time
+	Me       string // the name of this host, as its peers see it
+	Remember bool   // save peers that paired by a code
+	Asker    *Asker // nil if no other Reacher runs at the same time
 
-	typing time.Duration // what the user took to type a code
-	quiet  bool          // the user does not hear what is tried
+	typing time.Duration // the time that the user took to type a code
+	quiet  bool          // print nothing and emit no events about the attempts
 }
 
 // Typing returns how long the user took to type a code.
 func (r *Reacher) Typing() time.Duration { return r.typing }
 
-// tellDialed tells scripts of an address that is dialed.
+// tellDialed emits the JSON event for an address that is dialed.
 func (r *Reacher) tellDialed(to string, addr ma.Multiaddr) {
 	if !r.quiet {
 		r.Voice.Event(cli.ConnectingEvent{Event: "connecting", To: to, Addr: addr.String()})
 	}
 }
 
-// tellAsked tells scripts of local networks that are asked for a host.
+// tellAsked emits the JSON event for the interfaces on which a host is searched.
 func (r *Reacher) tellAsked(to string, b *lan.Browser) {
 	if on := b.Interfaces(); !r.quiet && len(on) > 0 {
 		r.Voice.Event(cli.ConnectingEvent{Event: "connecting", To: to, On: on})
@@ -57,8 +58,8 @@ func (w Way) dialConfig() peer.DialConfig {
 	return peer.DialConfig{Protocol: fmt.Sprintf("%s%d", w.Family, wire.Protocol)}
 }
 
-// Reach connects to the target. A host name's addresses are tried one after the
-// other, until a host answers.
+// Reach connects to the target. It tries the addresses of a host name one after the other,
+// until a host answers.
 func (r *Reacher) Reach(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	found, err := t.Resolve(ctx)
 	for _, at := range found {
@@ -73,7 +74,7 @@ func (r *Reacher) Reach(ctx context.Context, t peer.Target) (*peer.Stream, error
 	return nil, err
 }
 
-// reachAt connects to the target, meeting it by a code first where it takes one.
+// reachAt connects to a target without a host name. If the target is a code, it pairs first.
 func (r *Reacher) reachAt(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	switch t.Kind {
 	case peer.TargetName:
@@ -102,8 +103,8 @@ func (r *Reacher) dial(ctx context.Context, t peer.Target) (*peer.Stream, error)
 	return stream, nil
 }
 
-// saved connects to a saved peer: at the address given, or where it was last
-// and where it announces itself, at the same time.
+// saved connects to a saved peer: at the address of the target, or else at its last addresses
+// and its announced addresses, all at the same time.
 func (r *Reacher) saved(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	p, ok, err := r.Book.ByName(t.Name)
 	if err != nil {
@@ -127,7 +128,7 @@ func (w Way) notFound(err error) error {
 		Hint: "is " + w.Waiting + " running there? Without multicast on the network, name its address: CODE@192.168.1.20, NAME@192.168.1.20 or " + peer.TargetForm}
 }
 
-// meet pairs with the host that has the code out, and connects to it.
+// meet pairs with the host that shows the code, and connects to it.
 func (r *Reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	var met peer.Paired
 	var err error
@@ -140,7 +141,7 @@ func (r *Reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 		r.Voice.Sayf("the code is that of this host itself, which needs none")
 		return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
 	}
-	if ctx.Err() != nil && errors.Is(err, peer.ErrCodeUsed) { // all else that is said of an interrupt is that it was one
+	if ctx.Err() != nil && errors.Is(err, peer.ErrCodeUsed) { // an interrupt is otherwise reported without its cause
 		r.Voice.Warn(cli.WarnCodeUsed, "the code is used up: the other host was given a proof of it; do not use it again")
 	}
 	if err != nil {
@@ -156,8 +157,8 @@ func (r *Reacher) meet(ctx context.Context, t peer.Target) (*peer.Stream, error)
 	return r.dial(ctx, peer.Target{Kind: peer.TargetPeer, ID: met.ID, Addr: met.Addr})
 }
 
-// pair pairs with the host at the target's address. With [peer.ErrSelf] it returns who
-// and where that is.
+// pair pairs with the host at the target's address. If it returns [peer.ErrSelf], the ID and
+// the address in its result are those of this host.
 func (r *Reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) {
 	r.tellDialed(strconv.Itoa(t.Code.Number()), t.Addr)
 	met, err := peer.Pair(ctx, r.Key, t, peer.PairConfig{Code: t.Code, Name: r.Me, Fetch: r.Way.Offers})
@@ -167,10 +168,10 @@ func (r *Reacher) pair(ctx context.Context, t peer.Target) (peer.Paired, error) 
 	return met, err
 }
 
-// pairNearby pairs with a host on the local network that announces the code's
-// number. Anybody can announce it. Hosts that do not get as far as the proof
-// learn nothing, and the next one is tried. The first one that does could test a
-// guess at the code, so it is the only one.
+// pairNearby pairs with a host on the local network that announces the number of the code. Any
+// host can announce it. A host that does not reach the proof of the handshake learns nothing
+// about the code, so the next host is tried. The first host that reaches the proof could test
+// one guess at the code, so no other host is tried.
 func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, error) {
 	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
 	defer cancel()
@@ -206,15 +207,15 @@ func (r *Reacher) pairNearby(ctx context.Context, code peer.Code) (peer.Paired, 
 				last = r.Way.unanswered(fmt.Errorf("%s announces code %d, and does not answer: %w", f.Name, code.Number(), err), []ma.Multiaddr{a})
 			}
 			if !errors.Is(err, peer.ErrUnreachable) {
-				break // the next host; this one has answered
+				break // continue with the next host: this one has answered
 			}
 		}
 	}
 	return peer.Paired{}, last
 }
 
-// dialAddress connects to the host at an address: a saved peer, or a new one, for
-// whose code it asks the user.
+// dialAddress connects to the host at an address. If that host is not saved, it asks the user
+// for its code and pairs first.
 func (r *Reacher) dialAddress(ctx context.Context, t peer.Target) (*peer.Stream, error) {
 	r.tellDialed("", t.Addr)
 	id, err := peer.Identify(ctx, t)

@@ -18,49 +18,49 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// Anybody on a local network can announce addresses under any name, so these
-// bound what announcements can make this program do.
+// Limits on a search. Any host on a local network can announce addresses under any name.
 const (
-	maxTried   = 32 // addresses that are dialed, announced ones and saved ones together
-	maxDialing = 8  // of them at the same time
-	maxShown   = 4  // of them in one message
+	maxTried   = 32 // addresses to dial in all, announced and saved ones
+	maxDialing = 8  // addresses to dial at the same time
+	maxShown   = 4  // addresses to list in one message
 )
 
-// How long one attempt to reach a peer again takes, and how long its announcement is
-// waited for where it does not answer.
+// giveUpAgain limits one attempt of Redial. If all known addresses have failed, announceTime is
+// how much longer the attempt waits for an announcement.
 const (
 	giveUpAgain  = 6 * time.Second
 	announceTime = time.Second
 )
 
-// A search is the attempts to reach one saved peer.
+// A search holds the attempts to reach one peer. Only run and the methods it calls use its
+// fields; dial runs in goroutines that send to results.
 type search struct {
 	*Reacher
 	peer    peer.Peer
-	browser *lan.Browser // nil if there is no multicast DNS here
+	browser *lan.Browser // nil without multicast DNS on this host
 	results chan attempt
-	known   []string       // addresses, queued, dialed or done
-	queue   []ma.Multiaddr // to be dialed when fewer than maxDialing are
+	known   []string       // all addresses so far: queued, in progress or failed
+	queue   []ma.Multiaddr // not dialed yet, because maxDialing dials are in progress
 	dialing []string
 	failed  []attempt
-	heard   []ma.Multiaddr // where the peer announces itself, up to maxTried
+	heard   []ma.Multiaddr // the addresses that the peer announces, up to maxTried
 }
 
-// An attempt is one address that was dialed.
+// An attempt is the result of dialing one address: stream or err is set.
 type attempt struct {
 	addr   ma.Multiaddr
 	stream *peer.Stream
 	err    error
 }
 
-// search connects to a saved peer where it was last, and where it announces
-// itself.
+// search connects to a saved peer at its last addresses and its announced addresses.
 func (r *Reacher) search(ctx context.Context, p peer.Peer) (*peer.Stream, error) {
 	return (&search{Reacher: r, peer: p, results: make(chan attempt)}).run(ctx)
 }
 
-// Redial connects to the peer of a stream that has broken: where it was, and wherever
-// else it may be by now.
+// Redial connects again to the peer of a stream that has broken, with the key of that stream.
+// It tries the old address, the saved ones and the announced ones. The error wraps
+// [wire.ErrTurnedAway] if the peer refuses this host or no longer listens there.
 func (r *Reacher) Redial(ctx context.Context, broken *peer.Stream) (*peer.Stream, error) {
 	p, _, err := r.Book.ByID(broken.Peer())
 	if err != nil {
@@ -78,7 +78,8 @@ func (r *Reacher) Redial(ctx context.Context, broken *peer.Stream) (*peer.Stream
 	case errors.Is(err, peer.ErrVersion):
 		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: err}
 	case errors.Is(err, peer.ErrRefused):
-		// It was forgotten, or another stranger has its place, which may go.
+		// The peer has forgotten this host, or another stranger is connected there, whose place
+		// may become free.
 		return nil, turnedAway(err)
 	}
 	for _, a := range s.failed {
@@ -97,7 +98,8 @@ func turnedAway(err error) error {
 	return fmt.Errorf("%w: %w", wire.ErrTurnedAway, err)
 }
 
-// run makes the attempts.
+// run makes the attempts and returns the first stream. It waits for attempts in progress before
+// it returns.
 func (s *search) run(ctx context.Context) (*peer.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, giveUpAfter)
 	defer cancel()
@@ -143,13 +145,13 @@ func (s *search) run(ctx context.Context) (*peer.Stream, error) {
 	}
 }
 
-// otherWay reports whether the peer was found, and does the opposite there of what it was
-// dialed for.
+// otherWay reports whether the peer was found but serves the other direction, see
+// [peer.ErrOtherWay].
 func (s *search) otherWay() bool {
 	return len(s.dialing) == 0 && slices.ContainsFunc(s.failed, func(a attempt) bool { return errors.Is(a.err, peer.ErrOtherWay) })
 }
 
-// add queues addresses that are new, up to maxTried.
+// add queues the addresses that are new, as long as there are fewer than maxTried in all.
 func (s *search) add(ctx context.Context, addrs []ma.Multiaddr) {
 	for _, a := range addrs {
 		a = withoutID(a)
@@ -161,7 +163,7 @@ func (s *search) add(ctx context.Context, addrs []ma.Multiaddr) {
 	s.dialNext(ctx)
 }
 
-// dialNext dials what is queued, up to maxDialing at a time.
+// dialNext dials queued addresses, up to maxDialing at the same time.
 func (s *search) dialNext(ctx context.Context) {
 	for len(s.queue) > 0 && len(s.dialing) < maxDialing {
 		a := s.queue[0]
@@ -174,7 +176,7 @@ func (s *search) dialNext(ctx context.Context) {
 	}
 }
 
-// drop waits for the attempts that are still under way.
+// drop waits for the attempts in progress and resets their streams.
 func (s *search) drop() {
 	for range s.dialing {
 		if got := <-s.results; got.stream != nil {
@@ -183,7 +185,7 @@ func (s *search) drop() {
 	}
 }
 
-// browse listens for the peer's announcements.
+// browse returns a channel of the peer's announcements, or nil without multicast DNS.
 func (s *search) browse(ctx context.Context) <-chan lan.Found {
 	b, err := lan.Browse()
 	if err != nil {
@@ -204,7 +206,7 @@ func (s *search) browse(ctx context.Context) <-chan lan.Found {
 	return heard
 }
 
-// words says what is being tried.
+// words describes for the user what is tried now.
 func (s *search) words() string {
 	var parts []string
 	if len(s.dialing) > 0 {
@@ -218,7 +220,7 @@ func (s *search) words() string {
 	return strings.Join(parts, "; ")
 }
 
-// few joins the first of some addresses and the number of the others.
+// few joins the first maxShown elements of parts and the number of the others.
 func few(parts []string, separator string) string {
 	if more := len(parts) - maxShown; more > 0 {
 		parts = append(slices.Clip(parts[:maxShown]), fmt.Sprintf("%d more addresses", more))
@@ -226,8 +228,8 @@ func few(parts []string, separator string) string {
 	return strings.Join(parts, separator)
 }
 
-// failure is why a peer was not reached. That another host answered where it
-// was is the one thing that must not be missed.
+// failure returns why the peer was not reached. If another host answered at one of the
+// addresses, or the peer serves the other direction, it returns that error alone.
 func (s *search) failure(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
@@ -256,8 +258,8 @@ func (s *search) failure(ctx context.Context) error {
 	return s.Way.notFound(fmt.Errorf("%s was not found (%s)", s.peer.Name, strings.Join(parts, "; ")))
 }
 
-// unanswered is the error for a host that announces these addresses and does not answer
-// there: a firewall lets multicast through and not its port.
+// unanswered returns the error for a host that announces addrs and does not answer there. The
+// usual cause is a firewall that lets multicast through and blocks the port.
 func (w Way) unanswered(err error, addrs []ma.Multiaddr) error {
 	for _, a := range addrs {
 		if hint := cli.OpenPort(a); hint != "" {

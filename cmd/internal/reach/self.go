@@ -9,15 +9,15 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// self returns the identity of this program. An imgrecv of the same user on the same host
-// has the same one; it is dialed with a key of no meaning, as by a stranger.
+// self returns the ID of this program. All programs of one user on one host have the same ID;
+// [peer.Dial] uses a temporary key to connect to it.
 func (r *Reacher) self() peer.ID {
-	id, _ := lpeer.IDFromPrivateKey(r.Key) // fails for no Ed25519 key
+	id, _ := lpeer.IDFromPrivateKey(r.Key) // cannot fail for an Ed25519 key
 	return id
 }
 
-// isHere reports whether an address is one of this host. Nobody else can answer there,
-// whatever is announced.
+// isHere reports whether the IP address of a belongs to this host. No other host can answer at
+// such an address, whatever it announces.
 func isHere(a ma.Multiaddr) bool {
 	ip, err := manet.ToIP(a)
 	if err != nil {

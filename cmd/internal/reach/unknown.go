@@ -12,11 +12,11 @@ import (
 	"github.com/imgsend/imgsend/peer/lan"
 )
 
-// nearbyTime is how long a host that is not saved is listened for, to say where it is.
+// nearbyTime is how long to listen for the announcement of a host that is not saved.
 const nearbyTime = time.Second
 
-// unknown is the error of a name that no saved peer has. waits says that a host of that
-// name waits nearby.
+// unknown returns the error for a name that no saved peer has. waits says that a host on the
+// local network announces that name.
 func (r *Reacher) unknown(name string, waits bool) error {
 	saved, err := r.Book.List()
 	if err != nil {
@@ -40,7 +40,8 @@ func (r *Reacher) unknown(name string, waits bool) error {
 	return missing
 }
 
-// nearby returns a host that announces that name, and whether there is one.
+// nearby searches the local network for a host that announces that name. It returns false if
+// none is heard within nearbyTime.
 func (w Way) nearby(ctx context.Context, name string) (lan.Found, bool) {
 	b, err := lan.Browse()
 	if err != nil {
