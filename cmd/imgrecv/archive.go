@@ -11,8 +11,8 @@ import (
 	"github.com/imgsend/imgsend/engine/store"
 )
 
-// target opens what images are received into: a store, or the archive of --output. The
-// caller closes it.
+// target opens the store or the archive of --output that images are received into. The caller
+// closes it.
 func (o *options) target(ctx context.Context, v *cli.Voice) (store.Target, error) {
 	if o.output == "" {
 		return engine.Open(ctx, o.address())
@@ -27,7 +27,8 @@ func (o *options) target(ctx context.Context, v *cli.Voice) (store.Target, error
 	return t, t.Check(ctx, o.sinkOptions())
 }
 
-// archiveConflicts says which options do not go with --output.
+// archiveConflicts returns an error if an option conflicts with --output. It also sets whether
+// the archive is compressed.
 func (o *options) archiveConflicts() error {
 	switch {
 	case o.output == "":
@@ -46,12 +47,13 @@ func (o *options) archiveConflicts() error {
 	return err
 }
 
-// inPlace reports whether the target is an archive whose reader sees every byte at once.
+// inPlace reports whether the target is an archive that is written to a pipe or a device, so
+// its reader sees each byte at once.
 func inPlace(into store.Target) bool {
 	t, ok := into.(*archive.Target)
 	return ok && t.InPlace()
 }
 
-// startsOver reports whether a transfer that has broken can be made anew: what has gone
-// into a pipe stays there.
+// startsOver reports whether a broken transfer can be received again from the start. Bytes that
+// were written to a pipe cannot be taken back.
 func (r *receiver) startsOver() bool { return !inPlace(r.into) }

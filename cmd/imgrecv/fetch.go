@@ -18,14 +18,14 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// A fetching is one transfer from a host that this one has dialed.
+// A fetching fetches images from a host that this program dials.
 type fetching struct {
 	v     *cli.Voice
 	o     options
 	reach *reach.Reacher
 }
 
-// fetch dials the host of --from, and lists what is offered there or fetches it.
+// fetch dials the host of --from, and fetches images or lists what is offered there.
 func fetch(ctx context.Context, v *cli.Voice, o options, home string, book *peer.Book) error {
 	v.Waiting = reach.From.Waiting
 	target, err := reach.From.Target(ctx, v, o.from)
@@ -43,7 +43,7 @@ func fetch(ctx context.Context, v *cli.Voice, o options, home string, book *peer
 	return f.run(ctx, target)
 }
 
-// dial connects to the host and asks for images.
+// dial connects to the host and sends the request for images.
 func (f *fetching) dial(ctx context.Context, target peer.Target, mine wire.Hello, prog *transfer.Progress) (*wire.Receiver, error) {
 	stream, err := f.reach.Reach(ctx, target)
 	if err != nil {
@@ -66,7 +66,7 @@ func (f *fetching) dial(ctx context.Context, target peer.Target, mine wire.Hello
 	return rcv, err
 }
 
-// run fetches the images.
+// run fetches the images into the store or the archive.
 func (f *fetching) run(ctx context.Context, target peer.Target) error {
 	into, err := f.o.target(ctx, f.v)
 	if err != nil {
@@ -93,7 +93,7 @@ func (f *fetching) run(ctx context.Context, target peer.Target) error {
 	t.StartMeter()
 	rep, err := t.Copy(ctx, &fetched{order{Receiver: rcv, asked: f.o.images}, f.o.naming.Fresh()}, sink, transfer.Options{DryRun: f.o.dryRun, MaxSize: f.o.maxSize(into), Patience: f.o.patience, PatientSink: inPlace(into),
 		Accept: func(_ context.Context, o *transfer.Offer) error {
-			t.Start = time.Now() // what people took to answer there does not count
+			t.Start = time.Now() // do not count the time that the users took to accept
 			return allowedNames(f.o.allowNames, o)
 		}})
 	if err != nil {
@@ -131,13 +131,13 @@ func (f *fetching) words(p transfer.Phase, rcv *wire.Receiver, host string) stri
 	return p.String()
 }
 
-// fetched is an order whose images get the names of --as.
+// fetched is an order that sets the names of --as in the offer.
 type fetched struct {
 	order
 	naming *cli.Naming
 }
 
-// Next returns the sender's offer, with the names that --as gives.
+// Next returns the sender's offer with the names of --as.
 func (r *fetched) Next(ctx context.Context) (*transfer.Offer, error) {
 	offer, err := r.order.Next(ctx)
 	if err != nil {
@@ -146,7 +146,7 @@ func (r *fetched) Next(ctx context.Context) (*transfer.Offer, error) {
 	return offer, rename(r.naming, offer)
 }
 
-// list prints what is offered.
+// list prints the images that are offered.
 func (f *fetching) list(ctx context.Context, target peer.Target) error {
 	rcv, err := f.dial(ctx, target, wire.Hello{}, &transfer.Progress{})
 	if err != nil {
@@ -168,7 +168,7 @@ func (f *fetching) list(ctx context.Context, target peer.Target) error {
 	return nil
 }
 
-// offered is what JSON says of an image of a listing.
+// offered returns the JSON event for an image of a listing.
 func offered(m *wire.Listed) cli.OfferedEvent {
 	e := cli.OfferedEvent{Event: "offered", ID: m.ID.String(), Names: append([]string{}, m.Names...), Bytes: m.Size, Platform: layout.PlatformText(m.Platform)}
 	if !m.Created.IsZero() {
@@ -177,7 +177,7 @@ func offered(m *wire.Listed) cli.OfferedEvent {
 	return e
 }
 
-// listingTable writes a listing for people, a line for each name.
+// listingTable returns a listing as a table with one line for each name.
 func listingTable(l *wire.Listing, now time.Time) string {
 	if len(l.Images) == 0 {
 		return ""
@@ -199,6 +199,6 @@ func listingTable(l *wire.Listing, now time.Time) string {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, cli.Bytes(m.Size), layout.PlatformText(m.Platform), created, m.ID.Encoded()[:12])
 		}
 	}
-	_ = w.Flush() // into memory
+	_ = w.Flush() // cannot fail: it writes to memory
 	return b.String()
 }

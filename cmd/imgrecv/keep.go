@@ -8,15 +8,15 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/door"
 )
 
-// maxHeld is how many transfers may go on besides the one whose turn it is, as their lines
-// were lost. Each has the memory and the load in the engine that any transfer has.
+// maxHeld is how many transfers may exist besides the current one after their connections were
+// lost. Each uses the memory and the engine load of a whole transfer.
 const maxHeld = 4
 
-// keep serves visitors until ctx ends or nobody comes any more. It is the turn of one
-// after the other. A transfer whose line is lost passes its turn on and is held; when its
-// sender is back it goes on at once, beside the one whose turn it is by then: an engine
-// takes several loads, and nobody has to wait who was being served. While maxHeld
-// transfers have passed their turn on and have not ended, the next one keeps its turn.
+// keep serves visitors one at a time until ctx ends or the lobby closes. If the connection of a
+// transfer is lost, keep starts the next visitor while the first one is held. When the sender
+// of a held transfer reconnects, the transfer resumes at once, at the same time as the current
+// one. If maxHeld transfers are held or have resumed, keep waits for the current one even if
+// its connection is lost.
 func (r *receiver) keep(ctx context.Context, l *door.Lobby[*visitor]) error {
 	var transfers sync.WaitGroup
 	defer transfers.Wait()
@@ -45,7 +45,7 @@ func (r *receiver) keep(ctx context.Context, l *door.Lobby[*visitor]) error {
 	return l.Err()
 }
 
-// serveKept serves a visitor and says how that has ended.
+// serveKept serves a visitor and prints the result.
 func (r *receiver) serveKept(ctx context.Context, vis *visitor) {
 	counts, err := r.serve(ctx, vis)
 	switch {

@@ -12,16 +12,16 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// An order is what was asked for, and holds the sender to it: each image that was asked
-// for is offered, and no other one, which could replace an image here. An image that was
-// asked for by a digest has it.
+// An order is a [wire.Receiver] that refuses an offer that differs from the request. The offer
+// must contain each image that was asked for, and no other image, which could replace an image
+// here. An image that was asked for by a digest must have that digest.
 type order struct {
 	*wire.Receiver
-	asked []string // names, digests and IDs; none: whatever is offered
-	hex   []string // for each offered image the digits that it was asked for by, or none
+	asked []string // names, digests and IDs; empty: any offer is accepted
+	hex   []string // for each offered image the digits it was asked for by, or ""
 }
 
-// Next returns the sender's offer.
+// Next returns the sender's offer, or an error if it differs from the request.
 func (r *order) Next(ctx context.Context) (*transfer.Offer, error) {
 	offer, err := r.Receiver.Next(ctx)
 	if err != nil || len(r.asked) == 0 {
@@ -31,7 +31,8 @@ func (r *order) Next(ctx context.Context) (*transfer.Offer, error) {
 	return offer, err
 }
 
-// Export hands over the blobs.
+// Export copies the blobs, and returns an error if an image lacks the digest that it was asked
+// for by.
 func (r *order) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
 	x, err := r.Receiver.Export(ctx, o, p, w)
 	if err != nil || o.DryRun || r.hex == nil {
@@ -40,12 +41,12 @@ func (r *order) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan,
 	return x, delivered(r.hex, p, x)
 }
 
-// delivered refuses an image that has not the digest that it was asked for by. The index
-// tells: its manifests and configs have been checked on their way.
+// delivered returns an error if an image lacks the digest that it was asked for by. It checks
+// the digests in the index, whose manifests and configs were verified on arrival.
 func delivered(hex []string, p *transfer.Plan, x *transfer.Index) error {
 	n := 0
 	for i, ip := range p.Images {
-		if ip.Status != transfer.Take || n == len(x.Images) { // an index that is too short is refused later
+		if ip.Status != transfer.Take || n == len(x.Images) { // the caller refuses an index that is too short
 			continue
 		}
 		m := &x.Images[n]
@@ -61,8 +62,8 @@ func delivered(hex []string, p *transfer.Plan, x *transfer.Index) error {
 	return nil
 }
 
-// ordered returns for each offered image the digits that it was asked for by, or none if
-// it was asked for by name. It refuses an offer that is not what was asked for.
+// ordered returns for each offered image the digits that it was asked for by, or "" if it was
+// asked for by name. It returns an error if the offer differs from the request.
 func ordered(asked []string, images []transfer.Image) ([]string, error) {
 	hex := make([]string, len(images))
 	wanted := make([]bool, len(images))
@@ -92,8 +93,8 @@ func ordered(asked []string, images []transfer.Image) ([]string, error) {
 	return hex, nil
 }
 
-// digitsOf returns the hexadecimal digits of a digest, with or without a name before it, or
-// of an image ID; none if it is neither.
+// digitsOf returns the hexadecimal digits of an image ID or of a digest, with or without a name
+// before it. It returns "" if text is neither.
 func digitsOf(text string) string {
 	if _, d, ok := strings.Cut(text, "@"); ok {
 		text = d
@@ -105,7 +106,7 @@ func digitsOf(text string) string {
 	return text
 }
 
-// startsOne reports whether one of the digests starts with these digits.
+// startsOne reports whether one of the digests starts with digits.
 func startsOne(digests []digest.Digest, digits string) bool {
 	return slices.ContainsFunc(digests, func(d digest.Digest) bool { return d != "" && strings.HasPrefix(d.Encoded(), digits) })
 }

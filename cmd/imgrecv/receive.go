@@ -17,7 +17,7 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// A receiver takes in transfers.
+// A receiver waits for senders and receives their images.
 type receiver struct {
 	v    *cli.Voice
 	o    options
@@ -26,10 +26,10 @@ type receiver struct {
 	book *peer.Book
 
 	sessions wire.Sessions
-	turn     atomic.Pointer[visitor] // whose turn it is; nil: nobody's
+	turn     atomic.Pointer[visitor] // the visitor that is served; nil if none is
 }
 
-// run serves visitors until a transfer has ended, well or not, or for ever with --keep.
+// run serves visitors until one transfer has succeeded or failed; with --keep, until ctx ends.
 func (r *receiver) run(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
 	l := door.OpenLobby(inside, door.Send, host, r.greet)
@@ -41,15 +41,15 @@ func (r *receiver) run(ctx context.Context, host *peer.Host) error {
 	return r.wait(ctx, l)
 }
 
-// wait serves visitors, one after the other, until a transfer has ended. These do not
-// count as one:
+// wait serves visitors one after the other until one transfer has succeeded or failed. These do
+// not count as a transfer:
 //
-//   - a visitor that goes before it has offered anything;
+//   - a visitor that disconnects before it has made an offer;
 //   - a dry run;
-//   - a stranger that goes before the user has answered.
+//   - a stranger that disconnects before the user has answered.
 //
-// Where it waits again, a transfer that has broken is the result only if its sender
-// does not come back within --retry-for.
+// If waitsAgain is true, a transfer whose connection broke is the result only if its sender
+// does not reconnect within --retry-for.
 func (r *receiver) wait(ctx context.Context, l *door.Lobby[*visitor]) error {
 	var last *broken
 	var tooLate <-chan time.Time
@@ -81,16 +81,16 @@ func (r *receiver) wait(ctx context.Context, l *door.Lobby[*visitor]) error {
 				r.v.Warnf("from %s: %v", r.called(vis), err)
 				r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
 				r.v.Event(cli.RetryEvent{Event: "retry", From: vis.ID().String(), Kind: cli.RetryWait, Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
-			default: // also if it arrived just before an interrupt
+			default: // also if it succeeded just before an interrupt
 				return err
 			}
 		}
 	}
 }
 
-// serveAnew serves a visitor. If that breaks, and its sender has begun anew and waits
-// here already, it serves that one in its place, where nothing else would. It returns
-// the one whose result it is.
+// serveAnew serves a visitor. If the transfer breaks, wait does not wait again, and the same
+// sender has already started a new transfer that waits in the lobby, serveAnew serves that one
+// instead. It returns the visitor whose result counts.
 func (r *receiver) serveAnew(ctx context.Context, l *door.Lobby[*visitor], vis *visitor) (last *visitor, counts bool, err error) {
 	defer r.turn.Store(nil)
 	r.turn.Store(vis)
@@ -110,20 +110,20 @@ func (r *receiver) serveAnew(ctx context.Context, l *door.Lobby[*visitor], vis *
 	return vis, counts, err
 }
 
-// A broken transfer is one whose sender is waited for.
+// A broken transfer is one whose sender may reconnect.
 type broken struct {
 	err   error
 	from  peer.ID
-	known bool // by this ID: a stranger may come back as another one
+	known bool // the sender is saved or allowed; a stranger may reconnect with another ID
 }
 
-// waitsAgain reports whether a broken transfer is not the end: on a terminal, where
-// somebody would only start imgrecv again.
+// waitsAgain reports whether imgrecv continues to wait after a transfer broke: on a terminal,
+// where the user would only start imgrecv again.
 func (r *receiver) waitsAgain() bool {
 	return r.startsOver() && r.o.retryFor > 0 && (r.o.waitAgain || r.door.Terminal())
 }
 
-// called is what the log calls a visitor: the name it is saved under, or its ID.
+// called returns the name under which a visitor is saved, or else its ID.
 func (r *receiver) called(vis *visitor) string {
 	if p, ok, err := r.book.ByID(vis.stream.Peer()); err == nil && ok {
 		return p.Name
@@ -131,26 +131,26 @@ func (r *receiver) called(vis *visitor) string {
 	return vis.stream.Peer().String()
 }
 
-// sender returns the visitor as it is spoken of.
+// sender returns the ID and the name of a visitor for messages.
 func (r *receiver) sender(vis *visitor) cli.Sender {
 	return cli.Sender{ID: vis.ID().String(), Name: r.called(vis)}
 }
 
-// stillWaiting says why a visitor has gone that does not count.
+// stillWaiting prints why a visitor that does not count has disconnected.
 func (r *receiver) stillWaiting(vis *visitor, err error) {
 	if err != nil {
 		r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
 	}
 }
 
-// failed says that a transfer has failed and that it is not the end.
+// failed warns about a transfer that failed while imgrecv continues to wait.
 func (r *receiver) failed(vis *visitor, err error) {
 	message := fmt.Sprintf("from %s: %v", r.called(vis), err)
 	r.v.Warnf("%s", message)
 	r.v.Event(cli.WarningEvent{Event: "warning", From: vis.ID().String(), Code: cli.WarnFailed, Message: message})
 }
 
-// serve runs one transfer. counts says whether it was one.
+// serve runs one transfer. counts is true if this was a transfer, see wait.
 func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err error) {
 	s := &serving{receiver: r, vis: vis, there: vis.Peer()}
 	if s.there.Host == "" {
@@ -159,7 +159,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	s.Transfer = cli.Transfer{Voice: r.v, Progress: vis.prog, Side: "here", Act: "receive", Words: s.words, Start: time.Now(), Silent: r.o.keep && !r.v.Terminal()}
 	s.From = r.sender(vis)
 	if !r.o.keep {
-		s.From.Name = "" // it is the only one
+		s.From.Name = "" // there is only one sender
 	}
 	into, sink, err := r.open(ctx)
 	if err != nil {
@@ -188,12 +188,11 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	return true, nil
 }
 
-// openTime is how long the engine may take until it is ready for a transfer.
+// openTime is how long the engine may take to become ready for a transfer.
 const openTime = time.Minute
 
-// open returns what a transfer is copied to, and the store that it is in: with
-// --keep one that is opened anew, as the engine may have been restarted, or be
-// another version by now.
+// open returns the store and the sink for a transfer. With --keep it opens the store again for
+// each transfer, because the engine may have been restarted or updated; the caller closes it.
 func (r *receiver) open(ctx context.Context) (into store.Target, sink transfer.Sink, err error) {
 	limited, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
@@ -212,8 +211,7 @@ func (r *receiver) open(ctx context.Context) (into store.Target, sink transfer.S
 	return into, sink, err
 }
 
-// serving is one transfer from another host. With --keep its user sees one line at
-// its end.
+// serving is one transfer from a sender. With --keep it prints one line when it ends.
 type serving struct {
 	*receiver
 	cli.Transfer
@@ -242,7 +240,7 @@ func (s *serving) accept(ctx context.Context, o *transfer.Offer) error {
 	return err
 }
 
-// show says who wants to send what.
+// show prints the sender and its offer.
 func (s *serving) show(o *transfer.Offer) {
 	s.v.Sayf("%s (peer %s) offers:", s.there.Host, cli.ShortID(s.vis.stream.Peer()))
 	for i := range o.Images {
@@ -266,7 +264,8 @@ func (s *serving) words(p transfer.Phase) string {
 	return p.String()
 }
 
-// allowedNames refuses an offer with a name that no pattern matches.
+// allowedNames returns an error if the offer has a name that matches no pattern. Without
+// patterns it accepts all names.
 func allowedNames(patterns []string, o *transfer.Offer) error {
 	if len(patterns) == 0 {
 		return nil

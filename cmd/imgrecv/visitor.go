@@ -13,25 +13,25 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// A visitor is a sender that has been greeted and waits for its turn.
+// A visitor is a sender that has been greeted and waits to be served.
 type visitor struct {
 	renamed
 	stream *peer.Stream
 	prog   *transfer.Progress
-	lost   chan struct{} // holds one while the line is lost, until somebody takes it
-	heldTo atomic.Int64  // until when that is waited for, in nanoseconds of Unix time; 0: it is not lost
+	lost   chan struct{} // holds one element while the connection is lost, until keep takes it
+	heldTo atomic.Int64  // end of the wait for a lost connection, in Unix nanoseconds; 0: not lost
 }
 
-// ID returns who the visitor is.
+// ID returns the ID of the sender.
 func (vis *visitor) ID() peer.ID { return vis.stream.Peer() }
 
-// A renamed receiver gives images the names of --as.
+// A renamed receiver sets the names of --as in the offer.
 type renamed struct {
 	*wire.Receiver
 	naming *cli.Naming
 }
 
-// Next returns the next offer, with the names that --as gives.
+// Next returns the sender's offer with the names of --as.
 func (r *renamed) Next(ctx context.Context) (*transfer.Offer, error) {
 	offer, err := r.Receiver.Next(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func (r *renamed) Next(ctx context.Context) (*transfer.Offer, error) {
 	return offer, rename(r.naming, offer)
 }
 
-// rename gives the images of an offer the names of --as.
+// rename sets the names of --as in the images of an offer.
 func rename(naming *cli.Naming, offer *transfer.Offer) error {
 	if err := errors.Join(naming.Apply(offer.Images), naming.Unused()); err != nil {
 		return &transfer.Error{Kind: transfer.KindRefused, Err: err}
@@ -48,7 +48,8 @@ func rename(naming *cli.Naming, offer *transfer.Offer) error {
 	return nil
 }
 
-// greet says hello. It reports false for one who goes on with a transfer, or has gone.
+// greet exchanges the hello messages. It returns false if the sender resumes a transfer or has
+// disconnected.
 func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bool) {
 	vis := &visitor{stream: stream, prog: &transfer.Progress{}, renamed: renamed{naming: r.o.naming.Fresh()}, lost: make(chan struct{}, 1)}
 	vis.prog.Enter(transfer.Queued)
@@ -66,7 +67,8 @@ func (r *receiver) greet(ctx context.Context, stream *peer.Stream) (*visitor, bo
 	return nil, false
 }
 
-// queue says what the next one has to wait for.
+// queue returns what a sender that has to wait is told: whether imgrecv ends after the current
+// transfer, and for how many seconds it holds a lost connection.
 func (r *receiver) queue() wire.Queue {
 	q := wire.Queue{Once: !r.o.keep}
 	if vis := r.turn.Load(); vis != nil {
@@ -77,7 +79,7 @@ func (r *receiver) queue() wire.Queue {
 	return q
 }
 
-// lineOf tells of a visitor's line, which is lost or back.
+// lineOf handles an event of a visitor's connection: lost or restored.
 func (r *receiver) lineOf(vis *visitor, e wire.LineEvent) {
 	r.v.Line(e, cli.Holding, r.sender(vis))
 	select {
@@ -87,6 +89,6 @@ func (r *receiver) lineOf(vis *visitor, e wire.LineEvent) {
 	vis.heldTo.Store(0)
 	if e.Err != nil {
 		vis.heldTo.Store(time.Now().Add(e.For).UnixNano())
-		vis.lost <- struct{}{} // there is room: nobody else sends
+		vis.lost <- struct{}{} // does not block: only this method sends, and it has emptied the channel
 	}
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// maxAnew is how often one run begins a transfer again. An imgrecv that these images
-// bring down, and that something starts again each time, must not go on for ever.
+// maxAnew is how often one run restarts a transfer. It ends the loop in which these images
+// crash imgrecv and a supervisor restarts it each time.
 const maxAnew = 3
 
-// A goneError is that of a transfer which the other host no longer knows when imgsend
-// comes back to it, and where that host is now.
+// A goneError is the error of a transfer that the other host does not know when imgsend
+// reconnects. at is the current target of that host.
 type goneError struct {
 	error
 	at peer.Target
@@ -23,7 +23,8 @@ type goneError struct {
 
 func (e *goneError) Unwrap() error { return e.error }
 
-// goneFrom returns err, with which a transfer over s has ended, as a goneError if it is one.
+// goneFrom returns err, the error of a transfer over s, as a goneError if it wraps
+// [wire.ErrEnded], and unchanged otherwise.
 func goneFrom(s *peer.Stream, err error) error {
 	if !errors.Is(err, wire.ErrEnded) {
 		return err
@@ -31,12 +32,13 @@ func goneFrom(s *peer.Stream, err error) error {
 	return &goneError{err, peer.Target{Kind: peer.TargetPeer, ID: s.Peer(), Addr: s.RemoteAddr()}}
 }
 
-// repeats reports whether what is sent can be opened once more and is the same then: not
-// a pipe, nor a container, which has gone on meanwhile.
+// repeats reports whether the images can be opened again with the same content. A pipe cannot
+// be read again, and a container may have changed.
 func (j *job) repeats() bool { return j.containers == nil && j.input != "-" }
 
-// sendAnew is send, and begins again where imgrecv has lost the transfer: mostly it was
-// started anew. What the engine there has loaded is not sent again.
+// sendAnew calls send, and restarts the transfer if imgrecv does not know it any more, which
+// usually means that imgrecv was restarted. Images that the engine there has loaded are not
+// sent again.
 func sendAnew(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, target peer.Target) error {
 	for again := 0; ; again++ {
 		err := send(ctx, v, j, r, target)

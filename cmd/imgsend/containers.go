@@ -14,28 +14,28 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// containers are stores that have containers besides images.
+// containers is implemented by stores that also have containers.
 type containers interface {
 	Container(ctx context.Context, name string) (*docker.Container, error)
 	ContainerNames(ctx context.Context) ([]string, error)
 }
 
-// A containerJob is containers to make images of.
+// A containerJob is the list of containers to make images of, and how.
 type containerJob struct {
 	list    []container
 	commit  docker.CommitOptions
-	flatten string // empty: commit
-	keep    bool   // keep the images here
+	flatten string // the mode of --flatten; empty: commit
+	keep    bool   // keep the images in this engine
 }
 
-// A container is one to make an image of.
+// A container is one container to make an image of.
 type container struct {
-	asked string // its name or ID
-	as    string // the image's name on arrival, or none
+	asked string // its name or ID as the user gave it
+	as    string // the image's name on arrival, or ""
 	*docker.Container
 }
 
-// newContainerJob returns what --container and the flags that go with it say.
+// newContainerJob returns the job of --container and the flags that belong to it.
 func newContainerJob(o options, names *cli.Naming) (*containerJob, error) {
 	j := &containerJob{flatten: o.flatten, keep: o.keepImage,
 		commit: docker.CommitOptions{Message: o.message, Author: o.author, Changes: o.changes, NoPause: o.noPause}}
@@ -56,7 +56,8 @@ func newContainerJob(o options, names *cli.Naming) (*containerJob, error) {
 	return j, names.Unused()
 }
 
-// find finds the containers, before anything is made of the first one.
+// find looks up all containers before an image is made of the first one. It reports all missing
+// containers in one error.
 func (j *containerJob) find(ctx context.Context, from store.Store) ([]container, error) {
 	eng, ok := from.(containers)
 	if !ok {
@@ -83,7 +84,7 @@ func (j *containerJob) find(ctx context.Context, from store.Store) ([]container,
 	return found, search.Err()
 }
 
-// open makes the images of containers. When it fails, close removes those that it has made.
+// open makes the images of the containers. If it fails, o.close removes the images made so far.
 func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *containerJob) error {
 	list, err := j.find(ctx, from)
 	if err != nil {
@@ -101,7 +102,8 @@ func (o *origin) open(ctx context.Context, v *cli.Voice, from store.Store, j *co
 	return o.commit(ctx, v, from, list, j)
 }
 
-// tell says what an image of the container does not have; several, that it is one of them.
+// tell prints notes on what the image of the container lacks. With several containers, each
+// note names its container.
 func (c container) tell(v *cli.Voice, several bool) {
 	whose := ""
 	if several {
@@ -122,11 +124,11 @@ func (c container) tell(v *cli.Voice, several bool) {
 	}
 }
 
-// flatten opens an image of each file system.
+// flatten makes an image of the file system of each container.
 func (o *origin) flatten(ctx context.Context, v *cli.Voice, list []container, j *containerJob) error {
 	var sources []*rootfs.Source
 	end := o.close
-	o.close = func(ctx context.Context) error { // their spools, if nobody came to copy them
+	o.close = func(ctx context.Context) error { // removes their spool files, if no transfer has closed them
 		for _, s := range sources {
 			_ = s.Close(nil)
 		}
@@ -149,8 +151,8 @@ func (o *origin) flatten(ctx context.Context, v *cli.Voice, list []container, j 
 	return nil
 }
 
-// commit has the engine commit each container, and opens the images. They go when o is
-// closed, unless they are to be kept and have arrived.
+// commit lets the engine commit each container and opens the images. o.close removes the
+// images, except those that arrived and that --keep-image keeps.
 func (o *origin) commit(ctx context.Context, v *cli.Voice, from store.Store, list []container, j *containerJob) error {
 	var reqs []store.Request
 	var images []*docker.Committed

@@ -15,14 +15,14 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// destinations returns the peers that --to names, or the one that the user types.
+// destinations returns the peers that --to names. Without --to the user is asked for one peer.
 func destinations(ctx context.Context, v *cli.Voice, to []string) ([]peer.Target, error) {
 	if len(to) == 0 {
 		to = []string{""}
 	}
 	given, asked := make([]string, len(to)), 0
 	for i, text := range to {
-		given[i] = strings.Clone(text) // a code is overwritten wherever it stands in the arguments
+		given[i] = strings.Clone(text) // Target overwrites a code everywhere in the arguments
 		if text == "" && len(to) > 1 {
 			return nil, usageError(errors.New("one of several --to names no peer"))
 		}
@@ -49,8 +49,8 @@ func destinations(ctx context.Context, v *cli.Voice, to []string) ([]peer.Target
 	return targets, nil
 }
 
-// receiver is how one of several is called: as --to names it, without the secret words of a
-// code and without the ID at an address.
+// receiver returns the label of a receiver: the value of --to without the words of a code and
+// without the ID after an address.
 func receiver(t peer.Target) string {
 	if t.Kind == peer.TargetPeer && t.Addr != nil {
 		t.Kind = peer.TargetAddr
@@ -58,8 +58,8 @@ func receiver(t peer.Target) string {
 	return t.String()
 }
 
-// fan sends to several hosts at the same time, each in its own way, whatever becomes of the
-// others. The images are read once, unless one goes on alone.
+// fan sends to several hosts at the same time. A failure of one does not stop the others. The
+// images are read once, and once more for a receiver that continues alone, see [transfer.Hub].
 func fan(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, targets []peer.Target) (err error) {
 	start := time.Now()
 	from, err := j.origin(ctx, v)
@@ -72,7 +72,7 @@ func fan(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, targets []
 	blocks := new(wire.BlockCache)
 	asker := new(reach.Asker)
 	each := *from
-	each.sent = nil // once, for all of them
+	each.sent = nil // conclude calls it once for all receivers
 	taps := make([]*transfer.Tap, len(targets))
 	for i, target := range targets {
 		of := v.Of(receiver(target))
@@ -103,8 +103,8 @@ func fan(ctx context.Context, v *cli.Voice, j *job, r *reach.Reacher, targets []
 	return conclude(ctx, v, from, all)
 }
 
-// conclude ends a run with several receivers. The image of a container is kept as soon as one
-// of them has it.
+// conclude prints the results and returns a [cli.SeveralError] if a transfer failed. It keeps
+// the image of a container if at least one receiver has it.
 func conclude(ctx context.Context, v *cli.Voice, from *origin, all []cli.Received) error {
 	several := &cli.SeveralError{Of: len(all)}
 	arrived := false

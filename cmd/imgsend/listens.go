@@ -8,11 +8,11 @@ import (
 	"github.com/imgsend/imgsend/peer"
 )
 
-// listens reports whether others dial to fetch images.
+// listens reports whether imgsend waits for receivers that dial it.
 func (o options) listens() bool { return o.wait || len(o.serve) > 0 }
 
-// waitConflicts says which options do not go with --wait and --serve, and which only
-// with them.
+// waitConflicts returns an error if an option conflicts with --wait or --serve, or needs one of
+// them.
 func (o options) waitConflicts(images []string) error {
 	if !o.listens() {
 		if o.keep || o.code || o.yes || o.listen != "" || o.name != "" || len(o.allow) > 0 {

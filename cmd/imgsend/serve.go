@@ -16,15 +16,15 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// A catalog is what a receiver may ask for: the images of a store whose names match
-// patterns. Nothing that it says depends on any other image.
+// A catalog is the images that receivers may ask for: those in a store whose names match
+// patterns. Answers to receivers reveal nothing about other images.
 type catalog struct {
 	from     store.Store
 	names    []string
 	patterns []string
 }
 
-// catalog opens the store of j and finds the images that match its patterns. The caller
+// catalog opens the store of j and finds the names that match its patterns, sorted. The caller
 // must close the store.
 func (j *job) catalog(ctx context.Context) (*catalog, error) {
 	from, err := engine.Open(ctx, engine.Address{Host: j.host, Namespace: j.namespace, Folder: j.store})
@@ -44,14 +44,15 @@ func (j *job) catalog(ctx context.Context) (*catalog, error) {
 	return &catalog{from: from, names: slices.Compact(names), patterns: j.patterns}, nil
 }
 
-// list returns the images.
+// list returns the listing of all images in the catalog.
 func (c *catalog) list(ctx context.Context, j *job) (*wire.Listing, error) {
 	var images []wire.Listed
 	err := c.each(ctx, j, func(src store.Source, m *transfer.Image) { images = append(images, listed(ctx, src, m)) })
 	return &wire.Listing{Images: images}, err
 }
 
-// each calls do with each image. One that cannot be read is left out.
+// each calls do with each image. It leaves out images that cannot be read. It returns only the
+// error of ctx.
 func (c *catalog) each(ctx context.Context, j *job, do func(store.Source, *transfer.Image)) error {
 	if c.describe(ctx, j, c.names, do) == nil {
 		return nil
@@ -62,17 +63,18 @@ func (c *catalog) each(ctx context.Context, j *job, do func(store.Source, *trans
 	return ctx.Err()
 }
 
-// listed returns what a listing says of an image of src.
+// listed returns the listing's entry for an image of src.
 func listed(ctx context.Context, src transfer.Source, m *transfer.Image) wire.Listed {
 	l := wire.Listed{ID: m.ID, Names: m.Refs, Size: m.Size(), Platform: m.Platform}
 	if h, ok := src.(store.Historian); ok {
-		made, _ := h.History(ctx, m.ID) // without it the image has no age
+		made, _ := h.History(ctx, m.ID) // without a history the listing has no age
 		l.Created = made.Created
 	}
 	return l
 }
 
-// describe calls do with the images of these names, if it can read all of them.
+// describe calls do with the images of these names. It returns an error and calls do for none
+// if one of them cannot be read.
 func (c *catalog) describe(ctx context.Context, j *job, names []string, do func(store.Source, *transfer.Image)) error {
 	if len(names) == 0 {
 		return nil
@@ -96,8 +98,8 @@ func (c *catalog) describe(ctx context.Context, j *job, names []string, do func(
 	return nil
 }
 
-// requests returns what gives the images that a receiver asks for. What is not offered
-// is refused in the same words whether it is there or not.
+// requests returns the requests for the images that a receiver asks for. The error for an image
+// that is not offered is the same whether or not the image exists here.
 func (c *catalog) requests(ctx context.Context, j *job, asked []string) ([]store.Request, error) {
 	if len(asked) == 0 {
 		return nil, &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("several images are offered here, and none was named"),
@@ -105,7 +107,7 @@ func (c *catalog) requests(ctx context.Context, j *job, asked []string) ([]store
 	}
 	var reqs []store.Request
 	var missing []string
-	var all []transfer.Image // read when an image is asked for by its digest
+	var all []transfer.Image // read only if an image is asked for by its digest
 	for _, name := range asked {
 		if named, err := store.ParseName(name); err == nil {
 			if short := reference.FamiliarString(named); slices.Contains(c.names, short) {
@@ -131,9 +133,9 @@ func (c *catalog) requests(ctx context.Context, j *job, asked []string) ([]store
 	return reqs, nil
 }
 
-// byDigest returns the ID of the image that a digest or at least four digits of an ID
-// stand for, or, with NAME@ before the digest, of that name's; none if there is no such
-// image, or more than one.
+// byDigest returns the ID of the image whose ID, root digest or config digest starts with text.
+// text is a digest or at least shortestID hexadecimal digits. With NAME@ before it, the image
+// must have a name in that repository. It returns "" if no image matches, or more than one.
 func byDigest(images []transfer.Image, text string) digest.Digest {
 	name, hex, named := strings.Cut(text, "@")
 	if !named {
@@ -160,7 +162,7 @@ func byDigest(images []transfer.Image, text string) digest.Digest {
 	return found
 }
 
-// shortestID is how many digits of an image ID stand for it at least.
+// shortestID is the least number of digits of an image ID that identify an image.
 const shortestID = 4
 
 func sameRepository(a, b string) bool {
@@ -169,9 +171,9 @@ func sameRepository(a, b string) bool {
 	return errA == nil && errB == nil && x.Name() == y.Name()
 }
 
-// wanted returns those of the requests that a receiver asks for: by the name on arrival,
-// or as the request names the image if it has none, or by a digest, which find finds the
-// image of.
+// wanted returns the requests that a receiver asks for. A receiver names an image by the name
+// that it gets on arrival, by the name in the request if it gets none, or by a digest. find
+// returns the ID of the image for a digest, or "".
 func wanted(reqs []store.Request, asked []string, find func(digest string) digest.Digest) ([]store.Request, error) {
 	var out []store.Request
 	var missing []string
@@ -192,7 +194,7 @@ func wanted(reqs []store.Request, asked []string, find func(digest string) diges
 	return out, nil
 }
 
-// sameImage reports whether two texts are the same name, or the same text.
+// sameImage reports whether two texts are the same image name or equal.
 func sameImage(have, name string) bool {
 	a, errA := store.ParseName(have)
 	b, errB := store.ParseName(name)

@@ -11,15 +11,15 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A set is images that are known only when the store is open: some are requested by a
-// pattern, or all are.
+// A set is a request for images that are known only after the store is opened: images that
+// match a pattern, or all images.
 type set struct {
-	args  []string    // names, IDs and patterns; none: all images that have a name
+	args  []string    // names, IDs and patterns; empty: all images that have a name
 	names *cli.Naming // --as
 }
 
-// newSet returns the set that the arguments of imgsend stand for, or nil if these are
-// names and IDs alone.
+// newSet returns the set for the arguments of imgsend, or nil if these contain no pattern and
+// all is false.
 func newSet(args []string, all bool, names *cli.Naming) (*set, error) {
 	for _, arg := range args {
 		if !store.IsPattern(arg) {
@@ -36,7 +36,8 @@ func newSet(args []string, all bool, names *cli.Naming) (*set, error) {
 	return &set{args: args, names: names}, err
 }
 
-// of returns the requests for the images of a store that has these names.
+// of returns the requests for images of a store that has these names. It notes patterns that
+// match nothing in search.
 func (s *set) of(where string, names []string, search *store.Search) ([]store.Request, error) {
 	if len(s.args) > 0 {
 		return search.Expand(s.args, where, names), nil
@@ -48,7 +49,7 @@ func (s *set) of(where string, names []string, search *store.Search) ([]store.Re
 	return store.All(names), nil
 }
 
-// name gives the requests the names of --as.
+// name sets the names of --as in the requests.
 func (s *set) name(reqs []store.Request) error {
 	for i := range reqs {
 		as, err := s.names.Of(reqs[i].Image, true)
@@ -60,8 +61,8 @@ func (s *set) name(reqs []store.Request) error {
 	return s.names.Unused()
 }
 
-// requests returns the requests for the images that are in the store now, which errors call
-// where.
+// requests returns the requests for the images in the store now. where is the store's name in
+// errors.
 func (s *set) requests(ctx context.Context, from store.Store, where string) ([]store.Request, error) {
 	namer, ok := from.(store.Namer)
 	if !ok {
@@ -82,8 +83,8 @@ func (s *set) requests(ctx context.Context, from store.Store, where string) ([]s
 	return reqs, s.name(reqs)
 }
 
-// missing returns the error for patterns that match nothing, and for what else of the
-// requests is missing.
+// missing returns the error for all patterns that match nothing and all requested images that
+// do not exist.
 func missing(ctx context.Context, from store.Store, reqs []store.Request, search *store.Search) error {
 	src, err := from.Source(ctx, reqs, store.SourceOptions{})
 	if err == nil {
@@ -91,7 +92,7 @@ func missing(ctx context.Context, from store.Store, reqs []store.Request, search
 	}
 	var more *store.MissingError
 	if errors.As(err, &more) {
-		_ = search.Note(err) // is one
+		_ = search.Note(err) // search keeps every MissingError and returns nil
 	}
 	return search.Err()
 }

@@ -20,10 +20,10 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// maxServed is how many receivers are served at the same time with --keep.
+// maxServed is the number of receivers that are served at the same time with --keep.
 const maxServed = 4
 
-// A giver waits for receivers who fetch images.
+// A giver waits for receivers and sends them the images that they fetch.
 type giver struct {
 	v    *cli.Voice
 	o    options
@@ -35,7 +35,7 @@ type giver struct {
 	sessions wire.Sessions
 }
 
-// await waits for receivers, after it has looked whether the images are there.
+// await checks that the images to offer exist, and then waits for receivers.
 func (j *job) await(ctx context.Context, v *cli.Voice, o options, home string, book *peer.Book, me string) error {
 	d, err := door.New(door.Config{Way: door.Fetch, Voice: v, Book: book, Name: me, Allow: o.allow, Yes: o.yes, Code: o.code, Keep: o.keep,
 		Remember: !o.noRemember})
@@ -59,7 +59,9 @@ func (j *job) await(ctx context.Context, v *cli.Voice, o options, home string, b
 	return d.Serve(ctx, host, func(ctx context.Context) error { return g.wait(ctx, host) })
 }
 
-// look says what is offered, and fails if it is not there.
+// look prints what is offered and sets the engine and platform of the hello message. It returns
+// an error if the images or containers to offer do not exist. Patterns need not match any image
+// yet.
 func (g *giver) look(ctx context.Context) error {
 	switch {
 	case g.j.patterns != nil:
@@ -95,17 +97,18 @@ func (g *giver) look(ctx context.Context) error {
 	return nil
 }
 
-// A guest is a receiver that has been greeted and waits for its turn.
+// A guest is a receiver that has been greeted and waits to be served.
 type guest struct {
 	*wire.Sender
 	stream *peer.Stream
 	prog   *transfer.Progress
 }
 
-// ID returns who the guest is.
+// ID returns the ID of the receiver.
 func (g *guest) ID() peer.ID { return g.stream.Peer() }
 
-// greet says hello. It reports false for one who goes on with a transfer, or has gone.
+// greet exchanges the hello messages. It returns false if the receiver resumes a transfer or
+// has disconnected.
 func (g *giver) greet(ctx context.Context, stream *peer.Stream) (*guest, bool) {
 	vis := &guest{stream: stream, prog: &transfer.Progress{}}
 	vis.prog.Enter(transfer.Queued)
@@ -122,10 +125,16 @@ func (g *giver) greet(ctx context.Context, stream *peer.Stream) (*guest, bool) {
 	return nil, false
 }
 
-// wait serves receivers until one has fetched, well or not, or for ever with --keep. A
-// receiver that only lists or makes a dry run, or fails before it has got anything,
-// does not count, nor does a stranger whom the user does not let in. On a terminal, a
-// transfer that has broken is the result only if nobody comes back within --retry-for.
+// wait serves receivers until one transfer has succeeded or failed; with --keep, until ctx
+// ends. These do not count as a transfer:
+//
+//   - a listing;
+//   - a dry run;
+//   - a failure before the first byte, unless the engine here caused it;
+//   - a stranger that the user refuses.
+//
+// On a terminal, a transfer whose connection broke is the result only if no receiver connects
+// within --retry-for.
 func (g *giver) wait(ctx context.Context, host *peer.Host) error {
 	inside, cancel := context.WithCancel(ctx)
 	l := door.OpenLobby(inside, door.Fetch, host, g.greet)
@@ -178,7 +187,7 @@ func (g *giver) wait(ctx context.Context, host *peer.Host) error {
 	}
 }
 
-// called is what the log calls a guest: the name it is saved under, or its ID.
+// called returns the name under which a guest is saved, or else its ID.
 func (g *giver) called(vis *guest) string {
 	if p, ok, err := g.book.ByID(vis.ID()); err == nil && ok {
 		return p.Name
@@ -186,13 +195,14 @@ func (g *giver) called(vis *guest) string {
 	return vis.ID().String()
 }
 
-// failed says that a transfer has failed and that it is not the end.
+// failed warns about a transfer that failed while imgsend continues to wait.
 func (g *giver) failed(vis *guest, err error) {
 	g.v.Warnf("to %s: %v", g.called(vis), err)
 	g.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: fmt.Sprintf("to %s: %v", g.called(vis), err)})
 }
 
-// serve gives a guest what it asks for. counts says whether it was a transfer.
+// serve sends a guest the images that it asks for. counts is true if this was a transfer, see
+// wait.
 func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) {
 	there := vis.Peer()
 	if there.Host == "" {
@@ -202,10 +212,10 @@ func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) 
 	if j == nil || err != nil {
 		return false, errors.Join(err, vis.Close(err))
 	}
-	start := time.Now() // what people took to answer does not count
+	start := time.Now() // do not count the time that the users took to accept
 	from, err := j.origin(ctx, g.v)
 	if missing := (*store.MissingError)(nil); errors.As(err, &missing) {
-		err = notOffered(missing.Images) // any more
+		err = notOffered(missing.Images) // removed since they were offered
 		return false, errors.Join(err, vis.Close(err))
 	}
 	if err != nil {
@@ -230,8 +240,8 @@ func (g *giver) serve(ctx context.Context, vis *guest) (counts bool, err error) 
 	return !rep.DryRun, nil
 }
 
-// admitted returns the job that gives what a guest asks for, once the user has let it in
-// if that is to be asked; none if that was the listing.
+// admitted returns the job for the images that a guest asks for. It asks the user first if the
+// guest is a stranger. If the guest asked for the listing, admitted sends that and returns nil.
 func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, err error) {
 	outer := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -245,7 +255,7 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, 
 	}()
 	defer func() {
 		if err != nil && ctx.Err() != nil && outer.Err() == nil {
-			err = context.Cause(ctx) // it has gone
+			err = context.Cause(ctx) // the guest has disconnected
 		}
 	}()
 	q, err := vis.Wants(ctx)
@@ -274,7 +284,7 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, 
 		case j.set != nil || j.containers != nil || j.names != nil && !j.names.Empty():
 			err = &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("what is offered here goes together"),
 				Hint: "imgrecv --from fetches it without naming an image"}
-		case j.requests == nil: // of a whole archive, which has them or not
+		case j.requests == nil: // a whole archive is offered: opening it fails if it lacks a name
 			j.names = nil
 			for _, name := range q.Names {
 				j.requests = append(j.requests, store.Request{Image: name})
@@ -300,7 +310,7 @@ func (g *giver) admitted(ctx context.Context, vis *guest, host string) (_ *job, 
 	return j, err
 }
 
-// fresh returns a copy of j for one of several transfers, which may run at the same time.
+// fresh returns a copy of j for one transfer. Copies can be used at the same time.
 func (j *job) fresh() *job {
 	c := *j
 	if j.names != nil {
@@ -312,7 +322,8 @@ func (j *job) fresh() *job {
 	return &c
 }
 
-// byDigest returns the ID of the image of --wait that a digest stands for, or none.
+// byDigest returns the ID of the offered image that text identifies by a digest, see the
+// function byDigest. It returns "" if there is none.
 func (g *giver) byDigest(ctx context.Context, j *job, text string) digest.Digest {
 	from, err := j.origin(ctx, g.v)
 	if err != nil {
@@ -326,7 +337,7 @@ func (g *giver) byDigest(ctx context.Context, j *job, text string) digest.Digest
 	return byDigest(offer.Images, text)
 }
 
-// few joins the first of some names and the number of the others.
+// few joins the first four names and the number of the others.
 func few(names []string) string {
 	const most = 4
 	if more := len(names) - most; more > 0 {
@@ -335,7 +346,7 @@ func few(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// listWaiting answers with the images that --wait offers.
+// listWaiting sends the guest the list of the images that --wait offers.
 func (g *giver) listWaiting(ctx context.Context, j *job, vis *guest) (err error) {
 	if j.containers != nil {
 		return &transfer.Error{Kind: transfer.KindRefused, Err: errors.New("a container is offered here, which is an image once it is fetched"),
