@@ -22,69 +22,71 @@ const (
 	// maxBook bounds that file, in bytes.
 	maxBook = 1 << 20
 
-	// maxPeerAddrs is how many addresses of a peer are kept, the last ones.
+	// maxPeerAddrs is how many addresses of a peer are kept. Older ones are dropped.
 	maxPeerAddrs = 4
 
-	// settled is how old a file must be for its size and time to tell whether
-	// it changed again: file systems do not count time in nanoseconds.
+	// settled is the least age of a file when it is read at which its size and time reveal a
+	// later change: file systems round modification times. A file read earlier is read again on
+	// each call.
 	settled = 2 * time.Second
 )
 
 // Peer is a saved peer.
 type Peer struct {
-	// ID is who it is.
+	// ID identifies the peer's key.
 	ID ID
-	// Name is what this host calls it; no two peers have the same.
+	// Name is the peer's name on this host. Names are unique in a Book.
 	Name string
-	// Rights are what it may do here.
+	// Rights are what the peer may do on this host.
 	Rights Rights
-	// Seen is when it was last met, by the clock of this host at that time; zero
-	// is never. It is for people to read: nothing is decided by it.
+	// Seen is when the peer was last connected, by the clock of this host at that time. The
+	// zero time means never. It is shown to the user and decides nothing.
 	Seen time.Time
-	// Addrs are where it was last reached, the latest first, without ID.
+	// Addrs are the addresses where the peer was last reached, the latest first, without
+	// /p2p/ID.
 	Addrs []ma.Multiaddr
 }
 
 // Damage is a line of the peers file that cannot be used.
 type Damage struct {
-	// Line is its number, from 1.
+	// Line is the line number, from 1.
 	Line int
-	// Err says what is wrong with it.
+	// Err says what is wrong with the line.
 	Err error
 }
 
 func (d Damage) String() string { return fmt.Sprintf("line %d: %v", d.Line, d.Err) }
 
-// Book is the file of saved peers: those whom this host lets in, and those it
-// finds by name. Several programs may use the file at the same time, and people
-// may edit it. The file is text, one peer a line:
+// Book is the file of saved peers: the peers that this host lets in and that it finds by name.
+// Several programs may use the file at the same time, and users may edit it. The file is text
+// with one peer per line:
 //
 //	NAME ID LAST-SEEN ADDRESS[,ADDRESS]... [may=RIGHT[,RIGHT]...]
 //
-// with spaces or tabs in between; the time is that of RFC 3339, and "-" stands
-// for no time, no address and no right. The rights are send and fetch. A line
-// without rights, as in every file that releases before fetching wrote, gives the
-// right to send. Lines that are empty or start with # are
-// comments. Comments, lines that cannot be read, and fields after the rights
-// are kept as they are when the file is written.
+// The fields are separated by spaces or tabs. LAST-SEEN is a time in the format of RFC 3339.
+// "-" means no time, no address or no right. The rights are send and fetch. A line without
+// rights gives the right to send: older releases wrote only such lines. Empty lines and lines
+// that start with # are comments. Comments, lines that cannot be parsed, and fields after the
+// rights are kept unchanged when the file is written.
 //
-// A line that cannot be read, or that has a name or an ID for the second time,
-// is no peer; the rest still is. A file that others own or can write, that is in
-// such a folder, or that is not there or cannot be read, has no peers.
+// A line is damaged, and its peer is not saved, if it cannot be parsed or repeats a name or an
+// ID. The other lines still count. Methods return an error, and no peer has any right, if the
+// file or its folder belongs to another user than this one and root, if others can write to it,
+// or if the file cannot be read. A file that does not exist has no peers.
 type Book struct {
 	path string
 
 	mu   sync.Mutex
-	info fs.FileInfo // of what known was read from; nil for none
-	read time.Time   // when
+	info fs.FileInfo // file information when ids was read; nil if ids is not valid
+	read time.Time   // when ids was read
 	ids  map[ID]Rights
 }
 
-// OpenBook returns the book in the folder home, which need not exist yet. It
-// reads nothing before it is asked.
+// OpenBook returns the book in the folder home, which need not exist yet. The file is read only
+// when a method needs it.
 func OpenBook(home string) *Book { return &Book{path: filepath.Join(home, bookFile)} }
 
-// List returns the saved peers, in the order of the file.
+// List returns the saved peers in the order of the file.
 func (b *Book) List() ([]Peer, error) {
 	p, err := b.load()
 	if err != nil {
@@ -93,7 +95,7 @@ func (b *Book) List() ([]Peer, error) {
 	return p.peers(), nil
 }
 
-// Damage returns the lines that cannot be used.
+// Damage returns the damaged lines.
 func (b *Book) Damage() ([]Damage, error) {
 	p, err := b.load()
 	if err != nil {
@@ -102,12 +104,12 @@ func (b *Book) Damage() ([]Damage, error) {
 	return p.damage(), nil
 }
 
-// ByName returns the peer of that name, in whatever case it is written.
+// ByName returns the peer with that name. Case is ignored.
 func (b *Book) ByName(name string) (Peer, bool, error) {
 	return b.find(func(p Peer) bool { return p.Name == strings.ToLower(name) })
 }
 
-// ByID returns the peer with that key.
+// ByID returns the peer with that ID.
 func (b *Book) ByID(id ID) (Peer, bool, error) {
 	return b.find(func(p Peer) bool { return p.ID == id })
 }
@@ -123,22 +125,22 @@ func (b *Book) find(match func(Peer) bool) (Peer, bool, error) {
 	return Peer{}, false, nil
 }
 
-// Known reports whether a peer is saved, whatever it may do. It follows the file
-// like May.
+// Known reports whether a peer is saved, whatever its rights. Like May, it reads the file again
+// if it has changed.
 func (b *Book) Known(id ID) bool {
 	_, known := b.rights(id)
 	return known
 }
 
-// May reports whether a peer is saved and has all of these rights. It looks at the
-// file each time, and reads it if it changed, so that what another program adds, grants,
-// revokes or forgets counts at once. If the file cannot be read nobody has any right.
+// May reports whether a peer is saved and has all the rights in want. It checks the file on
+// each call and reads it again if it has changed, so that changes by other programs count at
+// once. If the file cannot be read, no peer has any right.
 func (b *Book) May(id ID, want Rights) bool {
 	have, _ := b.rights(id)
 	return have.Has(want)
 }
 
-// rights returns what a peer may do, and whether it is saved.
+// rights returns the rights of a peer and whether it is saved.
 func (b *Book) rights(id ID) (have Rights, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -159,7 +161,8 @@ func (b *Book) rights(id ID) (have Rights, known bool) {
 			b.info, b.ids = nil, nil
 			return 0, false
 		}
-		// If the file changed since Stat, the next call sees another one.
+		// If the file changed after Stat, the next call finds other file information and reads
+		// it again.
 		b.info, b.read, b.ids = info, now, map[ID]Rights{}
 		for _, peer := range p.peers() {
 			b.ids[peer.ID] = peer.Rights
@@ -169,11 +172,10 @@ func (b *Book) rights(id ID) (have Rights, known bool) {
 	return have, known
 }
 
-// Add saves a peer and returns the name under which it is saved. One that
-// is saved already keeps its name and its rights, and gets the time, the addresses and
-// the rights of p on top. If
-// p.Name belongs to another key, the name gets the first free of the suffixes
-// -2, -3 and so on.
+// Add saves a peer and returns the name under which it is saved. A peer that is already saved
+// keeps its name and rights, and gets the time, the addresses and the additional rights of p.
+// If another peer has the name p.Name, the name gets the first unused suffix of -2, -3 and so
+// on.
 func (b *Book) Add(p Peer) (string, error) {
 	if err := p.ID.Validate(); err != nil {
 		return "", fmt.Errorf("save peer: %w", err)
@@ -203,8 +205,8 @@ func (b *Book) Add(p Peer) (string, error) {
 	return name, nil
 }
 
-// Seen notes when, and if addr is not nil where, a peer was met. One that is
-// not saved, or no longer, is left alone.
+// Seen saves when a peer was connected and, if addr is not nil, where. It does nothing if the
+// peer is not saved.
 func (b *Book) Seen(id ID, addr ma.Multiaddr, when time.Time) error {
 	err := b.change(func(page *page) bool {
 		line := page.byID(id)
@@ -224,14 +226,14 @@ func (b *Book) Seen(id ID, addr ma.Multiaddr, when time.Time) error {
 	return nil
 }
 
-// Grant gives the peer of that name, in whatever case it is written, rights on top of
-// those that it has. It reports whether there is such a peer.
+// Grant adds rights to the peer with that name. Case is ignored. It reports whether there is
+// such a peer.
 func (b *Book) Grant(name string, more Rights) (bool, error) {
 	return b.setRights(name, func(r Rights) Rights { return r | more })
 }
 
-// Revoke takes rights from the peer of that name, in whatever case it is written. A peer
-// without any right stays saved. It reports whether there is such a peer.
+// Revoke removes rights from the peer with that name. Case is ignored. A peer without rights
+// stays saved. It reports whether there is such a peer.
 func (b *Book) Revoke(name string, less Rights) (bool, error) {
 	return b.setRights(name, func(r Rights) Rights { return r &^ less })
 }
@@ -255,9 +257,8 @@ func (b *Book) setRights(name string, change func(Rights) Rights) (bool, error) 
 	return found, nil
 }
 
-// Forget removes the peer of that name, in whatever case it is written, and
-// every other line that has its name or its ID, damaged or not. It reports
-// whether there was any.
+// Forget removes the peer with that name, and every other line with the same name or ID,
+// damaged or not. Case is ignored. It reports whether it removed a line.
 func (b *Book) Forget(name string) (bool, error) {
 	found := false
 	err := b.change(func(page *page) bool {
@@ -270,8 +271,8 @@ func (b *Book) Forget(name string) (bool, error) {
 	return found, nil
 }
 
-// addAddrs puts fresh before old, without doubles, and drops those that are too
-// many.
+// addAddrs returns fresh followed by old, without duplicates and without addresses that cannot
+// be dialed, and at most maxPeerAddrs of them.
 func addAddrs(fresh, old []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, addr := range slices.Concat(fresh, old) {
@@ -282,7 +283,7 @@ func addAddrs(fresh, old []ma.Multiaddr) []ma.Multiaddr {
 	return out[:min(len(out), maxPeerAddrs)]
 }
 
-// load reads the file. One that does not exist is empty.
+// load reads and parses the file. A file that does not exist gives an empty page.
 func (b *Book) load() (*page, error) {
 	data, err := state.Read(b.path, "the saved peers", 0o022, maxBook)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -297,8 +298,7 @@ func (b *Book) load() (*page, error) {
 	return parsePage(string(data)), nil
 }
 
-// change lets edit change the file while no other program does. Nothing is
-// written if edit returns false.
+// change locks the file, calls edit, and writes the file if edit returns true.
 func (b *Book) change(edit func(*page) bool) error {
 	if err := state.MakeFolder(filepath.Dir(b.path)); err != nil {
 		return err

@@ -12,38 +12,36 @@ import (
 	"github.com/imgsend/imgsend/peer/internal/words"
 )
 
-// ErrBadCode means that a text is no code: a mistake of whoever typed it, which
-// costs nothing.
+// ErrBadCode means that a text is not a code. The user mistyped it; no code was used up.
 var ErrBadCode = errors.New("not a code")
 
 const (
 	// CodeForm shows what a code looks like, for help texts and hints.
 	CodeForm = "7-crystal-tulip"
 
-	// newCodeNumbers is how many numbers new codes choose from: short to say.
+	// newCodeNumbers is how many different numbers new codes have. Few numbers are short to
+	// say.
 	newCodeNumbers = 99
 
 	// maxCodeNumber is the highest number of a code.
 	maxCodeNumber = 999
 
-	// maxCode bounds the text of a code, in bytes.
+	// maxCode is the greatest length of the text of a code, in bytes.
 	maxCode = 128
 )
 
-// Code is what lets two hosts meet for the first time. Its number says which
-// host is meant and is public: that host announces it. Its two words, chosen
-// from 1024 each, are a secret of 20 bits that is good for one guess. The
-// zero Code is none.
+// Code lets two hosts pair when they connect for the first time. Its number identifies the
+// listening host and is public: the host announces it. Its two words, each chosen from 1024,
+// are a secret of 20 bits that allows one guess. The zero Code is no code.
 //
-// Whatever prints a Code by the usual ways (fmt, log/slog, encoding/json) gets
-// its number and not its words; [Code.Reveal] is for the screen of the user
-// who is to pass them on.
+// Package fmt, log/slog and encoding/json print the number of a Code and not its words.
+// [Code.Reveal] returns the words, to be shown to the user who passes them on.
 type Code struct {
 	number        int
 	first, second string
 }
 
-// NewCode returns a code that nobody can guess.
+// NewCode returns a random code from crypto/rand.
 func NewCode() (Code, error) {
 	number, err := rand.Int(rand.Reader, big.NewInt(newCodeNumbers))
 	if err != nil {
@@ -60,7 +58,7 @@ func NewCode() (Code, error) {
 	return Code{1 + int(number.Int64()), first, second}, nil
 }
 
-// chooseWord returns a word of the list, each as likely as the other.
+// chooseWord returns a word of the list at random, each with equal probability.
 func chooseWord() (string, error) {
 	all := words.All()
 	i, err := rand.Int(rand.Reader, big.NewInt(int64(len(all))))
@@ -70,11 +68,10 @@ func chooseWord() (string, error) {
 	return all[i.Int64()], nil
 }
 
-// ParseCode reads a code as people type it: in any case, with spaces, hyphens
-// or underscores between the parts, and with words cut short after their third
-// letter or later. Errors wrap [ErrBadCode]; for a word that is not of the
-// list the error names the nearest one that is, so that a typing error is found
-// before the code is used up. They quote nothing else.
+// ParseCode parses a code as users type it: in any case, with spaces, hyphens or underscores
+// between its parts, and with words shortened to three letters or more. Errors wrap
+// [ErrBadCode]. If a word is not in the list, the error suggests the nearest word that is, so a
+// typing error is found before the code is used up. Errors quote nothing else of text.
 func ParseCode(text string) (Code, error) {
 	fail := func(format string, args ...any) (Code, error) {
 		return Code{}, fmt.Errorf("%w: %s", ErrBadCode, fmt.Sprintf(format, args...))
@@ -100,8 +97,7 @@ func ParseCode(text string) (Code, error) {
 		if found[i], ok = words.Find(word); ok {
 			continue
 		}
-		// Text that is far from every word may be anything, such as half of a
-		// password.
+		// Do not quote text that is far from every word: it may be part of a password.
 		if near := words.Nearest(word); near != "" {
 			return fail("%q is not one of the words, did you mean %q?", word, near)
 		}
@@ -114,8 +110,7 @@ func isCodeSpace(r rune) bool {
 	return r == '-' || r == '_' || r == ' ' || r == '\t' || r == '\r' || r == '\n'
 }
 
-// looksLikeCode reports whether text was meant as a code: it starts with
-// digits and a separator.
+// looksLikeCode reports whether text starts with digits and a separator, like a code.
 func looksLikeCode(text string) bool {
 	rest := strings.TrimLeft(text, "0123456789")
 	return rest != "" && len(rest) < len(text) && isCodeSpace(rune(rest[0]))
@@ -124,11 +119,11 @@ func looksLikeCode(text string) bool {
 // IsZero reports whether c is no code.
 func (c Code) IsZero() bool { return c.number == 0 }
 
-// Number returns the public part, from 1 to 999.
+// Number returns the public number, from 1 to 999.
 func (c Code) Number() int { return c.number }
 
-// Reveal returns the whole code, secret words and all, in the form that
-// [ParseCode] reads.
+// Reveal returns the whole code, including its secret words, in the form that [ParseCode]
+// parses. It returns "" for the zero Code.
 func (c Code) Reveal() string {
 	if c.IsZero() {
 		return ""
@@ -136,10 +131,10 @@ func (c Code) Reveal() string {
 	return fmt.Sprintf("%d-%s-%s", c.number, c.first, c.second)
 }
 
-// secret returns what the key exchange is to prove the knowledge of.
+// secret returns the secret for the key exchange.
 func (c Code) secret() string { return c.first + " " + c.second }
 
-// String returns the number, and stars for the words.
+// String returns the number, with stars in place of the words.
 func (c Code) String() string {
 	if c.IsZero() {
 		return "no code"
@@ -147,6 +142,6 @@ func (c Code) String() string {
 	return strconv.Itoa(c.number) + "-*-*"
 }
 
-// Format makes every verb of package fmt print what String returns, those
-// that would show the fields too.
+// Format makes every verb of package fmt print the result of String, including verbs such as
+// %#v that would print the fields.
 func (c Code) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }

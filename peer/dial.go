@@ -18,30 +18,29 @@ import (
 	"github.com/multiformats/go-multistream"
 )
 
-// DefaultDialTimeout bounds [Dial] unless [DialConfig] says otherwise.
+// DefaultDialTimeout is the timeout of [Dial] if [DialConfig] sets none.
 const DefaultDialTimeout = 10 * time.Second
 
-// DialConfig says how to dial.
+// DialConfig configures [Dial].
 type DialConfig struct {
-	// Protocol is the protocol ID to speak, such as "/imgsend/transfer/1": one of
-	// [ProtocolFamily] to send images there, one of [FetchFamily] to fetch some.
+	// Protocol is the protocol ID to negotiate, such as "/imgsend/transfer/1": in
+	// [ProtocolFamily] to send images to the peer, in [FetchFamily] to fetch images from it.
 	Protocol string
-	// Timeout bounds the whole of Dial; zero is [DefaultDialTimeout].
+	// Timeout limits the whole of Dial. Zero means [DefaultDialTimeout].
 	Timeout time.Duration
 }
 
-// Dial connects to target and opens a stream on which both sides have agreed
-// to speak config.Protocol. It returns a [*DialError], which wraps one of
-// [ErrUnreachable], [ErrWrongKey], [ErrRefused], [ErrBusy], [ErrOtherWay] and [ErrVersion], or
-// the error of ctx if that ended first. ctx and the timeout govern Dial alone,
-// not the stream it returns.
+// Dial connects to target and opens a stream for which both sides have agreed on
+// config.Protocol. The caller must close or reset the stream. Dial returns a [*DialError],
+// which wraps one of [ErrUnreachable], [ErrWrongKey], [ErrRefused], [ErrBusy], [ErrOtherWay]
+// and [ErrVersion], or the error of ctx if that ended first. ctx and the timeout apply to Dial
+// and not to the stream.
 //
-// Two programs of one user on one host have one key. libp2p does not connect a
-// key to itself, so the dialer goes by a key made for that one dial, as a
-// stranger to the other.
+// All programs of one user on one host have the same key, and libp2p does not connect a key to
+// itself. If target has the ID of key, Dial uses a new key, with which this host is a stranger
+// to the other program.
 //
-// A target that [ParseTarget] would not give is an
-// error that wraps [ErrBadTarget].
+// The error wraps [ErrBadTarget] if target has no valid ID or no address that can be dialed.
 func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialConfig) (*Stream, error) {
 	if config.Protocol == "" {
 		return nil, errors.New("dial without a protocol")
@@ -74,7 +73,7 @@ func Dial(ctx context.Context, key crypto.PrivKey, target Target, config DialCon
 	return nil, err
 }
 
-// otherKey returns key, or a new one if it is the one of id.
+// otherKey returns key, or a new key if id is the ID of key.
 func otherKey(key crypto.PrivKey, id ID) (crypto.PrivKey, error) {
 	if !id.MatchesPrivateKey(key) {
 		return key, nil
@@ -83,8 +82,7 @@ func otherKey(key crypto.PrivKey, id ID) (crypto.PrivKey, error) {
 	return key, err
 }
 
-// open connects and negotiates. When it returns an error nothing is left of
-// the connection but n.
+// open connects and negotiates the protocol. If it fails, the caller only has to close n.
 func open(ctx context.Context, n *stack.Node, target Target, proto protocol.ID) (network.Stream, error) {
 	fail := func(err error) (network.Stream, error) {
 		return nil, dialError(target, n.Swarm.LocalPeer(), proto, err)
@@ -101,13 +99,13 @@ func open(ctx context.Context, n *stack.Node, target Target, proto protocol.ID) 
 	return stream, nil
 }
 
-// negotiate opens a stream and waits for the other side's consent to speak
-// proto. A refusal by the other side's gate shows here and not earlier: with
-// TLS 1.3 a dialer is done before the listener has seen who it is.
+// negotiate opens a stream and waits until the other side accepts proto. A refusal by the other
+// side's gate is noticed here and not earlier: in TLS 1.3 the dialer finishes its handshake
+// before the listener knows the dialer's key.
 func negotiate(ctx context.Context, conn network.Conn, proto protocol.ID) (network.Stream, error) {
 	stream, err := conn.NewStream(ctx)
 	if errors.Is(err, swarm.ErrConnClosed) {
-		// The other side hung up meanwhile. This time the error says why.
+		// The other side has closed the connection. The second call returns its reason.
 		stream, err = conn.NewStream(ctx)
 	}
 	if err != nil {
@@ -128,34 +126,32 @@ func negotiate(ctx context.Context, conn network.Conn, proto protocol.ID) (netwo
 	return stream, nil
 }
 
-// ErrSelf means that the host that answered has the key of this one, and so is
-// this one.
+// ErrSelf means that the host at the address has the key of this host, so the address is this
+// host's own.
 var ErrSelf = errors.New("that is this host itself")
 
-// PairConfig says how to meet another host.
+// PairConfig configures [Pair].
 type PairConfig struct {
-	// Code is what the user was told.
+	// Code is the code that the other host shows.
 	Code Code
-	// Name is what this host calls itself, see [CleanName].
+	// Name is the name of this host, see [CleanName].
 	Name string
-	// Fetch says that this host means to fetch images there, and not to send them. The
-	// other host has to offer them: a code is good for what it was shown for.
+	// Fetch says that this host pairs to fetch images from the other host, and not to send
+	// images to it. The other host must offer images: a code is valid for one direction only.
 	Fetch bool
-	// Timeout bounds the whole of Pair; zero is [DefaultDialTimeout] for the
-	// connection and as much again for the handshake.
+	// Timeout limits the whole of Pair. Zero means twice [DefaultDialTimeout].
 	Timeout time.Duration
 }
 
-// Pair connects to target and proves to it, and has it prove, the knowledge of
-// the code. target needs an address; if it lacks an ID, whoever answers there
-// has to know the code, and is known by its ID from then on. The connection is
-// closed when Pair returns: the way on is [Dial] with the ID in Paired.
+// Pair connects to target, and both sides prove to each other that they know the code. target
+// needs an address. If it has no ID, the host at that address must prove that it knows the
+// code, and its ID is in the result. Pair closes the connection before it returns. Use [Dial]
+// with the ID in Paired to connect again.
 //
-// The error is [ErrWrongCode], [ErrNoCode], [ErrCodeExpired] or [ErrPairing], or
-// one of those that Dial returns, among them [ErrOtherWay], or the error of ctx, always wrapped. It also
-// wraps [ErrCodeUsed] if the other side got as far as testing one guess at the
-// code: then the code must not be tried again, there or with another host. If
-// the other host is this one, the error is [ErrSelf].
+// The error wraps [ErrWrongCode], [ErrNoCode], [ErrCodeExpired], [ErrPairing], an error of Dial
+// such as [ErrOtherWay], or the error of ctx. It also wraps [ErrCodeUsed] if the other side
+// could test one guess at the code: then the code must not be used again, with this or any
+// other host. If the other host is this host, the error wraps [ErrSelf].
 func Pair(ctx context.Context, key crypto.PrivKey, target Target, config PairConfig) (Paired, error) {
 	if config.Code.IsZero() {
 		return Paired{}, errors.New("pair without a code")
@@ -186,7 +182,7 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 			return Paired{}, err
 		}
 	}
-	// What is dialed from here on is a key at an address.
+	// From here on, dial the ID at the address.
 	target = Target{ID: target.ID, Addr: target.Addr}
 	if err := target.check(); err != nil {
 		return Paired{}, fmt.Errorf("pair: %w: %w", ErrBadTarget, err)
@@ -221,13 +217,12 @@ func pair(ctx context.Context, key crypto.PrivKey, target Target, config PairCon
 	return Paired{ID: target.ID, Name: name, Addr: target.Addr}, nil
 }
 
-// Identify returns the ID of the host that answers at the address of target.
-// Anybody could answer there and claim that ID; only a Dial or a Pair with it
-// has it proven. Nothing of this host is told: the connection ends before it
-// would have to say who it is.
+// Identify returns the ID of the host that answers at the address of target. The ID is a claim:
+// the host proves it only in Dial or Pair. The connection ends before this host sends its own
+// ID.
 func Identify(ctx context.Context, target Target) (ID, error) {
-	// Expecting somebody who does not exist, the handshake ends with the error
-	// that says who is there.
+	// The handshake expects an ID that nobody has, so it fails with an error that contains the
+	// actual ID.
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		return "", err

@@ -17,34 +17,33 @@ import (
 	"github.com/multiformats/go-multistream"
 )
 
-// The ways in which [Dial] fails, to be told apart with errors.Is. The error
-// itself is a [*DialError].
+// Kinds of errors of [Dial], for errors.Is. The error itself is a [*DialError].
 var (
 	// ErrUnreachable: nothing that speaks libp2p answered at that address.
 	ErrUnreachable = errors.New("peer is unreachable")
-	// ErrWrongKey: a host answered, but not the one whose ID was asked for.
+	// ErrWrongKey: a host with another ID than the requested one answered.
 	ErrWrongKey = errors.New("another host answered at that address")
-	// ErrRefused: the host answered and does not let this one in.
+	// ErrRefused: the host answered and does not let this host in.
 	ErrRefused = errors.New("peer refused this host")
-	// ErrBusy: the host lets this one in, but too many are waiting already.
+	// ErrBusy: the host lets this host in, but too many streams are waiting there.
 	ErrBusy = errors.New("peer is busy")
-	// ErrOtherWay: the host does the opposite of what it was dialed for: it offers images
-	// and takes none, or the other way round. The reason says how to dial it.
+	// ErrOtherWay: the host serves the other direction: it offers images and receives none, or
+	// the reverse. The reason says which program can dial it.
 	ErrOtherWay = errors.New("images go the other way there")
-	// ErrVersion: the host speaks no version of the protocol asked for.
+	// ErrVersion: the host does not support the requested protocol.
 	ErrVersion = errors.New("no common protocol version")
 )
 
-// DialError says which dial failed, how, and why in words.
+// DialError describes a dial that failed.
 type DialError struct {
 	Target Target
-	// Kind is one of the Err variables above.
+	// Kind is one of the errors above, such as ErrUnreachable.
 	Kind error
-	// Reason is what a person can act on, such as "connection refused".
+	// Reason explains the error to the user, such as "connection refused".
 	Reason string
-	// Self is who this host is to the other.
+	// Self is the ID with which this host dialed.
 	Self ID
-	// Err is the cause from below, in libp2p's or the system's words.
+	// Err is the underlying error of libp2p or the system.
 	Err error
 }
 
@@ -52,10 +51,10 @@ func (e *DialError) Error() string {
 	return fmt.Sprintf("dial %s: %v: %s", e.Target, e.Kind, e.Reason)
 }
 
-// Unwrap makes both the kind and the cause visible to errors.Is and errors.As.
+// Unwrap returns Kind and Err.
 func (e *DialError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// dialError sorts err, which setting up a connection or a stream ended with.
+// dialError classifies err, with which a connection or a stream could not be opened.
 func dialError(target Target, self ID, proto protocol.ID, err error) *DialError {
 	way := wayTo(proto)
 	e := &DialError{Target: target, Self: self, Err: err}
@@ -89,7 +88,7 @@ func dialError(target Target, self ID, proto protocol.ID, err error) *DialError 
 	return e
 }
 
-// unreachable puts the usual causes into words.
+// unreachable returns the reason for the user in the most frequent cases.
 func unreachable(err error, way *way) string {
 	var timeout net.Error
 	switch {
@@ -109,8 +108,8 @@ func unreachable(err error, way *way) string {
 	return oneLine(err)
 }
 
-// oneLine makes one line, safe to print, of an error from below that may
-// span several and quote what the other side or a user wrote.
+// oneLine returns the text of err on one line and without control characters. The text may
+// quote what the other side or the user wrote.
 func oneLine(err error) string {
 	text := strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) || unicode.IsSpace(r) {

@@ -10,27 +10,25 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// Policy decides who gets in. The zero Policy lets nobody in. Its functions are
-// called at any time and from several goroutines.
+// Policy decides which peers may connect. The zero Policy refuses all. Its functions must be
+// safe for concurrent use.
 type Policy struct {
-	// Allow reports whether a peer may do what this host listens for; nil is nobody.
-	// [Book.May] is what it asks.
+	// Allow reports whether a peer may do what this host listens for. Nil allows no peer.
+	// [Book.May] is the usual source.
 	Allow func(ID) bool
 
-	// Known reports whether a peer is known that Allow does not let in; nil is nobody. It
-	// may connect, to hear that it lacks the right, and do nothing else, unless Strangers lets
-	// it in like anybody.
+	// Known reports whether a peer is known although Allow refuses it. Nil knows no peer. A
+	// known peer may connect to learn that it lacks the right, and do nothing else unless
+	// Strangers lets it in.
 	Known func(ID) bool
 
-	// Strangers reports whether a peer that Allow does not let in may come in
-	// now; nil is never. At most one stranger is in at a time, however many
-	// are let in one after the other: its place is free again when its
-	// connection is closed. It may come back before that: then its first
-	// connection is closed.
+	// Strangers reports whether a peer that Allow refuses may connect now. Nil means never. At
+	// most one stranger is connected at a time. The next one may connect when that connection
+	// is closed. If the same stranger connects again, its first connection is closed.
 	Strangers func() bool
 
-	// Refused, if not nil, is told whom Allow does not let in, and where from it came,
-	// when it is turned away. It must not wait.
+	// Refused, if not nil, is called with the ID and the address of each peer that is refused.
+	// It must not block.
 	Refused func(id ID, from ma.Multiaddr)
 }
 
@@ -39,16 +37,16 @@ type gate struct {
 	policy Policy
 
 	mu       sync.Mutex
-	stranger network.Conn // the last stranger let in
-	pairOnly bool         // it may do nothing but pair
-	pairing  *Pairing     // the code that is out, or nil
+	stranger network.Conn // the connection of the last stranger that was let in
+	pairOnly bool         // the stranger may only pair
+	pairing  *Pairing     // the pairing whose code is valid now, or nil
 }
 
 var _ connmgr.ConnectionGater = (*gate)(nil)
 
-// InterceptUpgraded is where a connection is judged: the peer has proven its
-// key, and a connection that is turned away here is closed with the code
-// network.ConnGated, which tells the dialer that it was refused.
+// InterceptUpgraded decides on a connection whose peer has proven its key. A connection that is
+// refused here is closed with the code network.ConnGated, which tells the dialer that it was
+// refused.
 func (g *gate) InterceptUpgraded(conn network.Conn) (bool, control.DisconnectReason) {
 	if conn.Stat().Direction == network.DirInbound && !g.enter(conn) {
 		return false, 0
@@ -75,7 +73,7 @@ func (g *gate) enter(conn network.Conn) bool {
 		if old.RemotePeer() != conn.RemotePeer() {
 			return known
 		}
-		go old.Close() // it has come back: that line is broken
+		go old.Close() // the stranger has reconnected: its old connection is broken
 	}
 	g.stranger, g.pairOnly = conn, !open
 	if g.pairOnly {
@@ -88,15 +86,15 @@ func (g *gate) enter(conn network.Conn) bool {
 	return true
 }
 
-// refused tells who is turned away.
+// refused calls Policy.Refused.
 func (g *gate) refused(conn network.Conn) {
 	if g.policy.Refused != nil {
 		g.policy.Refused(conn.RemotePeer(), conn.RemoteMultiaddr())
 	}
 }
 
-// turnAway closes the connection of a peer that may not have a stream to transfer on,
-// and tells it whether it is unknown or lacks the right.
+// turnAway closes the connection of a peer that may not open a transfer stream. The error code
+// tells the peer whether it is unknown or lacks the right.
 func (g *gate) turnAway(conn network.Conn) {
 	code := network.ConnGated
 	if g.policy.Known != nil && g.policy.Known(conn.RemotePeer()) {
@@ -106,13 +104,13 @@ func (g *gate) turnAway(conn network.Conn) {
 	_ = conn.CloseWithError(code)
 }
 
-// allows reports whether a peer needs no code and nobody's leave.
+// allows reports whether a peer needs neither a code nor the permission of the user.
 func (g *gate) allows(id ID) bool {
 	return g.policy.Allow != nil && g.policy.Allow(id)
 }
 
-// mayTransfer reports whether conn may have a stream to transfer on. It asks
-// the policy anew: a peer may have been forgotten since it connected, or paired.
+// mayTransfer reports whether conn may have a transfer stream. It asks the policy again,
+// because the peer may have been forgotten or paired since it connected.
 func (g *gate) mayTransfer(conn network.Conn) bool {
 	g.mu.Lock()
 	stranger := g.stranger == conn && !g.pairOnly
@@ -120,7 +118,7 @@ func (g *gate) mayTransfer(conn network.Conn) bool {
 	return stranger || g.allows(conn.RemotePeer())
 }
 
-// offer puts a code out, unless there is one.
+// offer makes p the valid pairing. It returns false if there is one already.
 func (g *gate) offer(p *Pairing) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -131,7 +129,7 @@ func (g *gate) offer(p *Pairing) bool {
 	return true
 }
 
-// withdraw takes back what offer put out.
+// withdraw ends the validity of p.
 func (g *gate) withdraw(p *Pairing) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -140,22 +138,22 @@ func (g *gate) withdraw(p *Pairing) {
 	}
 }
 
-// offered returns the code that is out, or nil.
+// offered returns the valid pairing, or nil.
 func (g *gate) offered() *Pairing {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.pairing
 }
 
-// isStranger reports whether conn was let in as the one stranger.
+// isStranger reports whether conn is the connection of the last stranger that was let in.
 func (g *gate) isStranger(conn network.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.stranger == conn
 }
 
-// closeIdle closes a connection that has no stream, and looks again later at
-// one that has.
+// closeIdle closes a connection without streams. If the connection has a stream, closeIdle
+// checks it again after negotiateTimeout.
 func closeIdle(conn network.Conn) {
 	if conn.IsClosed() {
 		return
@@ -167,15 +165,15 @@ func closeIdle(conn network.Conn) {
 	time.AfterFunc(negotiateTimeout, func() { closeIdle(conn) })
 }
 
-// InterceptPeerDial never applies: a listening host does not dial.
+// InterceptPeerDial is never called: a listening host does not dial.
 func (g *gate) InterceptPeerDial(ID) bool { return false }
 
-// InterceptAddrDial never applies either.
+// InterceptAddrDial is never called.
 func (g *gate) InterceptAddrDial(ID, ma.Multiaddr) bool { return false }
 
-// InterceptAccept lets everybody try: who it is, is not known yet.
+// InterceptAccept accepts all connections, because the peer's ID is not known yet.
 func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
 
-// InterceptSecured lets everybody pass: a connection refused here would be
-// closed without a word.
+// InterceptSecured accepts all connections: one that is refused here would be closed without an
+// error code.
 func (g *gate) InterceptSecured(network.Direction, ID, network.ConnMultiaddrs) bool { return true }

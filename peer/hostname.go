@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// thisHost is what stands before a port alone.
+	// thisHost is the host name of a target that consists of a port only.
 	thisHost = "localhost"
 
-	// maxResolved bounds the addresses of one host name that are tried.
+	// maxResolved is how many addresses of one host name are tried.
 	maxResolved = 8
 )
 
-// Resolve returns the targets to dial for t, in the order in which to try them:
-// t itself, or, where its address is a host name, t at each address of that name,
-// up to eight. Names are looked up by the system's resolver, and whoever answers at
-// such an address has to prove its key or a code like anybody else. A name without
-// an address is a [*DialError] that wraps [ErrUnreachable].
+// Resolve returns the targets to dial for t, in the order in which to try them. If the address
+// of t is a host name, they are t with each of up to eight addresses of that name, and
+// otherwise t alone. It uses the system's resolver. The resolver is not trusted: the host at
+// such an address must prove its key or a code like any other. The error is a [*DialError] that
+// wraps [ErrUnreachable] if the name has no address, or wraps the cause of ctx if that ended.
 func (t Target) Resolve(ctx context.Context) ([]Target, error) {
 	name, ok := dnsName(t.Addr)
 	if !ok {
@@ -63,8 +63,8 @@ func noAddress(name string, err error) string {
 	return fmt.Sprintf("%s has no address: %s", name, oneLine(err))
 }
 
-// lookUp returns the addresses of addr, which is /dns/NAME/tcp/PORT or the like of
-// one family. It waits for at most [DefaultDialTimeout].
+// lookUp returns the IP addresses of addr, which is /dns/NAME/tcp/PORT, or the same with dns4
+// or dns6. It waits for at most [DefaultDialTimeout].
 func lookUp(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
 	ctx, cancel := context.WithTimeout(ctx, DefaultDialTimeout)
 	defer cancel()
@@ -87,7 +87,7 @@ func lookUp(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
 	var out []ma.Multiaddr
 	for _, ip := range ips {
 		if ip.IsLinkLocalUnicast() && ip.Is6() {
-			continue // says nothing without an interface
+			continue // cannot be dialed without a zone
 		}
 		if addr := tcpAddr(ip.Unmap().WithZone(""), number); !slices.ContainsFunc(out, addr.Equal) {
 			out = append(out, addr)
@@ -96,8 +96,8 @@ func lookUp(ctx context.Context, addr ma.Multiaddr) ([]ma.Multiaddr, error) {
 	return out, nil
 }
 
-// family returns the network that package net knows the first part of addr by,
-// and the name in it.
+// family returns the network name of package net for the first component of addr, and the host
+// name in it.
 func family(addr ma.Multiaddr) (network, host string, err error) {
 	switch first := addr[0]; first.Code() {
 	case ma.P_DNS:
@@ -111,7 +111,7 @@ func family(addr ma.Multiaddr) (network, host string, err error) {
 	}
 }
 
-// dnsName returns the host name that addr begins with.
+// dnsName returns the host name at the start of addr, or false if there is none.
 func dnsName(addr ma.Multiaddr) (string, bool) {
 	if len(addr) == 0 {
 		return "", false
@@ -120,10 +120,9 @@ func dnsName(addr ma.Multiaddr) (string, bool) {
 	return host, err == nil
 }
 
-// parsePlace reads HOST, HOST:PORT or :PORT. HOST is an IP address, in brackets if
-// it is an IPv6 one with a port, or a host name, which is not looked up here;
-// without HOST it is this host, and without PORT the port is [DefaultPort]. Errors do
-// not quote text.
+// parsePlace parses HOST, HOST:PORT or :PORT. HOST is an IP address or a host name. An IPv6
+// address with a port is in brackets. Without HOST it is localhost, and without PORT the port
+// is [DefaultPort]. parsePlace does not look up host names. Errors do not quote text.
 func parsePlace(text string) (ma.Multiaddr, error) {
 	host, port := text, DefaultPort
 	if at := strings.LastIndexByte(text, ':'); at >= 0 && !isIP(unbracket(text)) {
@@ -158,10 +157,10 @@ func isIP(text string) bool {
 	return err == nil
 }
 
-// checkHostName reports why text is no host name: labels of up to 63 letters,
-// digits, - and _, joined by dots, 253 characters in all (RFC 1123, section 2.1).
-// A name whose last label is a number is a mistyped IP address, and a code is not
-// to be told to a resolver.
+// checkHostName returns an error if text is not a host name: labels of up to 63 letters,
+// digits, - and _, joined by dots, 253 characters in all (RFC 1123, section 2.1). It refuses a
+// name whose last label is a number, which is a mistyped IP address, and a text that looks like
+// a code, so that no code is sent to a resolver.
 func checkHostName(text string) error {
 	if text == "" {
 		return errors.New("it is empty")
@@ -189,9 +188,9 @@ func checkHostName(text string) error {
 	return nil
 }
 
-// mayBeCode reports whether text was meant as a code, whatever follows it: it begins
-// with a number and two words of codes, one of them perhaps mistyped, or is nothing but
-// a number and something behind a separator.
+// mayBeCode reports whether text may have been meant as a code, followed by anything. It starts
+// with a number and two words of codes, one of them perhaps mistyped, or consists of a number
+// and a part after a separator.
 func mayBeCode(text string) bool {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if looksLikeCode(text) && !strings.ContainsAny(text, ".:") {

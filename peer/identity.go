@@ -16,25 +16,23 @@ import (
 	lpeer "github.com/libp2p/go-libp2p/core/peer"
 )
 
-// ID is the fingerprint of a host's public key; its text form starts with
-// 12D3Koo.
+// ID identifies a host by its public key. Its text form starts with 12D3Koo.
 type ID = lpeer.ID
 
 const (
 	// identityFile is the name of the key file inside the home folder.
 	identityFile = "identity.key"
 
-	// identityHeader starts the one line of the key file. After it comes the
-	// standard base64 of the 32 byte Ed25519 seed (RFC 8032), then a newline.
+	// identityHeader is the start of the one line in the key file. It is followed by the 32
+	// byte Ed25519 seed (RFC 8032) in standard base64 and a newline.
 	identityHeader = "imgsend-ed25519-seed "
 
-	// maxIdentityFile bounds what is read of a file that should hold one line.
+	// maxIdentityFile is how many bytes of the key file are read.
 	maxIdentityFile = 4096
 )
 
-// Home returns the folder that holds this user's identity: $IMGSEND_HOME if
-// set, else the folder imgsend in the user's configuration folder. It creates
-// nothing.
+// Home returns the folder of this user's identity and saved peers: $IMGSEND_HOME if set, or
+// else the folder imgsend in the user's configuration folder. It does not create the folder.
 func Home() (string, error) {
 	if home := os.Getenv("IMGSEND_HOME"); home != "" {
 		return home, nil
@@ -46,15 +44,15 @@ func Home() (string, error) {
 	return filepath.Join(config, "imgsend"), nil
 }
 
-// LoadIdentity returns the key in home/identity.key, and creates both the
-// folder (0700) and the key (0600) where there is none. Processes that do so at
-// the same time end with the same key.
+// LoadIdentity returns the key in home/identity.key. If there is none, it creates the folder
+// (mode 0700) and the key (mode 0600). Processes that create it at the same time all return the
+// same key.
 //
-// The file holds one line: "imgsend-ed25519-seed" and the base64 of the seed. A
-// file that holds anything else, that others can read, that belongs to another
-// user, or that is in a folder which others own or can write, is an error and is
-// left as it is: a key silently replaced would make this host a stranger to
-// everyone who knows it.
+// The file contains one line: "imgsend-ed25519-seed", a space and the seed in base64.
+// LoadIdentity returns an error and does not change the file if its content differs, if others
+// can read it, if it belongs to another user, or if its folder belongs to another user or is
+// writable by others. It never replaces a key: with another key this host would be a stranger
+// to all its peers.
 func LoadIdentity(home string) (crypto.PrivKey, error) {
 	path := filepath.Join(home, identityFile)
 	key, err := readIdentity(path)
@@ -79,7 +77,7 @@ func readIdentity(path string) (crypto.PrivKey, error) {
 	return key, nil
 }
 
-// parseIdentity says what is wrong without ever quoting the data.
+// parseIdentity parses the content of the key file. Its errors do not quote data.
 func parseIdentity(data []byte) (crypto.PrivKey, error) {
 	if len(data) == 0 {
 		return nil, errors.New("it is empty")
@@ -103,7 +101,7 @@ func parseIdentity(data []byte) (crypto.PrivKey, error) {
 	return crypto.UnmarshalEd25519PrivateKey(private)
 }
 
-// createIdentity puts a new key at path unless there is a file by now.
+// createIdentity writes a new key to path, unless the file exists.
 func createIdentity(path string) error {
 	if err := state.MakeFolder(filepath.Dir(path)); err != nil {
 		return err
@@ -115,7 +113,7 @@ func createIdentity(path string) error {
 	return state.Create(path, identityHeader+base64.StdEncoding.EncodeToString(seed)+"\n")
 }
 
-// ParseID reads the text form of an [ID].
+// ParseID parses the text form of an [ID].
 func ParseID(s string) (ID, error) {
 	id, err := lpeer.Decode(s)
 	if err != nil {
