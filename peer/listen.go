@@ -18,26 +18,26 @@ import (
 	"github.com/multiformats/go-multistream"
 )
 
-// ListenConfig says where a host listens and whom it lets in.
+// ListenConfig configures [Listen].
 type ListenConfig struct {
-	// Addr is where to listen: "7420" or ":7420", "192.168.1.20", "localhost:7420",
-	// "[::1]:0", or a multiaddr. A host name is looked up. Empty is [DefaultPort] on all
-	// addresses, or, if that port is taken, the next one that is free.
+	// Addr is where to listen: "7420" or ":7420", "192.168.1.20", "localhost:7420", "[::1]:0",
+	// or a multiaddr. A host name is looked up. If Addr is empty, the host listens on all
+	// addresses at [DefaultPort], or at the next free port if that one is in use.
 	Addr string
-	// Policy decides who gets in.
+	// Policy decides which peers may connect.
 	Policy Policy
-	// Offers says that peers come to fetch images, and not to send them. Those who come
-	// for the other one are told so, see [ErrOtherWay].
+	// Offers says that peers connect to fetch images from this host, and not to send images to
+	// it. A peer that connects for the other direction gets [ErrOtherWay].
 	Offers bool
 }
 
 // Limits on the streams that a host holds.
 const (
-	// maxWaiting is the number of streams that wait for [Host.Accept].
+	// maxWaiting is the greatest number of streams that wait for [Host.Accept].
 	maxWaiting = 4
 
-	// negotiateTimeout ends streams that do not name a protocol, and
-	// connections that do not open a stream.
+	// negotiateTimeout is how long a stream may take to negotiate a protocol, and a connection
+	// to open a stream.
 	negotiateTimeout = 10 * time.Second
 )
 
@@ -49,20 +49,20 @@ type Host struct {
 
 	mu      sync.Mutex
 	waiting []*waiting    // oldest first, at most maxWaiting
-	ready   chan struct{} // signals that some waiting stream became ready
+	ready   chan struct{} // receives a signal when a waiting stream becomes ready
 	closed  chan struct{}
 	once    sync.Once
 }
 
-// waiting is a stream that nobody has accepted yet.
+// waiting is a stream that was not accepted yet.
 type waiting struct {
 	stream network.Stream
-	ready  bool // the protocol is agreed on
+	ready  bool // the protocol is negotiated
 }
 
-// Listen starts to listen. ctx governs Listen alone; [Host.Close] ends the
-// host. An Addr that cannot be read is an error that wraps [ErrBadAddr]; a
-// port that was asked for and is taken is an error too.
+// Listen returns a host that listens. The caller must call [Host.Close]; ctx applies to Listen
+// only. The error wraps [ErrBadAddr] if Addr cannot be parsed. A given port that is in use is
+// an error.
 func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host, error) {
 	addrs, err := parseListen(ctx, config.Addr)
 	if err != nil {
@@ -84,7 +84,7 @@ func Listen(ctx context.Context, key crypto.PrivKey, config ListenConfig) (*Host
 	return h, nil
 }
 
-// newHost returns a host that does not listen anywhere yet.
+// newHost returns a host that does not listen yet.
 func newHost(key crypto.PrivKey, config ListenConfig) (*Host, error) {
 	h := &Host{
 		gate:   &gate{policy: config.Policy},
@@ -100,35 +100,34 @@ func newHost(key crypto.PrivKey, config ListenConfig) (*Host, error) {
 	return h, nil
 }
 
-// ID returns who this host is.
+// ID returns the ID of this host.
 func (h *Host) ID() ID { return h.node.Swarm.LocalPeer() }
 
-// Addrs returns the addresses with which this host can be dialed, each with
-// its ID, best first. A host that listens on all addresses has those of its
-// interfaces, real ones first, loopback last, and without those of containers,
-// bridges and tunnels, and IPv6 link-local ones.
+// Addrs returns the addresses at which this host can be dialed, each with its ID, the best
+// first. For a host that listens on all addresses they are those of its interfaces, loopback
+// last. Addresses of containers, bridges and tunnels and IPv6 link-local addresses are left
+// out.
 func (h *Host) Addrs() []ma.Multiaddr {
-	// The ID of a key makes no error.
+	// Cannot fail for the ID of a key.
 	addrs, _ := lpeer.AddrInfoToP2pAddrs(&lpeer.AddrInfo{ID: h.ID(), Addrs: lan.Reachable(h.node.Swarm.ListenAddresses())})
 	return addrs
 }
 
-// Accept returns the next stream, in the order in which they came. Serve one
-// and then call Accept again: meanwhile up to four streams wait, which their
-// dialers see as a peer that is slow to speak; any more are turned away
-// with [ErrBusy]. Accept returns the error of ctx when that ends, and
-// net.ErrClosed, wrapped, when the host is closed. The protocol of the stream
-// is some version of [ProtocolFamily], or of [FetchFamily] if the host offers images, and
-// it is the caller who refuses those it does not speak.
+// Accept returns the next stream, in the order of arrival. The caller must close or reset it.
+// While the caller serves a stream, up to four others wait for the next Accept, and their
+// dialers wait for the first byte. Further streams are refused with [ErrBusy]. Accept returns
+// the cause of ctx when that ends, and an error that wraps net.ErrClosed when the host is
+// closed. The protocol of the stream is any version in [ProtocolFamily], or in [FetchFamily] if
+// the host offers images. The caller refuses versions that it does not support.
 func (h *Host) Accept(ctx context.Context) (*Stream, error) {
 	for {
 		if s := h.next(); s != nil {
 			if h.gate.mayTransfer(s.stream.Conn()) {
 				return s, nil
 			}
-			// It was forgotten while it waited.
+			// The peer was forgotten while the stream waited.
 			_ = s.stream.ResetWithError(network.StreamGated)
-			// This waits for a write that is stuck.
+			// In a goroutine, because it blocks while a write is stuck.
 			go func() { _ = s.stream.Conn().CloseWithError(network.ConnGated) }()
 			continue
 		}
@@ -142,9 +141,9 @@ func (h *Host) Accept(ctx context.Context) (*Stream, error) {
 	}
 }
 
-// Close ends the host and every connection to it, accepted streams too: close
-// those first. It returns when nothing is left running, which takes a second
-// if peers do not hang up.
+// Close ends the host and all its connections, including those of accepted streams: close these
+// streams first. It returns when no goroutine is left, after about a second if peers do not
+// close their side.
 func (h *Host) Close() error {
 	h.once.Do(func() { close(h.closed) })
 	if p := h.gate.offered(); p != nil {
@@ -153,7 +152,7 @@ func (h *Host) Close() error {
 	return h.node.Close()
 }
 
-// handle runs for every stream that a peer opens.
+// handle is called for each stream that a peer opens.
 func (h *Host) handle(s network.Stream) {
 	w := h.admit(s)
 	if w == nil {
@@ -164,8 +163,7 @@ func (h *Host) handle(s network.Stream) {
 		h.drop(w)
 		_ = s.Reset()
 		if h.gate.isStranger(s.Conn()) {
-			// A stranger must not keep its place with streams that say
-			// nothing.
+			// A stranger must not keep its connection open with streams that send nothing.
 			s.Conn().Close()
 		}
 		return
@@ -181,7 +179,7 @@ func (h *Host) handle(s network.Stream) {
 	h.signal()
 }
 
-// agree waits until the peer has named a protocol of ours.
+// agree negotiates one of this host's protocols.
 func (h *Host) agree(s network.Stream) error {
 	if err := s.SetDeadline(time.Now().Add(negotiateTimeout)); err != nil {
 		return err
@@ -193,9 +191,9 @@ func (h *Host) agree(s network.Stream) error {
 	return errors.Join(s.SetDeadline(time.Time{}), s.SetProtocol(proto))
 }
 
-// protocols returns what may be agreed on over a stream. A peer that may only pair
-// is told that it is refused when it asks for more, and one that comes for the other
-// way that it does.
+// protocols returns the protocols that can be negotiated on a stream. A peer that may only pair
+// is refused if it asks for a transfer. A peer that asks for the other direction gets the error
+// code for that.
 func (h *Host) protocols(s network.Stream) *multistream.MultistreamMuxer[protocol.ID] {
 	all := multistream.NewMultistreamMuxer[protocol.ID]()
 	all.AddHandlerWithFunc(protocol.ID(h.way.family), func(p protocol.ID) bool {
@@ -220,8 +218,8 @@ func (h *Host) protocols(s network.Stream) *multistream.MultistreamMuxer[protoco
 	return all
 }
 
-// admit gives s a place among the waiting, or returns nil if there is none.
-// A connection has at most one.
+// admit adds s to the waiting streams. It returns nil if there are maxWaiting already, or one
+// of the same connection.
 func (h *Host) admit(s network.Stream) *waiting {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -239,7 +237,7 @@ func (h *Host) admit(s network.Stream) *waiting {
 	return w
 }
 
-// next takes the oldest stream that is ready, or returns nil.
+// next removes and returns the oldest stream that is ready, or returns nil.
 func (h *Host) next() *Stream {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -267,7 +265,7 @@ func (h *Host) drop(gone *waiting) {
 	}
 }
 
-// forgetDead drops the streams whose peers hung up while they waited.
+// forgetDead removes streams whose connections were closed while they waited.
 func (h *Host) forgetDead() {
 	kept := h.waiting[:0]
 	for _, w := range h.waiting {

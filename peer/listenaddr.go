@@ -11,15 +11,15 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// DefaultPort is the TCP port to listen on when none is asked for.
+// DefaultPort is the TCP port to listen on if the user gives none.
 const DefaultPort = 7420
 
-// ErrBadAddr means that the text given for where to listen is not an address:
-// a mistake in the command line, not in the network.
+// ErrBadAddr means that a text is not an address to listen on. The user mistyped it; the
+// network was not used.
 var ErrBadAddr = errors.New("not an address to listen on")
 
-// parseListen turns text into the addresses to listen on: one, the IPv4 and the
-// IPv6 one of the same port, or those of a host name, which it looks up.
+// parseListen returns the addresses to listen on: one address, the IPv4 and IPv6 wildcard
+// addresses at one port, or the addresses of a host name, which it looks up.
 func parseListen(ctx context.Context, text string) ([]ma.Multiaddr, error) {
 	if text == "" {
 		return wildcard(DefaultPort), nil
@@ -53,7 +53,7 @@ func badAddr(text string, err error) error {
 	return fmt.Errorf("%w: %q: %w; expected a form such as %d, 192.168.1.20, localhost:%[4]d or [::1]:%[4]d", ErrBadAddr, text, err, DefaultPort)
 }
 
-// parseListenPlace reads an address or a host name, as a multiaddr or not.
+// parseListenPlace parses an address or a host name, or a multiaddr of either.
 func parseListenPlace(text string) (ma.Multiaddr, error) {
 	if !strings.HasPrefix(text, "/") {
 		return parsePlace(text)
@@ -65,7 +65,7 @@ func parseListenPlace(text string) (ma.Multiaddr, error) {
 	return addr, checkTransport(addr)
 }
 
-// wildcard returns all addresses of this host at a TCP port.
+// wildcard returns the IPv4 and IPv6 wildcard addresses at a TCP port.
 func wildcard(port int) []ma.Multiaddr {
 	return []ma.Multiaddr{tcpAddr(netip.IPv4Unspecified(), port), tcpAddr(netip.IPv6Unspecified(), port)}
 }

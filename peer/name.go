@@ -6,24 +6,23 @@ import (
 	"strings"
 )
 
-// ErrBadName means that a text cannot be the name of a peer.
+// ErrBadName means that a text is not a valid name of a peer.
 var ErrBadName = errors.New("not a name for a peer")
 
 const (
-	// maxName is the length of the longest name, which is that of a DNS label.
+	// maxName is the greatest length of a name in bytes, that of a DNS label.
 	maxName = 63
 
-	// fallbackName is what [CleanName] makes of nothing.
+	// fallbackName is what [CleanName] returns if no usable character is left.
 	fallbackName = "host"
 
-	// idPrefix is how peer IDs start, in the case of names.
+	// idPrefix is the start of a peer ID in lower case.
 	idPrefix = "12d3koo"
 )
 
-// CheckName returns an error that wraps [ErrBadName] unless name can be that of a
-// peer: 1 to 63 of a-z, 0-9, - and _, with a letter or digit at both ends,
-// and nothing that could be taken for a number, a code, an address, a peer ID
-// or an option.
+// CheckName returns an error that wraps [ErrBadName] unless name is a valid name of a peer: 1
+// to 63 characters of a-z, 0-9, - and _, with a letter or digit at both ends, and nothing that
+// looks like a number, a code, an address, a peer ID or an option.
 func CheckName(name string) error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrBadName, fmt.Sprintf(format, args...))
@@ -57,8 +56,8 @@ func isNameRune(r rune) bool {
 
 func isAlnum(b byte) bool { return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' }
 
-// CleanName makes a name that [CheckName] accepts of a host name, or of any text:
-// its first label in lower case, with what cannot be in a name replaced.
+// CleanName returns a name that [CheckName] accepts, made from a host name or any other text:
+// the first label in lower case, with invalid characters replaced.
 func CleanName(hostname string) string {
 	label, _, _ := strings.Cut(hostname, ".")
 	name := strings.Map(func(r rune) rune {
@@ -80,13 +79,13 @@ func CleanName(hostname string) string {
 	return name
 }
 
-// shorten cuts name to so many bytes, and to a letter or digit at both ends.
+// shorten cuts name to at most most bytes, and so that a letter or digit is at both ends.
 func shorten(name string, most int) string {
 	name = strings.TrimLeft(name, "-_")
 	return strings.TrimRight(name[:min(len(name), most)], "-_")
 }
 
-// suffixed returns name with -n at its end.
+// suffixed returns name with -n at its end, shortened to maxName bytes.
 func suffixed(name string, n int) string {
 	suffix := fmt.Sprintf("-%d", n)
 	return shorten(name, maxName-len(suffix)) + suffix

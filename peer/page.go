@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	// pageHeader starts a new peers file.
+	// pageHeader is the first line of a new peers file.
 	pageHeader = "# hosts that are known here: NAME ID LAST-SEEN ADDRESSES, and what they may do here if not just send: may=fetch, may=send,fetch, may=-"
 
-	// maxLine bounds a line of a peers file that is read, in bytes.
+	// maxLine is the greatest length of a line that is parsed, in bytes. A longer line is
+	// damaged.
 	maxLine = 4096
 
-	// pageFields is how many fields every line has. The rights follow.
+	// pageFields is the number of required fields of a line. The rights follow them.
 	pageFields = 4
 
 	noField = "-"
@@ -26,16 +27,16 @@ const (
 // page is the text of a peers file.
 type page struct{ lines []*line }
 
-// line is one line of it.
+// line is one line of a page.
 type line struct {
-	text    string // as it was read, without newline
+	text    string // as read, without newline
 	peer    *Peer  // nil for comments and damaged lines
-	extra   string // what follows the known fields
-	err     error  // why it is damaged
-	changed bool   // text is out of date
+	extra   string // text after the known fields
+	err     error  // why the line is damaged
+	changed bool   // peer was changed and text was not
 }
 
-// parsePage reads a file. Whatever is in it becomes a line.
+// parsePage parses a file. It keeps all lines, including comments and damaged ones.
 func parsePage(text string) *page {
 	p := &page{}
 	if text == "" {
@@ -82,7 +83,7 @@ func parseLine(text string) *line {
 	return l
 }
 
-// cutFields returns the fields that every line has, and the rest.
+// cutFields returns the required fields and the rest of the text.
 func cutFields(text string) (fields []string, rest string) {
 	for len(fields) < pageFields && text != "" {
 		end := strings.IndexAny(text, " \t")
@@ -143,7 +144,7 @@ func (l *line) String() string {
 		return l.text
 	}
 	seen, addrs := noField, noField
-	// A year beyond 9999 cannot be written.
+	// RFC 3339 has years from 0 to 9999 only.
 	if t := l.peer.Seen.UTC(); !t.IsZero() && t.Year() >= 0 && t.Year() <= 9999 {
 		seen = t.Format(time.RFC3339)
 	}
@@ -199,12 +200,13 @@ func (p *page) byName(name string) *line {
 	return nil
 }
 
-// nameTaken counts damaged lines too: repaired, they should not collide.
+// nameTaken reports whether a line has that name. It includes damaged lines, whose names must
+// not collide after a repair.
 func (p *page) nameTaken(name string) bool {
 	return slices.ContainsFunc(p.lines, func(l *line) bool { return l.name() == name })
 }
 
-// name returns the name that a line has, whether or not the rest can be read.
+// name returns the name in a line, even if the line is damaged.
 func (l *line) name() string {
 	if l.peer != nil {
 		return l.peer.Name
@@ -216,8 +218,7 @@ func (l *line) name() string {
 	return strings.ToLower(fields[0])
 }
 
-// mentions reports whether id is in a line, whether or not the rest can be
-// read.
+// mentions reports whether a line has that ID, even if the line is damaged.
 func (l *line) mentions(id ID) bool {
 	if l.peer != nil {
 		return l.peer.ID == id
@@ -237,7 +238,8 @@ func (p *page) add(peer Peer) {
 	p.lines = append(p.lines, &line{peer: &peer, changed: true})
 }
 
-// remove removes all lines with that name, and all that have an ID of theirs.
+// remove removes all lines with that name and all lines with an ID of one of them. It reports
+// whether it removed a line.
 func (p *page) remove(name string) bool {
 	var ids []ID
 	for _, l := range p.lines {

@@ -17,12 +17,12 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// PairProtocol is the ID of the protocol in which two hosts prove to each other
-// that they know the same [Code].
+// PairProtocol is the ID of the protocol by which two hosts prove to each other that they know
+// the same [Code].
 //
-// It runs over a connection whose ends have proven their keys. Each message is
-// a byte for its kind, two bytes for its length (big-endian) and that many
-// more, sent in this order:
+// The protocol runs on a connection whose two sides have proven their keys. Each message is a
+// byte for its kind, the length of its body in two bytes (big-endian), and the body. The
+// messages are sent in this order:
 //
 //	dialer    open       number of the code (2 bytes), nonce (16)
 //	listener  hello      nonce (16)
@@ -33,53 +33,53 @@ import (
 //	dialer    name       name of the dialer, MAC (32)
 //	listener  done       MAC (32)
 //
-// or, from the listener at any point, a refusal of one byte that says why.
+// The listener may send a refusal instead of any message. Its body is one byte, the reason.
 //
-// CPace is given the words of the code as its secret, the protocol ID, the
-// number and both peer IDs as its context, and both nonces as the session.
-// Each MAC is HMAC-SHA-256 under a key of its own, derived from CPace's by
-// HKDF, over the SHA-256 of all messages before it and over its own. The dialer
-// proves itself first, so a dialer that does not know the words learns
-// nothing to try guesses on. The listener says done once it has saved the
-// dialer.
+// The inputs of CPace are the words of the code as its secret, the protocol ID, the number and
+// both peer IDs as its context, and both nonces as the session ID. Each MAC is HMAC-SHA-256
+// with a separate key, derived from CPace's key by HKDF, over the SHA-256 of all messages
+// before it and the name in its own message. The dialer sends its proof first, so a dialer that
+// does not know the words learns nothing that allows it to test guesses. The listener sends
+// done after it has saved the dialer.
 const PairProtocol = "/imgsend/pair/1"
 
-// FetchPairProtocol is the same for a code that a host shows which offers images: it
-// gives the dialer the right to fetch, and [PairProtocol] that to send. The ID is in the
-// context of the exchange, so that neither can be used for the other.
+// FetchPairProtocol is the ID of the same protocol for a host that offers images: its code
+// gives the dialer the right to fetch, and that of [PairProtocol] the right to send. The ID is
+// part of the context of CPace, so a code cannot be used for the other right.
 const FetchPairProtocol = "/imgsend/pair/fetch/1"
 
-// The ways in which a pairing fails, to be told apart with errors.Is.
+// Errors of a pairing, for errors.Is.
 var (
-	// ErrWrongCode: the two sides hold different codes, or somebody is in
-	// between. On the listener's side the code is used up.
+	// ErrWrongCode: the two sides have different codes, or there is an attacker between them.
+	// On the listener's side the code is used up.
 	ErrWrongCode = errors.New("the code is wrong")
-	// ErrNoCode: the other host has no code with that number out.
+	// ErrNoCode: the other host shows no code with that number.
 	ErrNoCode = errors.New("no such code is out there")
-	// ErrCodeExpired: the code was not used in time.
+	// ErrCodeExpired: the code was not used within its lifetime.
 	ErrCodeExpired = errors.New("the code has expired")
-	// ErrCodeUsed: the pairing failed after this side had sent its proof. The
-	// other side could test one guess at the code with that proof, so the code
-	// must not be tried anywhere again.
+	// ErrCodeUsed: the pairing failed after this side had sent its proof. The other side could
+	// test one guess at the code with that proof, so the code must not be used again with any
+	// host.
 	ErrCodeUsed = errors.New("the code is used up")
-	// ErrPairing: the other side broke the protocol or off, or could not save
-	// this host.
+	// ErrPairing: the other side violated the protocol, closed the connection, or could not
+	// save this host.
 	ErrPairing = errors.New("the pairing broke off")
 )
 
-// Paired is who was met by a code.
+// Paired is the other host of a successful pairing.
 type Paired struct {
-	// ID is the key that proved to know the code.
+	// ID is the ID of the host that proved that it knows the code.
 	ID ID
-	// Name is what the other host calls itself: [CheckName] accepts it, but it
-	// may be the name of somebody else too, see [Book.Add].
+	// Name is the name that the other host gives itself. [CheckName] accepts it, but another
+	// saved peer may have the same name, see [Book.Add].
 	Name string
-	// Addr is where the other host was reached or came from. Of one that
-	// came, the port is of no use later.
+	// Addr is the address of the other host in this connection. If the other host was the
+	// dialer, its port is temporary and cannot be dialed later.
 	Addr ma.Multiaddr
 }
 
-// Kinds of messages, each sent by one side only: none can be sent back.
+// Kinds of messages. Each is sent by one side only, so no message can be reflected to its
+// sender.
 const (
 	kindOpen = iota + 1
 	kindHello
@@ -105,18 +105,18 @@ const (
 	pairNonce = 16
 	pairMAC   = sha256.Size
 
-	// maxPairMessage bounds what follows the length of a message, in bytes.
+	// maxPairMessage is the greatest length of a message body, in bytes.
 	maxPairMessage = maxName + pairMAC
 )
 
-// talk is one side's view of a handshake.
+// talk is the state of one side of a handshake.
 type talk struct {
 	rw       io.ReadWriter
 	proto    protocol.ID
 	listener bool
 	dialerID ID
 	hostID   ID
-	seen     hash.Hash // of all messages, both ways
+	seen     hash.Hash // transcript: hash of all messages in both directions
 	nonces   []byte
 	number   int
 	isk      []byte
@@ -126,7 +126,7 @@ func newTalk(rw io.ReadWriter, proto protocol.ID, dialerID, hostID ID, listener 
 	return &talk{rw: rw, proto: proto, listener: listener, dialerID: dialerID, hostID: hostID, seen: sha256.New()}
 }
 
-// send writes a message and takes it down.
+// send writes a message and adds it to the transcript.
 func (t *talk) send(kind byte, body []byte) error {
 	message := binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(body)))
 	message = append(message, body...)
@@ -137,8 +137,8 @@ func (t *talk) send(kind byte, body []byte) error {
 	return nil
 }
 
-// receive reads a message of the given kind, with a body of least to most
-// bytes, takes it down and returns the body.
+// receive reads a message of the given kind with a body of least to most bytes, adds it to the
+// transcript, and returns the body.
 func (t *talk) receive(kind byte, least, most int) ([]byte, error) {
 	var head [3]byte
 	if _, err := io.ReadFull(t.rw, head[:]); err != nil {
@@ -180,8 +180,7 @@ func (t *talk) refusal() error {
 	return fmt.Errorf("%w: refused for an unknown reason", ErrPairing)
 }
 
-// sendProof sends payload and a MAC. Because a MAC covers all that came
-// before, it is computed over the sum so far and the payload.
+// sendProof sends payload and a MAC over the transcript so far and payload.
 func (t *talk) sendProof(kind byte, payload []byte) error {
 	mac, err := t.mac(kind, t.seen.Sum(nil), payload)
 	if err != nil {
@@ -190,8 +189,8 @@ func (t *talk) sendProof(kind byte, payload []byte) error {
 	return t.send(kind, append(payload[:len(payload):len(payload)], mac...))
 }
 
-// receiveProof receives a payload of at most so many bytes behind which the
-// right MAC stands. A wrong MAC is ErrWrongCode.
+// receiveProof receives a payload of at most most bytes and its MAC, and returns the payload.
+// It returns ErrWrongCode if the MAC is wrong.
 func (t *talk) receiveProof(kind byte, most int) ([]byte, error) {
 	before := t.seen.Sum(nil)
 	body, err := t.receive(kind, pairMAC, most+pairMAC)
@@ -220,8 +219,8 @@ func (t *talk) mac(kind byte, before, payload []byte) ([]byte, error) {
 	return mac.Sum(nil), nil
 }
 
-// sendOpen and receiveOpen, then sendHello and receiveHello, agree on the
-// session.
+// sendOpen, receiveOpen, sendHello and receiveHello exchange the number of the code and the
+// nonces of the session.
 func (t *talk) sendOpen(number int) error {
 	nonce, err := newNonce()
 	if err != nil {
@@ -261,7 +260,7 @@ func newNonce() ([]byte, error) {
 	return nonce, err
 }
 
-// exchange runs CPace, after which MACs can be made.
+// exchange runs CPace and sets the key from which MACs are derived.
 func (t *talk) exchange(code Code) error {
 	context := cpace.Concat([]byte(t.proto), binary.BigEndian.AppendUint16(nil, uint16(t.number)), []byte(t.dialerID), []byte(t.hostID))
 	own, err := cpace.New([]byte(code.secret()), context, t.nonces)
@@ -295,8 +294,8 @@ func (t *talk) exchange(code Code) error {
 	return nil
 }
 
-// dialerSide runs the handshake as the dialer and returns the listener's name.
-// Any error after the proof was sent wraps [ErrCodeUsed].
+// dialerSide runs the handshake as the dialer and returns the listener's name. Errors after the
+// proof was sent wrap [ErrCodeUsed].
 func (t *talk) dialerSide(code Code, name string) (string, error) {
 	if err := t.sendOpen(code.Number()); err != nil {
 		return "", err
@@ -314,8 +313,7 @@ func (t *talk) dialerSide(code Code, name string) (string, error) {
 	return theirs, nil
 }
 
-// prove sends the dialer's proof, and goes on with a listener that proves that
-// it knows the code too.
+// prove sends the dialer's proof, checks the listener's proof, and returns the listener's name.
 func (t *talk) prove(name string) (string, error) {
 	if err := t.sendProof(kindDialerConfirm, nil); err != nil {
 		return "", err

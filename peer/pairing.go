@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	// CodeLife is how long a code is good for.
+	// CodeLife is the default lifetime of a code.
 	CodeLife = 10 * time.Minute
 
-	// pairTimeout bounds a handshake, in which no people take part.
+	// pairTimeout limits one handshake, in which no user takes part.
 	pairTimeout = 20 * time.Second
 )
 
-// PairingConfig says with which code a host can be met, and under what name.
+// PairingConfig configures [Host.Pair].
 type PairingConfig struct {
-	// Code is what the other side must know.
+	// Code is the code that the dialer must know.
 	Code Code
-	// Name is what this host calls itself, see [CleanName].
+	// Name is the name of this host, see [CleanName].
 	Name string
-	// Life is how long the code is good for; zero is [CodeLife].
+	// Life is the lifetime of the code. Zero means [CodeLife].
 	Life time.Duration
-	// Paired, if set, is called with whoever proved to know the code, before the
-	// other side is told that it worked: the place to save it. An error breaks
-	// the pairing off on both sides. It should return within seconds.
+	// Paired, if not nil, is called with the host that proved that it knows the code, before
+	// that host is told that the pairing succeeded. It should save the host. If it returns an
+	// error, the pairing fails on both sides. It should return within seconds.
 	Paired func(Paired) error
 }
 
-// Pairing is a code that is out. It ends by the first use of the code, right
-// or wrong, when its time is over, or by Cancel.
+// Pairing is a code that can be used. It ends at the first use of the code, right or wrong, at
+// the end of the code's lifetime, or by Cancel.
 type Pairing struct {
 	host    *Host
 	config  PairingConfig
@@ -43,16 +43,16 @@ type Pairing struct {
 	done    chan struct{}
 
 	mu     sync.Mutex
-	busy   bool // somebody is trying
-	spent  bool // nobody may try any more
+	busy   bool // an attempt is in progress
+	spent  bool // no further attempt is allowed
 	ended  bool // done is closed
 	result Paired
 	err    error
 }
 
-// Pair puts a code out: until the [Pairing] ends, one stranger at a time may
-// connect, and may open nothing but a pairing stream, whatever the policy. One
-// code can be out at a time.
+// Pair makes a code valid. Until the [Pairing] ends, one stranger at a time may connect,
+// whatever the policy, and may only open a pairing stream. A host has at most one valid code:
+// Pair returns an error if there is one.
 func (h *Host) Pair(config PairingConfig) (*Pairing, error) {
 	if config.Code.IsZero() {
 		return nil, errors.New("pair without a code")
@@ -81,9 +81,9 @@ func (h *Host) Pair(config PairingConfig) (*Pairing, error) {
 // Done returns a channel that is closed when the pairing has ended.
 func (p *Pairing) Done() <-chan struct{} { return p.done }
 
-// Wait returns who was paired, or why nobody was: [ErrWrongCode],
-// [ErrCodeExpired], [ErrPairing], the error of PairingConfig.Paired, wrapped, or
-// that of ctx, which does not end the pairing.
+// Wait waits until the pairing ends and returns the paired host, or an error that wraps
+// [ErrWrongCode], [ErrCodeExpired], [ErrPairing], or the error of PairingConfig.Paired. It
+// returns the cause of ctx if that ends first; the pairing continues then.
 func (p *Pairing) Wait(ctx context.Context) (Paired, error) {
 	select {
 	case <-p.done:
@@ -93,10 +93,10 @@ func (p *Pairing) Wait(ctx context.Context) (Paired, error) {
 	}
 }
 
-// Cancel takes the code back, unless the pairing has ended.
+// Cancel ends the pairing with context.Canceled, unless it has ended.
 func (p *Pairing) Cancel() { p.end(Paired{}, context.Canceled) }
 
-// end ends the pairing, once.
+// end ends the pairing. Only the first call has an effect.
 func (p *Pairing) end(result Paired, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,14 +112,14 @@ func (p *Pairing) end(result Paired, err error) {
 	close(p.done)
 }
 
-// expired goes by the clock of the system and by the one that nobody sets: the
-// latter stands still while a laptop sleeps.
+// expired compares the lifetime with both the monotonic clock and the system clock: the
+// monotonic clock stops while a laptop sleeps, and the system clock can be set.
 func (p *Pairing) expired() bool {
 	now := time.Now()
 	return now.Sub(p.started) >= p.config.Life || now.Round(0).Sub(p.started.Round(0)) >= p.config.Life
 }
 
-// begin takes the code for one try, or returns the reason for a refusal.
+// begin reserves the code for one attempt, or returns the reason for a refusal.
 func (p *Pairing) begin() byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,8 +135,8 @@ func (p *Pairing) begin() byte {
 	return 0
 }
 
-// spend uses the code up. It returns false if that happened before: then the
-// try does not count, right or wrong.
+// spend uses up the code. It returns false if the code was used up or has expired before: then
+// the attempt does not count, right or wrong.
 func (p *Pairing) spend() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,7 +154,7 @@ func (p *Pairing) release() {
 	p.busy = false
 }
 
-// servePair runs a pairing stream.
+// servePair serves a pairing stream.
 func (h *Host) servePair(s network.Stream) {
 	stream := &Stream{stream: s}
 	if s.SetDeadline(time.Now().Add(pairTimeout)) != nil {
@@ -173,8 +173,8 @@ func (h *Host) servePair(s network.Stream) {
 
 func (t *talk) refuse(reason byte) { _ = t.send(kindRefusal, []byte{reason}) }
 
-// serve runs one try. Until the dialer has sent its proof it has learned
-// nothing, and nothing is used up; then the code is, and there is an outcome.
+// serve runs one attempt. Until the dialer has sent its proof, it has learned nothing and the
+// code is not used up. With the proof the code is used up and the pairing ends.
 func (p *Pairing) serve(t *talk, stream *Stream) {
 	if reason := p.begin(); reason != 0 {
 		t.refuse(reason)
@@ -207,7 +207,7 @@ func (p *Pairing) serve(t *talk, stream *Stream) {
 	p.finish(t, stream)
 }
 
-// finish goes on with a dialer that knows the code.
+// finish runs the rest of the handshake with a dialer that knows the code.
 func (p *Pairing) finish(t *talk, stream *Stream) {
 	err := t.sendProof(kindListenerConfirm, []byte(p.config.Name))
 	if err != nil {
@@ -228,40 +228,40 @@ func (p *Pairing) finish(t *talk, stream *Stream) {
 		}
 	}
 	p.end(met, nil)
-	// The peer is in. Should this not arrive, it finds out when it comes back.
+	// The peer is paired. If this message is lost, the peer learns that at its next connection.
 	_ = t.sendProof(kindDone, nil)
 }
 
-// ErrTooManyGuesses means that one code after the other was tried wrongly.
+// ErrTooManyGuesses means that several codes in a row were used up by wrong guesses.
 var ErrTooManyGuesses = errors.New("too many wrong codes")
 
 const (
 	// maxWrongCodes is how many codes may be used up by wrong guesses.
 	maxWrongCodes = 5
 
-	// firstPause is how long to wait before a new code after a wrong guess. It
-	// doubles each time.
+	// firstPause is how long to wait for a new code after the first wrong guess. The pause
+	// doubles after each further one.
 	firstPause = 2 * time.Second
 )
 
-// Invitation says how to be met.
+// Invitation configures [Host.Invite].
 type Invitation struct {
-	// Name is what this host calls itself, see [CleanName].
+	// Name is the name of this host, see [CleanName].
 	Name string
-	// Show is called with each code as it comes out, and withdrawn with why it
-	// is of no use any more: [ErrWrongCode], [ErrCodeExpired] or [ErrPairing].
-	// It is not called for a code that worked. Both run one after the other.
+	// Show is called with each new code, and Withdrawn when a code ended without a pairing,
+	// with the reason: [ErrWrongCode], [ErrCodeExpired] or [ErrPairing]. Both are called by the
+	// goroutine of Invite.
 	Show      func(Code)
 	Withdrawn func(Code, error)
 	// Paired is as in [PairingConfig].
 	Paired func(Paired) error
 }
 
-// Invite puts out one code after the other until somebody used one rightly, and
-// returns who. After a wrong guess it waits a while, longer each time, before
-// the next code, and after the fifth returns [ErrTooManyGuesses]. A code that
-// expired, or whose pairing broke off, is followed by another at once. When ctx
-// ends, so does the code that is out.
+// Invite shows one code after another until a host has paired, and returns that host. After a
+// wrong guess it waits before it shows the next code, longer each time, and after the fifth it
+// returns [ErrTooManyGuesses]. After a code that expired or whose pairing failed otherwise, it
+// shows the next one at once. If ctx ends, Invite withdraws the code and returns the cause of
+// ctx.
 func (h *Host) Invite(ctx context.Context, invitation Invitation) (Paired, error) {
 	return h.invite(ctx, invitation, firstPause)
 }

@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// Rights are what a saved peer may do at this host, added up with |. To be reached from
-// here a peer needs none.
+// Rights is a set of rights that a saved peer has on this host, combined with |. A peer needs
+// no right to be dialed from this host.
 type Rights uint8
 
 const (
-	// MaySend is the right to send images here.
+	// MaySend is the right to send images to this host.
 	MaySend Rights = 1 << iota
-	// MayFetch is the right to fetch images from here, of those that are offered.
+	// MayFetch is the right to fetch images that this host offers.
 	MayFetch
 )
 
-// rightWords are how each right is written.
+// rightWords are the names of the rights in the peers file.
 var rightWords = []struct {
 	right Rights
 	word  string
 }{{MaySend, "send"}, {MayFetch, "fetch"}}
 
-// Has reports whether all rights of want are among r. Nobody has none of them.
+// Has reports whether r contains all rights in want. It returns false if want is 0.
 func (r Rights) Has(want Rights) bool { return want != 0 && r&want == want }
 
-// Words returns a word for each right: "send", "fetch".
+// Words returns the name of each right: "send", "fetch".
 func (r Rights) Words() []string {
 	var words []string
 	for _, w := range rightWords {
@@ -36,7 +36,7 @@ func (r Rights) Words() []string {
 	return words
 }
 
-// String returns the rights as the peers file has them: "send,fetch", or "-" for none.
+// String returns the rights in the format of the peers file: "send,fetch", or "-" for none.
 func (r Rights) String() string {
 	if words := r.Words(); len(words) > 0 {
 		return strings.Join(words, ",")
@@ -44,13 +44,13 @@ func (r Rights) String() string {
 	return noField
 }
 
-// rightsField starts the field of the peers file that has the rights.
+// rightsField is the prefix of the field with the rights in the peers file.
 const rightsField = "may="
 
-// cutRights takes the rights from what follows the other fields of a line: they are its
-// first field, or, as in every file before there were others, not there. What is not
-// understood is an error, and so is what looks as if it were meant for rights, so that
-// a slip of the pen gives nobody a right.
+// cutRights parses the rights after the required fields of a line and returns them and the
+// rest. The rights are the first field of text. If there is no such field, the right is
+// MaySend, as in files of older releases. Rights that cannot be parsed are an error. So is any
+// later field that looks like rights: a typing error must not give a peer a right.
 func cutRights(text string) (have Rights, rest string, err error) {
 	have, rest = MaySend, text
 	first, others := text, ""
@@ -72,7 +72,7 @@ func cutRights(text string) (have Rights, rest string, err error) {
 	return have, rest, nil
 }
 
-// parseRights is the inverse of String.
+// parseRights is the inverse of Rights.String.
 func parseRights(text string) (Rights, error) {
 	if text == noField {
 		return 0, nil

@@ -16,38 +16,39 @@ import (
 // closeTimeout is how long [Stream.Close] waits for the other side.
 const closeTimeout = 3 * time.Second
 
-// resetTimeout is how long [Stream.Reset] may take to tell the other side.
+// resetTimeout is how long [Stream.Reset] may take to send the reset.
 const resetTimeout = 200 * time.Millisecond
 
-// Stream is an encrypted stream of bytes between this host and a peer that has
-// proven its key. There is one stream to a connection. One goroutine
-// may read while another writes; any may Reset.
+// Stream is an encrypted stream of bytes to a peer that has proven its key. Each stream has a
+// connection of its own. One goroutine may read while another writes. Reset may be called from
+// any goroutine.
 type Stream struct {
 	stream network.Stream
-	key    crypto.PrivKey // by which this side has dialed; nil if it was dialed
-	free   func()         // what belongs to the stream alone; called once, may be nil
+	key    crypto.PrivKey // the key with which this side dialed; nil for an accepted stream
+	free   func()         // frees what only this stream uses; called once; may be nil
 
-	sawEOF   atomic.Bool // the peer closed its side
+	sawEOF   atomic.Bool // the peer closed the stream for writing
 	finFirst atomic.Bool // this side closed for writing before the peer did
 	ended    sync.Once
 }
 
-// Peer returns who is at the other end.
+// Peer returns the ID of the peer.
 func (s *Stream) Peer() ID { return s.stream.Conn().RemotePeer() }
 
-// Key returns the key by which this side has dialed, to dial again as the same one.
+// Key returns the key with which this side dialed, to dial again with the same ID. It is nil
+// for an accepted stream.
 func (s *Stream) Key() crypto.PrivKey { return s.key }
 
-// RemoteAddr returns where the peer is connected from or was dialed at.
+// RemoteAddr returns the address of the peer in this connection.
 func (s *Stream) RemoteAddr() ma.Multiaddr { return s.stream.Conn().RemoteMultiaddr() }
 
-// Protocol returns the protocol ID agreed on, such as "/imgsend/transfer/1". On
-// an accepted stream the dialer chose it: it starts with [ProtocolFamily] or
-// [FetchFamily], as the host listens for, and the version after that may be any.
+// Protocol returns the negotiated protocol ID, such as "/imgsend/transfer/1". On an accepted
+// stream the dialer chose it: it starts with [ProtocolFamily], or with [FetchFamily] if the
+// host offers images, and its version may be unknown.
 func (s *Stream) Protocol() string { return string(s.stream.Protocol()) }
 
-// Read returns io.EOF only if the peer closed the stream for writing; a lost
-// connection or a reset is another error.
+// Read returns io.EOF only if the peer closed the stream for writing. A lost connection and a
+// reset are other errors.
 func (s *Stream) Read(p []byte) (int, error) {
 	n, err := s.stream.Read(p)
 	if err == io.EOF {
@@ -56,15 +57,15 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, broken(err)
 }
 
-// Write returns when p is queued, which is not yet delivered. It waits while
-// the peer does not read.
+// Write returns when p is queued for sending, which does not mean that it was delivered. It
+// blocks while the peer does not read.
 func (s *Stream) Write(p []byte) (int, error) {
 	n, err := s.stream.Write(p)
 	return n, broken(err)
 }
 
-// A brokenError says in one clause that a stream has broken; libp2p says it once for
-// each of its layers.
+// A brokenError describes a broken stream briefly; libp2p's error repeats the cause for each of
+// its layers.
 type brokenError struct {
 	error
 	remote bool
@@ -79,8 +80,8 @@ func (e *brokenError) Error() string {
 
 func (e *brokenError) Unwrap() error { return e.error }
 
-// broken returns the error of a stream that was reset in fewer words, and any other as
-// it is.
+// broken returns the error of a stream that was reset as a brokenError, and any other error
+// unchanged.
 func broken(err error) error {
 	var stream *network.StreamError
 	var conn *network.ConnError
@@ -93,8 +94,8 @@ func broken(err error) error {
 	return err
 }
 
-// CloseWrite tells the peer that nothing more will come: its Read returns
-// io.EOF after what was written. Reading goes on.
+// CloseWrite closes the stream for writing: the peer's Read returns io.EOF after the data
+// written so far. Reading is still possible.
 func (s *Stream) CloseWrite() error {
 	if !s.sawEOF.Load() {
 		s.finFirst.Store(true)
@@ -102,25 +103,22 @@ func (s *Stream) CloseWrite() error {
 	return s.stream.CloseWrite()
 }
 
-// SetReadDeadline sets the deadline of reads, as in net.Conn: the error of a
-// missed one is a net.Error whose Timeout is true, and the stream stays good.
+// SetReadDeadline sets the deadline of reads, as in net.Conn. The error after the deadline is a
+// net.Error whose Timeout is true, and the stream can still be used.
 func (s *Stream) SetReadDeadline(t time.Time) error { return s.stream.SetReadDeadline(t) }
 
 // SetWriteDeadline sets the deadline of writes, as in net.Conn.
 func (s *Stream) SetWriteDeadline(t time.Time) error { return s.stream.SetWriteDeadline(t) }
 
-// Close ends the stream and its connection in good order: it closes the
-// stream for writing, throws away what the peer still sends, and waits until
-// the peer has closed too, so that all that was written has arrived there. It
-// takes a few seconds at most and returns an error only if the stream was
-// broken before. A Read
-// or Write under way elsewhere should be over by then, or else Reset is the way
-// to end it.
+// Close ends the stream and its connection after all data written was delivered. It closes the
+// stream for writing, discards what the peer still sends, and waits until the peer has closed
+// too. It takes a few seconds at most, and returns an error only if the stream was broken
+// before. No Read or Write may be in progress; Reset ends a stream while one is.
 func (s *Stream) Close() error {
 	var err error
 	s.ended.Do(func() {
 		conn := s.stream.Conn()
-		// However stuck the connection is, this ends the calls below.
+		// This ends the calls below even if the connection is stuck.
 		overdue := time.AfterFunc(closeTimeout, func() { conn.Close() })
 		defer overdue.Stop()
 		err = s.CloseWrite()
@@ -128,8 +126,8 @@ func (s *Stream) Close() error {
 			_ = s.stream.SetReadDeadline(time.Time{})
 			_, _ = io.Copy(io.Discard, s)
 			if !s.finFirst.Load() {
-				// The peer closed first. What was written after that has
-				// arrived when the peer, which must still read it, hangs up.
+				// The peer closed first. Data written after that has been delivered when the
+				// peer, which must still read it, closes the connection.
 				<-hungUp(conn)
 			}
 		}
@@ -138,28 +136,28 @@ func (s *Stream) Close() error {
 	return err
 }
 
-// Reset ends the stream and its connection at once. What was not delivered is
-// lost, and the peer's reads and writes fail.
+// Reset ends the stream and its connection at once. Data not yet delivered is lost, and the
+// peer's reads and writes fail.
 func (s *Stream) Reset() error {
 	conn := s.stream.Conn()
-	// The word that it is reset waits for room on a line that takes nothing.
+	// Sending the reset blocks while the connection accepts no data.
 	overdue := time.AfterFunc(resetTimeout, func() { conn.Close() })
 	defer overdue.Stop()
 	err := s.stream.Reset()
-	conn.Close() // ends a Close that is under way
+	conn.Close() // ends a Close in progress
 	s.ended.Do(s.release)
 	return err
 }
 
 func (s *Stream) release() {
-	_ = s.stream.Reset() // frees its place; sends nothing after a close
+	_ = s.stream.Reset() // releases its resources; sends nothing after a close
 	s.stream.Conn().Close()
 	if s.free != nil {
 		s.free()
 	}
 }
 
-// hungUp returns a channel that is closed when conn is.
+// hungUp returns a channel that is closed when conn is closed.
 func hungUp(conn network.Conn) <-chan struct{} {
 	var session *goyamux.Session
 	if conn.As(&session) {

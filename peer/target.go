@@ -11,52 +11,52 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// ErrBadTarget means that the text given for a peer does not name one: a
-// mistake in the command line, not in the network.
+// ErrBadTarget means that a text does not name a peer. The user mistyped it; the network was
+// not used.
 var ErrBadTarget = errors.New("not the address of a peer")
 
 const (
-	// TargetForm shows the form of a target that always works, for help texts
+	// TargetForm is an example of a target that needs no saved peer and no code, for help texts
 	// and hints.
 	TargetForm = "/ip4/192.168.1.20/tcp/7420/p2p/12D3Koo..."
 
-	// maxTarget bounds the text of a target, in bytes.
+	// maxTarget is the greatest length of the text of a target, in bytes.
 	maxTarget = 512
 )
 
-// TargetKind says what is known of a target.
+// TargetKind says which fields of a [Target] are set.
 type TargetKind int
 
 const (
-	// TargetPeer is an ID and an address. It can be dialed.
+	// TargetPeer has an ID and an address. It can be dialed.
 	TargetPeer TargetKind = iota
-	// TargetName is the name of a saved peer, and perhaps an address. The ID
-	// is in the [Book], and so is an address if there is none here.
+	// TargetName has the name of a saved peer, and optionally an address. The ID is in the
+	// [Book], and so are addresses to dial if it has none.
 	TargetName
-	// TargetCode is a code, and perhaps an address. With an address it can be
-	// given to [Pair]; without one somebody has to find the host first.
+	// TargetCode has a code, and optionally an address. [Pair] needs the address: without one
+	// the caller must find the host first.
 	TargetCode
-	// TargetAddr is an address and nothing else. [Identify] tells who is there.
+	// TargetAddr has an address only. [Identify] returns the ID of the host there.
 	TargetAddr
 )
 
-// Target is a peer to reach: who it must turn out to be, and where it is.
+// Target is a peer to connect to: the ID, name or code that it must prove, and its address.
 type Target struct {
-	// Kind says which of the others are set.
+	// Kind says which of the other fields are set.
 	Kind TargetKind
-	// ID is the peer that must answer.
+	// ID is the ID that the peer must prove.
 	ID ID
-	// Addr is where: an IP address, or a host name for [Target.Resolve], and a TCP
-	// port, without the ID.
+	// Addr is an IP address or a host name (see [Target.Resolve]) with a TCP port, without
+	// /p2p/ID.
 	Addr ma.Multiaddr
-	// Name is that of a saved peer.
+	// Name is the name of a saved peer.
 	Name string
-	// Code is what the other side must know.
+	// Code is the code that the other host shows.
 	Code Code
 }
 
-// String returns the text that [ParseTarget] turns into t, but for the secret
-// words of a code.
+// String returns the text that [ParseTarget] parses into t, except for the words of a code,
+// which it hides.
 func (t Target) String() string {
 	switch t.Kind {
 	case TargetName:
@@ -79,7 +79,7 @@ func (t Target) atAddr() string {
 	return "@" + t.hostPort()
 }
 
-// hostPort returns HOST:PORT for the address that such a text was made into.
+// hostPort returns the address of t as HOST:PORT.
 func (t Target) hostPort() string {
 	if t.Addr == nil {
 		return ""
@@ -91,19 +91,18 @@ func (t Target) hostPort() string {
 	return address
 }
 
-// ParseTarget reads a target as people write it:
+// ParseTarget parses a target as users write it:
 //
 //	NAME, NAME@HOST[:PORT]    a saved peer, where it was or at an address
 //	CODE, CODE@HOST[:PORT]    a new peer, see [ParseCode]
 //	HOST[:PORT], :PORT        whoever is there
 //	ADDRESS/p2p/ID            /ip4/IP/tcp/PORT, /ip6/IP/tcp/PORT or /dns/NAME/tcp/PORT
 //
-// HOST is an IP address, in brackets if it is an IPv6 one with a port, or a host
-// name, which [Target.Resolve] looks up; where nothing says so (an @, a port), a
-// host name is told from the name of a peer by a dot in it, and "localhost" is one.
-// The port is [DefaultPort] if it is left out, and :PORT is on this host. Errors
-// wrap [ErrBadTarget], and ErrBadCode if a code is what was meant; they do not
-// quote the words of a code.
+// HOST is an IP address or a host name, which [Target.Resolve] looks up. An IPv6 address with a
+// port is in brackets. Without an @ or a port, a text is a host name if it contains a dot or is
+// "localhost", and otherwise the name of a peer. The port is [DefaultPort] if it is left out.
+// :PORT is a port of this host. Errors wrap [ErrBadTarget], and also ErrBadCode if the text was
+// meant as a code. They do not quote the words of a code.
 func ParseTarget(text string) (Target, error) {
 	switch {
 	case text == "":
@@ -135,7 +134,7 @@ func badTarget(format string, args ...any) (Target, error) {
 	return Target{}, fmt.Errorf("%w: %w; expected a form such as %s", ErrBadTarget, fmt.Errorf(format, args...), TargetForm)
 }
 
-// checked returns t, or the error that says why it cannot be.
+// checked returns t, or an error that wraps ErrBadTarget if err is not nil.
 func (t Target) checked(err error) (Target, error) {
 	if err == nil {
 		return t, nil
@@ -143,7 +142,7 @@ func (t Target) checked(err error) (Target, error) {
 	return badTarget("%v", err)
 }
 
-// parseWho reads a code or the name of a peer.
+// parseWho parses a code or the name of a peer.
 func parseWho(text string, addr ma.Multiaddr) (Target, error) {
 	if mayBeCode(text) {
 		if strings.ContainsAny(text, ".:,/") {
@@ -162,7 +161,7 @@ func parseWho(text string, addr ma.Multiaddr) (Target, error) {
 	return Target{Kind: TargetName, Name: name, Addr: addr}, nil
 }
 
-// parseHost reads where a peer is to be dialed.
+// parseHost parses the address of a peer, HOST[:PORT] or :PORT.
 func parseHost(text string) (ma.Multiaddr, error) {
 	addr, err := parsePlace(text)
 	if err == nil {
@@ -174,13 +173,13 @@ func parseHost(text string) (ma.Multiaddr, error) {
 	return addr, nil
 }
 
-// parseAddress reads a multiaddr with an ID.
+// parseAddress parses a multiaddr that ends with /p2p/ID.
 func parseAddress(text string) (Target, error) {
 	full, err := ma.NewMultiaddr(text)
 	if err != nil {
 		return badTarget("%q: %s", text, oneLine(err))
 	}
-	if name, ok := dnsName(full); ok && mayBeCode(name) { // its words are not to be printed
+	if name, ok := dnsName(full); ok && mayBeCode(name) { // do not print its words
 		return badTarget("its host name looks like a code")
 	}
 	addr, id := lpeer.SplitAddr(full)
@@ -193,7 +192,7 @@ func parseAddress(text string) (Target, error) {
 	return Target{ID: id, Addr: addr}, nil
 }
 
-// check reports why t cannot be dialed.
+// check returns an error if t has no valid ID or no address that can be dialed.
 func (t Target) check() error {
 	if err := t.ID.Validate(); err != nil {
 		return err
@@ -201,7 +200,7 @@ func (t Target) check() error {
 	return checkAddr(t.Addr)
 }
 
-// checkAddr reports why addr, an IP address and a port, cannot be dialed.
+// checkAddr returns an error if addr is not an IP address and TCP port that can be dialed.
 func checkAddr(addr ma.Multiaddr) error {
 	if _, ok := dnsName(addr); ok {
 		return errors.New("its host name was not looked up")
@@ -209,7 +208,8 @@ func checkAddr(addr ma.Multiaddr) error {
 	return checkPlace(addr)
 }
 
-// checkPlace reports why addr cannot be dialed, nor be looked up before.
+// checkPlace returns an error if addr is neither an address that can be dialed nor a host name
+// and TCP port that can be looked up.
 func checkPlace(addr ma.Multiaddr) error {
 	if err := checkTransport(addr); err != nil {
 		return err
@@ -231,7 +231,8 @@ func checkPlace(addr ma.Multiaddr) error {
 	return nil
 }
 
-// checkTransport accepts IP/tcp, HOSTNAME/tcp and nothing more.
+// checkTransport returns an error if addr is not an IP address or host name followed by a TCP
+// port.
 func checkTransport(addr ma.Multiaddr) error {
 	_, named := dnsName(addr)
 	if len(addr) < 2 || !named && addr[0].Code() != ma.P_IP4 && addr[0].Code() != ma.P_IP6 {
@@ -248,6 +249,6 @@ func tcpAddr(ip netip.Addr, port int) ma.Multiaddr {
 	if ip.Is6() {
 		family = "ip6"
 	}
-	// No text made of an IP address and a number fails to parse.
+	// Cannot fail for an IP address and a number.
 	return ma.StringCast(fmt.Sprintf("/%s/%s/tcp/%d", family, ip, port))
 }

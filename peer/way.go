@@ -7,35 +7,37 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// The protocols that hosts speak. Whoever dials names one, which says what it has come
-// for; a version follows where the name ends with a slash.
+// Prefixes of the protocol IDs. The dialer names a protocol, which says in which direction
+// images are sent. A version follows the prefix.
 const (
-	// ProtocolFamily starts the ID of every protocol to send images to a host.
+	// ProtocolFamily is the prefix of the protocol IDs for sending images to a host.
 	ProtocolFamily = "/imgsend/transfer/"
-	// FetchFamily starts the ID of every protocol to fetch images from a host.
+	// FetchFamily is the prefix of the protocol IDs for fetching images from a host.
 	FetchFamily = "/imgsend/fetch/"
 )
 
-// maxProtocolID bounds the protocol IDs that are answered, in bytes.
+// maxProtocolID is the greatest length of a protocol ID that is accepted, in bytes.
 const maxProtocolID = 64
 
-// A way is what peers come to a host for: to send images, or to fetch some. The
-// other way round a host has nothing for them but the hint to use the other program.
+// A way is the direction for which peers connect to a host: to send images to it or to fetch
+// images from it. A host serves one way. It tells peers that connect for the other one which
+// program to use.
 type way struct {
 	family string
 	pair   protocol.ID
-	// code is what a host for which this is the way closes connections with that have come
-	// for the other one.
+	// code is the error code with which a host of this way closes connections of peers that
+	// connect for the other way.
 	code network.ConnErrorCode
-	// hint tells a dialer who has come for the other way what there is here.
+	// hint tells a dialer that chose the other way which program to use.
 	hint string
-	// may says what a dialer without the right may not do.
+	// may is what a dialer without the right may not do, for errors.
 	may string
-	// program is the one that waits.
+	// program is the program that listens.
 	program string
 }
 
-// connNoRight closes a connection of a peer that is known and lacks the right.
+// connNoRight is the error code that closes the connection of a known peer that lacks the
+// right.
 const connNoRight network.ConnErrorCode = 0x696d6700
 
 var (
@@ -45,7 +47,7 @@ var (
 		"fetch images from there", "imgsend"}
 )
 
-// wayOf returns the way of a host that offers images, or of one that receives them.
+// wayOf returns toFetch for a host that offers images, and toSend for one that receives them.
 func wayOf(offers bool) *way {
 	if offers {
 		return toFetch
@@ -53,7 +55,7 @@ func wayOf(offers bool) *way {
 	return toSend
 }
 
-// wayTo returns the way that a protocol belongs to.
+// wayTo returns the way of a protocol. It returns toSend for unknown protocols.
 func wayTo(p protocol.ID) *way {
 	if toFetch.has(p) {
 		return toFetch
@@ -72,8 +74,8 @@ func (w *way) other() *way {
 // has reports whether a protocol belongs to this way.
 func (w *way) has(p protocol.ID) bool { return p == w.pair || w.isTransfer(p) }
 
-// isTransfer reports whether p is some version of this way's protocol, known or not,
-// and fit to be shown: the other side chose its text.
+// isTransfer reports whether p is any version, known or not, of this way's transfer protocol.
+// The other side chose p, so isTransfer checks that it is short and safe to print.
 func (w *way) isTransfer(p protocol.ID) bool {
 	version, ok := strings.CutPrefix(string(p), w.family)
 	if !ok || version == "" || len(p) > maxProtocolID {
