@@ -15,8 +15,8 @@ const ShareSize = 32
 // dsi is the domain separation string of the cipher suite.
 const dsi = "CPaceRistretto255"
 
-// ErrBadShare means that the other side sent a share that no honest side sends:
-// an invalid encoding of a group element, or the neutral element.
+// ErrBadShare means that the other side sent a share that no honest side sends: an invalid
+// encoding of a group element, or the neutral element.
 var ErrBadShare = errors.New("key exchange with an element that is not valid")
 
 // Exchange is one side of one key exchange.
@@ -26,9 +26,9 @@ type Exchange struct {
 	share  []byte
 }
 
-// New starts an exchange. secret is the low-entropy secret that both sides must
-// know (the draft's PRS), context what they must agree on (CI), and sid the ID
-// of the session.
+// New starts an exchange. secret is the low-entropy secret that both sides must know (PRS in
+// the draft), context is the data on which they must agree (CI), and sid is the ID of the
+// session.
 func New(secret, context, sid []byte) (*Exchange, error) {
 	// 64 random bytes reduced modulo the order of the group are uniform.
 	random := make([]byte, 64)
@@ -52,25 +52,25 @@ func newWithScalar(secret, context, sid []byte, scalar *ristretto255.Scalar) (*E
 	return &Exchange{sid: sid, scalar: scalar, share: share}, nil
 }
 
-// generatorString pads the secret so that it has a block of the hash to itself.
+// generatorString returns the input of the hash for the generator. It pads the domain
+// separation string and the secret to a whole block of the hash, as the draft requires.
 func generatorString(secret, context, sid []byte) []byte {
 	first := Concat([]byte(dsi), secret)
 	padding := max(0, sha512.BlockSize-1-len(first))
 	return append(first, Concat(make([]byte, padding), context, sid)...)
 }
 
-// Share returns the message to send: [ShareSize] bytes.
+// Share returns the share to send: [ShareSize] bytes.
 func (e *Exchange) Share() []byte { return e.share }
 
-// Side is what one side of an exchange sent and is bound to.
+// Side is the share that one side sent and its associated data.
 type Side struct {
 	Share []byte
-	Data  []byte // the draft's AD
+	Data  []byte // AD in the draft
 }
 
-// Key returns 64 bytes that both sides share if their secrets, contexts and
-// session IDs are the same. theirs is the share that the other side sent. The
-// error is [ErrBadShare].
+// Key returns 64 bytes that are equal on both sides if their secrets, contexts and session IDs
+// are equal. theirs is the share of the other side. The only error is [ErrBadShare].
 func (e *Exchange) Key(theirs []byte, initiator, responder Side) ([]byte, error) {
 	element, err := ristretto255.NewIdentityElement().SetCanonicalBytes(theirs)
 	if err != nil {
@@ -87,8 +87,8 @@ func (e *Exchange) Key(theirs []byte, initiator, responder Side) ([]byte, error)
 	return hash.Sum(nil), nil
 }
 
-// Concat joins parts, each behind its length, so that different lists of parts
-// never give the same bytes (the draft's lv_cat).
+// Concat joins parts, each after its length, so different lists of parts give different bytes
+// (lv_cat in the draft).
 func Concat(parts ...[]byte) []byte {
 	var out []byte
 	for _, part := range parts {

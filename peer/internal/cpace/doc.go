@@ -1,6 +1,6 @@
-// Package cpace is CPace, the balanced PAKE that the IRTF's CFRG selected: two
-// sides that know the same low-entropy secret derive a strong key from it, and
-// nobody can test guesses at the secret offline.
+// Package cpace implements CPace, the balanced PAKE that the IRTF's CFRG selected: two sides
+// that know the same low-entropy secret derive a strong key from it, and no attacker can test
+// guesses at the secret offline.
 //
 // It follows draft-irtf-cfrg-cpace-21, cipher suite CPACE-RISTR255-SHA512, in
 // the initiator-responder setting, and is tested with the vectors of the
@@ -10,12 +10,12 @@
 //
 // # What it does not do
 //
-// It sends and receives nothing, and confirms no key: until a side has proven
-// to the other that it has the same key, nothing is known about the other side.
-// The caller sends the shares, compares them (a share must not come back), and
-// confirms the key. It does not wipe secrets from memory.
+// It sends and receives nothing, and does not confirm the key: until each side has proven to
+// the other that it has the same key, nothing is known about the other side. The caller sends
+// the shares, checks that the other side's share differs from its own, and confirms the key. It
+// does not wipe secrets from memory.
 //
-// # Libraries that were judged
+// # Libraries that were considered
 //
 //   - filippo.io/cpace follows draft-haase-cpace-01 loosely, with HKDF in place of
 //     the draft's key derivation. Its author calls it an experiment that may

@@ -19,7 +19,7 @@ const (
 	DialIP = "10.73.0.2"
 )
 
-// skip skips a test that needs network namespaces, where that is no failure.
+// skip skips a test that needs network namespaces, or fails it if IMGSEND_MATRIX=required.
 func skip(t *testing.T, why string, args ...any) {
 	t.Helper()
 	if os.Getenv("IMGSEND_MATRIX") == "required" {
@@ -28,13 +28,13 @@ func skip(t *testing.T, why string, args ...any) {
 	t.Skipf(why, args...)
 }
 
-// A Net is a network of two hosts and one wire. Host and Dialer are the names of
-// their namespaces; in both the wire's end is eth0.
+// A Net is a network of two hosts with one link between them. Host and Dialer are the names of
+// their network namespaces. The link is eth0 in both.
 type Net struct {
 	Host, Dialer string
 }
 
-// NewNet makes a network that ends with the test.
+// NewNet creates a network that is removed at the end of the test.
 func NewNet(t *testing.T) *Net {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -53,7 +53,7 @@ func NewNet(t *testing.T) *Net {
 		if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
 			skip(t, "cannot make network namespaces here: %v: %s", err, out)
 		}
-		// Without IPv6 the kernel itself has nothing to say on the wire.
+		// Without IPv6 the kernel itself sends nothing on the link.
 		Run(t, "ip", "netns", "exec", name, "sh", "-c", "for f in all default; do echo 1 > /proc/sys/net/ipv6/conf/$f/disable_ipv6; done")
 		Run(t, "ip", "-n", name, "link", "set", "lo", "up")
 	}
@@ -62,17 +62,17 @@ func NewNet(t *testing.T) *Net {
 		skip(t, "cannot make a pair of interfaces here: %v: %s", err, out)
 	}
 	for _, end := range []struct{ ns, link, ip, other string }{{n.Host, hostLink, HostIP, DialIP}, {n.Dialer, dialLink, DialIP, HostIP}} {
-		// An interface called veth... would not be shown.
+		// An interface named veth... would be left out as virtual.
 		Run(t, "ip", "-n", end.ns, "link", "set", end.link, "name", "eth0")
 		Run(t, "ip", "-n", end.ns, "addr", "add", end.ip+"/24", "dev", "eth0")
 		Run(t, "ip", "-n", end.ns, "link", "set", "eth0", "up")
-		// Packets to the world outside would be seen on the wire.
+		// With a default route, packets to other networks appear on the link.
 		Run(t, "ip", "-n", end.ns, "route", "add", "default", "via", end.other)
 	}
 	return n
 }
 
-// Run runs a program and returns its output.
+// Run runs a program and returns its output. It fails the test if the program fails.
 func Run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(Context(t), name, args...).CombinedOutput()
@@ -82,8 +82,8 @@ func Run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// Capture records all packets in a namespace, until the returned function stops it
-// and returns one line of text for each packet.
+// Capture records all packets in a namespace. The returned function stops it and returns one
+// line of text per packet.
 func Capture(t *testing.T, ns string) func() []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "packets")

@@ -1,10 +1,9 @@
-// Package peertest has what the tests of package peer and its parts share: keys,
-// patience, and a network of two hosts. That is two Linux network namespaces and one
-// wire between them. The test binary is started in them as other programs, and what
-// they send is captured.
+// Package peertest contains helpers for the tests of package peer and its subpackages: keys,
+// timeouts, and a network of two hosts, made of two Linux network namespaces and a link between
+// them. The test binary is started in them as other programs, and their packets are captured.
 //
-// A network needs root, and the programs ip and tcpdump. Where these are missing the
-// test is skipped, unless IMGSEND_MATRIX=required.
+// The network needs root and the programs ip and tcpdump. Without them the test is skipped,
+// unless IMGSEND_MATRIX=required.
 package peertest
 
 import (
@@ -18,17 +17,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Patience bounds everything that should happen at once.
+// Patience is the timeout for everything that should happen at once.
 const Patience = 30 * time.Second
 
-// TestMain runs the tests, or the helper that this process was started as, and looks
-// for goroutines that are left.
+// TestMain runs the tests, or the helper that this process was started as. It fails if
+// goroutines are left.
 func TestMain(m *testing.M) {
 	Main() // does not return in a helper process
 	goleak.VerifyTestMain(m)
 }
 
-// Context returns a context that ends when the test has run out of patience.
+// Context returns a context that ends with the test or after Patience.
 func Context(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
@@ -56,7 +55,8 @@ func ID(t testing.TB, key crypto.PrivKey) lpeer.ID {
 	return id
 }
 
-// WaitFor polls until done, for what the other side does in its own time.
+// WaitFor polls done until it returns true, and fails the test after Patience. Use it for
+// events on the other side.
 func WaitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(Patience)

@@ -11,15 +11,15 @@ import (
 	"testing"
 )
 
-// HelperVar is the environment variable that names the helper which a test binary
-// is to be, see [Main].
+// HelperVar is the environment variable with the name of the helper that the test binary runs,
+// see [Main].
 const HelperVar = "PEER_TEST_HELPER"
 
-// Helpers are the programs that a test binary can be besides itself, by name.
+// Helpers are the programs that the test binary can run instead of the tests, by name.
 var Helpers = map[string]func() error{}
 
-// Main runs the helper that this process was started as, if any, and ends the
-// process. TestMain calls it first.
+// Main runs the helper that this process was started as and exits. It returns if there is none.
+// TestMain calls it first.
 func Main() {
 	if helper, ok := Helpers[os.Getenv(HelperVar)]; ok {
 		if err := helper(); err != nil {
@@ -30,7 +30,8 @@ func Main() {
 	}
 }
 
-// Start starts the test binary in a namespace as the helper with that name.
+// Start starts the test binary in a namespace as the named helper. wait returns an error if the
+// helper fails or writes to stderr.
 func Start(t *testing.T, ns, what string, env ...string) (stdin io.Writer, stdout *bufio.Reader, wait func() error) {
 	t.Helper()
 	self, err := os.Executable()
@@ -62,7 +63,7 @@ func Start(t *testing.T, ns, what string, env ...string) (stdin io.Writer, stdou
 	}
 }
 
-// ReadLine reads one line of a helper's output.
+// ReadLine reads one line of a helper's output. It fails the test if there is none.
 func ReadLine(t *testing.T, r *bufio.Reader) string {
 	t.Helper()
 	line, err := r.ReadString('\n')

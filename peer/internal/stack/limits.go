@@ -8,47 +8,45 @@ import (
 	"github.com/libp2p/go-libp2p/x/rate"
 )
 
-// Limits on what the other side, known or not, can make this host hold.
+// Limits on the resources that the other side, known or not, can make this host use.
 const (
-	// MaxConns is the number of inbound connections of one TCP socket that
-	// exist at a time, most of them still in their handshake. The next ones
-	// wait in the kernel's backlog, where they cost nothing here, and get
-	// their turn. It takes more than 32 addresses to fill it, see maxIPConns.
+	// MaxConns is the number of inbound connections that a TCP socket has at the same time,
+	// including those in their handshake. Further ones wait in the kernel's backlog, where they
+	// use no resources of this process. Filling MaxConns takes 32 addresses, see maxIPConns.
 	MaxConns = 256
 
 	// maxPeerConns is the number of connections from one peer.
 	maxPeerConns = 8
 
-	// maxIPConns is the number of connections from one IPv4 address, or from
-	// one IPv6 /64. Loopback is exempt.
+	// maxIPConns is the number of connections from one IPv4 address or one IPv6 /64. Loopback
+	// has no such limit.
 	maxIPConns = 8
 
-	// maxPeerStreams is the number of inbound streams of one connection: one
-	// that is served, and one that is told that it is too many.
+	// maxPeerStreams is the number of inbound streams of one connection: one that is served,
+	// and one that is refused as the second.
 	maxPeerStreams = 2
 
-	// maxMemory bounds what the receive windows of all streams together may
-	// grow by, and maxPeerMemory those of one peer, in bytes.
+	// maxMemory limits the memory by which the receive windows of all streams together may
+	// grow, and maxPeerMemory that of one peer's streams, in bytes.
 	maxMemory     = 64 << 20
 	maxPeerMemory = 32 << 20
 
-	// initialWindow is how many bytes a stream takes in before anybody reads
-	// it. It grows to 16 MiB, within maxPeerMemory, if the reader keeps up.
+	// initialWindow is how many bytes a stream buffers before they are read. The window grows
+	// to 16 MiB, within maxPeerMemory, if the reader keeps up.
 	initialWindow = 4 << 20
 
-	// handshakeTimeout ends connections that do not finish TLS and yamux.
+	// handshakeTimeout limits the handshake of TLS and yamux.
 	handshakeTimeout = 5 * time.Second
 
-	// lostAfter is the time after which the kernel gives up a connection whose
-	// other side acknowledges nothing. It exceeds the 30 s of silence that a
-	// transfer accepts, so that the transfer's timeout is the one that decides.
-	// On an idle connection yamux measures the round trip every 30 s: the time
-	// starts then.
+	// lostAfter is how long the kernel keeps a connection whose other side acknowledges
+	// nothing. It exceeds the 30 s of silence that a transfer accepts, so the transfer's
+	// timeout fires first. On an idle connection the time starts with yamux's next measurement
+	// of the round trip, which it makes every 30 s.
 	lostAfter = time.Minute
 
-	// frameTimeout is yamux's timeout for writing one frame. It only has to end
-	// some day: the kernel reports free space in its send buffer, of up to some
-	// megabytes, when a third of it is free, which takes minutes on a slow line.
+	// frameTimeout is yamux's timeout for writing one frame. It must be long: the kernel
+	// reports free space in its send buffer of some megabytes only when a third of it is free,
+	// which takes minutes on a slow connection.
 	frameTimeout = 15 * time.Minute
 
 	// maxFrame is the payload of the largest yamux frame, in bytes: with the
@@ -56,8 +54,8 @@ const (
 	maxFrame = 16<<10 - 12
 )
 
-// newResourceManager returns libp2p's bookkeeping of connections, streams and
-// memory, with fixed limits.
+// newResourceManager returns libp2p's accounting of connections, streams and memory, with fixed
+// limits.
 func newResourceManager() (network.ResourceManager, error) {
 	const conns = 2*MaxConns + 8 // two sockets
 	all := rcmgr.ResourceLimits{
@@ -86,8 +84,8 @@ func newResourceManager() (network.ResourceManager, error) {
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: maxIPConns}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: maxIPConns}},
 		),
-		// The default lets one address connect once in five seconds, too
-		// seldom for a loop over many images. MaxConns bounds the work.
+		// The default allows one connection from an address in five seconds, too few for a loop
+		// over many images. MaxConns limits the work instead.
 		rcmgr.WithConnRateLimiters(&rate.Limiter{}),
 	)
 }

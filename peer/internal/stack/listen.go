@@ -9,12 +9,11 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// portsTried is the number of ports that ListenNear tries before it takes any
-// free one.
+// portsTried is the number of ports that ListenNear tries before it lets the system choose one.
 const portsTried = 10
 
-// ListenNear listens at the port first, or at the next free one, or at any free
-// one. at returns the addresses for a port.
+// ListenNear listens at the port first, or at one of the next ports if it is in use, or at any
+// free port. at returns the addresses for a port.
 func (n *Node) ListenNear(ctx context.Context, first int, at func(port int) []ma.Multiaddr) error {
 	for port := first; port < first+portsTried; port++ {
 		err := n.Listen(ctx, at(port))
@@ -25,11 +24,11 @@ func (n *Node) ListenNear(ctx context.Context, first int, at func(port int) []ma
 	return n.Listen(ctx, at(0))
 }
 
-// Listen listens on all of addrs, or returns an error and listens on none. Of a
-// pair, an IPv4 and an IPv6 address, it leaves out the one whose family this host
-// lacks. Both of a pair get the same port, also if the system chooses it.
+// Listen listens on all of addrs, or returns an error and listens on none. Of an IPv4 and an
+// IPv6 address it leaves out the one whose family this host lacks. If the port is 0, both get
+// the same port.
 func (n *Node) Listen(ctx context.Context, addrs []ma.Multiaddr) error {
-	// Another process may take the chosen port in the other family first.
+	// Another process may take the chosen port in the other family.
 	const attempts = 10
 	var err error
 	for range attempts {

@@ -24,11 +24,12 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// Node is the libp2p network of one host: its key, its transport, its limits.
+// Node is the libp2p network of one host: its key, its transport and its limits. The caller
+// must call Close.
 type Node struct {
-	// Swarm has the connections.
+	// Swarm manages the connections.
 	Swarm *swarm.Swarm
-	// Store has the addresses to dial.
+	// Store contains the addresses to dial.
 	Store peerstore.Peerstore
 
 	limits  network.ResourceManager
@@ -36,8 +37,8 @@ type Node struct {
 	closed  error
 }
 
-// New builds a network that neither listens nor dials yet. gater may be nil.
-// dialTimeout bounds one dial.
+// New returns a network that neither listens nor dials yet. gater may be nil. dialTimeout
+// limits one dial.
 func New(key crypto.PrivKey, gater connmgr.ConnectionGater, dialTimeout time.Duration) (_ *Node, err error) {
 	silence()
 	id, err := lpeer.IDFromPrivateKey(key)
@@ -78,8 +79,7 @@ func New(key crypto.PrivKey, gater connmgr.ConnectionGater, dialTimeout time.Dur
 	return n, n.Swarm.AddTransport(&tcpTransport{upgrader: up, limits: n.limits})
 }
 
-// newUpgrader returns what makes a TCP connection secure and able to carry
-// streams: TLS 1.3, then yamux.
+// newUpgrader returns the upgrader of TCP connections: TLS 1.3, then yamux.
 func newUpgrader(key crypto.PrivKey, gater connmgr.ConnectionGater, limits network.ResourceManager) (transport.Upgrader, error) {
 	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: newMuxer()}}
 	security, err := newTLS(key, yamux.ID)
@@ -90,20 +90,20 @@ func newUpgrader(key crypto.PrivKey, gater connmgr.ConnectionGater, limits netwo
 		upgrader.WithAcceptTimeout(handshakeTimeout))
 }
 
-// newMuxer returns yamux with libp2p's settings, changed in four ways:
+// newMuxer returns yamux with libp2p's settings and these changes:
 //
-//   - The resource manager limits the number of streams, as in libp2p, but
-//     yamux also refuses more than maxPeerStreams.
-//   - The receive window starts at initialWindow. libp2p starts at 256 KiB and
-//     needs some round trips to grow to its 16 MiB; starting higher makes 64 MiB
-//     through 1 Gbit/s with a round trip of 10 ms a third faster (BenchmarkLink).
-//   - yamux closes no connection for being slow. By default it does when a frame
-//     of 64 KiB, or a ping, takes 10 s, so that a cut of 8 s or a line of
-//     128 kbit/s ended a stream. How long silence may last is the caller's
-//     decision; the kernel finds dead connections, see tcpTransport.
-//   - A frame fills one TLS record. yamux hands a frame to the reader when all
-//     of it has arrived, so smaller frames show the reader sooner that a slow
-//     line still moves.
+//   - The resource manager limits the number of streams, as in libp2p, and yamux also refuses
+//     more than maxPeerStreams.
+//   - The receive window starts at initialWindow. libp2p starts at 256 KiB and needs several
+//     round trips to grow to 16 MiB; starting higher makes a transfer of 64 MiB through 1
+//     Gbit/s with a round trip of 10 ms a third faster (BenchmarkLink).
+//   - yamux closes no connection for being slow. By default it does if a frame of 64 KiB or a
+//     ping takes 10 s, so that an interruption of 8 s or a connection of 128 kbit/s ended a
+//     stream. The caller decides how long silence may last, and the kernel detects dead
+//     connections, see tcpTransport.
+//   - A frame fills one TLS record. yamux passes a frame to the reader when all of it has
+//     arrived, so with small frames the reader notices sooner that a slow connection still
+//     delivers data.
 func newMuxer() *yamux.Transport {
 	config := *yamux.DefaultTransport.Config()
 	config.InitialStreamWindowSize = initialWindow
@@ -115,7 +115,7 @@ func newMuxer() *yamux.Transport {
 	return (*yamux.Transport)(&config)
 }
 
-// Close ends every connection and goroutine. Data that is not delivered is lost.
+// Close ends all connections and goroutines. Data not yet delivered is lost.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		var errs []error
@@ -133,8 +133,7 @@ func (n *Node) Close() error {
 	return n.closed
 }
 
-// noNames refuses to look up host names. Package peer refuses targets with host
-// names long before.
+// noNames refuses to look up host names. Package peer resolves or refuses them before.
 type noNames struct{}
 
 var errNoNames = errors.New("host names are not looked up")
@@ -147,8 +146,8 @@ func (noNames) ResolveDNSComponent(context.Context, ma.Multiaddr, int) ([]ma.Mul
 	return nil, errNoNames
 }
 
-// silence discards libp2p's log, which would go to the user's terminal, unless the
-// user sets GOLOG_LOG_LEVEL.
+// silence discards libp2p's log, which would appear on the user's terminal, unless
+// GOLOG_LOG_LEVEL is set.
 var silence = sync.OnceFunc(func() {
 	if os.Getenv("GOLOG_LOG_LEVEL") == "" {
 		gologshim.SetDefaultHandler(slog.DiscardHandler)

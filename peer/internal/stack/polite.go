@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// politeTimeout is how long Close of an accepted connection waits for the dialer
-// to close too.
+// politeTimeout is how long Close of an accepted connection waits until the dialer has closed
+// it.
 const politeTimeout = time.Second
 
 // politeListener accepts politeConns.
@@ -22,10 +22,10 @@ func (l politeListener) Accept() (net.Conn, error) {
 	return &politeConn{Conn: conn, closed: make(chan struct{})}, nil
 }
 
-// politeConn is an accepted TCP connection that lets the dialer close first. A
-// socket that is closed while the dialer still sends answers with a TCP reset.
-// The reset can keep the dialer from reading what was sent before it: a refused
-// dialer would see a broken connection and not the refusal.
+// politeConn is an accepted TCP connection that lets the dialer close first. If a socket is
+// closed while the dialer still sends, the kernel answers with a TCP reset, after which the
+// dialer may not be able to read data sent before: a refused dialer would see a broken
+// connection instead of the refusal.
 type politeConn struct {
 	net.Conn
 	once   sync.Once
@@ -43,14 +43,14 @@ func (c *politeConn) Read(p []byte) (int, error) {
 	}
 }
 
-// Close closes the connection for writing, and then altogether when the dialer has
-// closed it too or after politeTimeout.
+// Close closes the connection for writing, and then completely when the dialer has closed it or
+// after politeTimeout.
 func (c *politeConn) Close() error {
 	c.once.Do(func() {
 		close(c.closed)
 		if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
-			// A Read in another goroutine ends by this deadline or by what it
-			// reads. In both cases it returns net.ErrClosed.
+			// A Read in another goroutine ends at this deadline or with data, and returns
+			// net.ErrClosed in both cases.
 			_ = tcp.SetReadDeadline(time.Now().Add(politeTimeout))
 			_, _ = io.Copy(io.Discard, struct{ io.Reader }{tcp})
 		}

@@ -12,16 +12,15 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// tcpTransport is libp2p over TCP. Its sockets differ from those of libp2p's own:
+// tcpTransport is a libp2p transport over TCP. It differs from libp2p's own:
 //
-//   - they close in an orderly way; libp2p's reset the connection, which drops
-//     what the kernel has not sent yet, such as the reason of a refusal or a last
-//     message before the process ends;
-//   - they do not share ports (SO_REUSEPORT), so that a taken port is an error,
-//     and a dial does not leave from the listening port;
-//   - beyond MaxConns, connections wait instead of being dropped;
-//   - an accepted one lets the dialer close first, see politeConn;
-//   - the kernel gives up a dead connection after lostAfter.
+//   - Sockets close in order. libp2p's reset the connection, which drops data that the kernel
+//     has not sent yet, such as the reason of a refusal or the last message of a process.
+//   - Sockets do not share ports (SO_REUSEPORT), so a port in use is an error, and a dial does
+//     not use the listening port as its source.
+//   - Connections beyond MaxConns wait and are not dropped.
+//   - An accepted connection lets the dialer close first, see politeConn.
+//   - The kernel gives up a dead connection after lostAfter.
 type tcpTransport struct {
 	upgrader transport.Upgrader
 	limits   network.ResourceManager
@@ -29,8 +28,8 @@ type tcpTransport struct {
 
 var _ transport.Transport = (*tcpTransport)(nil)
 
-// tcpKeepAlive makes the kernel probe an idle connection, and give it up after
-// lostAfter without an answer.
+// tcpKeepAlive makes the kernel probe an idle connection, and give it up if there is no answer
+// for lostAfter.
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: lostAfter / 4, Interval: lostAfter / 4, Count: 3}
 
 func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id lpeer.ID) (transport.CapableConn, error) {
@@ -48,7 +47,7 @@ func (t *tcpTransport) Dial(ctx context.Context, addr ma.Multiaddr, id lpeer.ID)
 		scope.Done()
 		return nil, err
 	}
-	// Upgrade releases conn and scope when it fails.
+	// Upgrade closes conn and releases scope if it fails.
 	return t.upgrader.Upgrade(ctx, t, conn, network.DirOutbound, id, scope)
 }
 

@@ -4,5 +4,5 @@ package stack
 
 import "syscall"
 
-// setTimeouts leaves a TCP socket the timeouts of the system.
+// setTimeouts does nothing: the system's timeouts apply.
 func setTimeouts(_, _ string, _ syscall.RawConn) error { return nil }

@@ -20,12 +20,11 @@ import (
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 )
 
-// tlsTransport secures connections as libp2p's TLS does (libp2p specification, "TLS
-// Handshake"), with libp2p's certificates and checks. It differs in the time for
-// which a certificate is valid: libp2p's starts one hour before the certificate is
-// made, so hosts whose clocks differ by more could not connect. The proof of who a
-// host is is a signature by its key, which has no time, so certificates are valid
-// for ever here. Each start makes a new one.
+// tlsTransport is libp2p's TLS (libp2p specification, "TLS Handshake"), with libp2p's
+// certificates and checks, except for the validity period of certificates. libp2p's
+// certificates are valid from one hour before they are made, so hosts whose clocks differ by
+// more could not connect. A host is identified by a signature of its key, which has no time, so
+// certificates always are valid here. Each Node makes a new one.
 type tlsTransport struct {
 	self     lpeer.ID
 	identity *libp2ptls.Identity
@@ -45,10 +44,10 @@ func newTLS(key crypto.PrivKey, muxer protocol.ID) (*tlsTransport, error) {
 	}
 	identity, err := libp2ptls.NewIdentity(key, libp2ptls.WithCertTemplate(&x509.Certificate{
 		SerialNumber: serial,
-		NotBefore:    time.Unix(0, 0), // a host without a battery starts there
+		NotBefore:    time.Unix(0, 0), // the time of a host without a clock battery
 		// "No well-defined expiration date": RFC 5280, section 4.1.2.5.
 		NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
-		// RFC 5280 wants an issuer.
+		// RFC 5280 requires an issuer.
 		Subject: pkix.Name{SerialNumber: serial.String()},
 	}))
 	if err != nil {
@@ -57,21 +56,20 @@ func newTLS(key crypto.PrivKey, muxer protocol.ID) (*tlsTransport, error) {
 	return &tlsTransport{self: self, identity: identity, muxer: muxer}, nil
 }
 
-// ID is the name that is negotiated.
+// ID returns the protocol ID of the security protocol.
 func (t *tlsTransport) ID() protocol.ID { return libp2ptls.ID }
 
-// SecureInbound runs the handshake as the listening side. p is the peer to accept,
-// or empty for any.
+// SecureInbound runs the handshake as the listener. p is the expected peer, or empty for any.
 func (t *tlsTransport) SecureInbound(ctx context.Context, insecure net.Conn, p lpeer.ID) (sec.SecureConn, error) {
 	return t.secure(ctx, insecure, p, tls.Server)
 }
 
-// SecureOutbound runs the handshake as the dialing side.
+// SecureOutbound runs the handshake as the dialer. p is the expected peer.
 func (t *tlsTransport) SecureOutbound(ctx context.Context, insecure net.Conn, p lpeer.ID) (sec.SecureConn, error) {
 	return t.secure(ctx, insecure, p, tls.Client)
 }
 
-// secure runs the handshake. It closes insecure when it fails.
+// secure runs the handshake. It closes insecure if the handshake fails.
 func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p lpeer.ID, side func(net.Conn, *tls.Config) *tls.Conn) (_ sec.SecureConn, err error) {
 	defer func() {
 		if err != nil {
@@ -87,7 +85,7 @@ func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p lpeer.ID
 	var key crypto.PubKey
 	select {
 	case key = <-keys:
-	default: // never: a successful handshake has verified a certificate
+	default: // cannot happen: a successful handshake has verified a certificate
 	}
 	if key == nil {
 		return nil, errors.New("stack: internal error: no key after the handshake")
@@ -103,7 +101,7 @@ func (t *tlsTransport) secure(ctx context.Context, insecure net.Conn, p lpeer.ID
 	return &tlsConn{Conn: conn, self: t.self, remote: remote, key: key, state: state}, nil
 }
 
-// tlsConn is a connection whose two ends have proven their keys.
+// tlsConn is a connection whose two sides have proven their keys.
 type tlsConn struct {
 	*tls.Conn
 	self, remote lpeer.ID

@@ -6,12 +6,12 @@ import (
 	"os"
 )
 
-// CheckFolder reports why the home folder cannot be trusted. One that does not
-// exist can.
+// CheckFolder returns an error if another user owns the home folder (root excepted) or can
+// write to it, or if it is not a folder. A folder that does not exist is no error.
 func CheckFolder(home string) error {
 	info, err := os.Stat(home)
 	if err != nil {
-		return nil // opening what is in it fails for the same reason
+		return nil // opening its files fails for the same reason
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", home)
@@ -25,8 +25,7 @@ func CheckFolder(home string) error {
 	return nil
 }
 
-// MakeFolder makes the home folder with mode 0700, unless it is there, and
-// checks it.
+// MakeFolder creates the home folder with mode 0700 if it does not exist, and checks it.
 func MakeFolder(home string) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
@@ -34,7 +33,8 @@ func MakeFolder(home string) error {
 	return CheckFolder(home)
 }
 
-// checkFile reports why an open file cannot be trusted.
+// checkFile returns an error if an open file is not a regular file, belongs to another user
+// (root excepted), or has one of the forbidden permissions. what names the file in errors.
 func checkFile(file *os.File, path, what string, forbidden fs.FileMode) error {
 	info, err := file.Stat()
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// tempStale is the age at which a temporary file of [Create] belongs to no
-// running program.
+// tempStale is the age after which a temporary file of [Create] is no longer in use.
 const tempStale = time.Minute
 
-// Read returns what is in a file of the home folder, but no more than most bytes
-// and one. It refuses a file with any of the forbidden permissions. what names
-// the file in errors; if the file does not exist, the error is fs.ErrNotExist.
+// Read returns the content of a file in the home folder, at most most+1 bytes, so that the
+// caller can detect a file that is too long. It refuses a file with one of the forbidden
+// permissions. what names the file in errors. If the file does not exist, the error wraps
+// fs.ErrNotExist.
 func Read(path, what string, forbidden fs.FileMode, most int64) ([]byte, error) {
 	if err := CheckFolder(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -36,8 +36,8 @@ func Read(path, what string, forbidden fs.FileMode, most int64) ([]byte, error) 
 	return data, nil
 }
 
-// Create writes text to a new file of mode 0600. If the file exists by now, it
-// stays as it is, which is no error.
+// Create writes text to a new file with mode 0600. If the file exists, Create does not change
+// it and returns nil.
 func Create(path, text string) error {
 	sweepTemp(path, tempStale)
 	temp, err := writeTemp(path, text)
@@ -49,8 +49,8 @@ func Create(path, text string) error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	// Some file systems have no hard links. A name claimed exclusively keeps
-	// the promise; only a crash between these two lines leaves the file empty.
+	// Some file systems have no hard links. There an exclusive create claims the name. The file
+	// stays empty only after a crash between the next two calls.
 	claim, claimErr := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(claimErr, fs.ErrExist) {
 		return nil
@@ -61,10 +61,10 @@ func Create(path, text string) error {
 	return errors.Join(claim.Close(), os.Rename(temp, path))
 }
 
-// Replace puts text into the file at path, whole or not at all, with mode 0600.
-// The caller holds the [Lock] of the file.
+// Replace replaces the content of the file at path by text, completely or not at all, with mode
+// 0600. The caller must hold the [Lock] of the file.
 func Replace(path, text string) error {
-	sweepTemp(path, 0) // whoever holds the lock is the only writer
+	sweepTemp(path, 0) // the holder of the lock is the only writer
 	temp, err := writeTemp(path, text)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func Replace(path, text string) error {
 		os.Remove(temp)
 		return err
 	}
-	// The file has its new content. Some systems cannot sync a folder.
+	// The file has its new content. Not all systems can sync a folder.
 	if folder, err := os.Open(filepath.Dir(path)); err == nil {
 		_ = folder.Sync()
 		folder.Close()
@@ -81,7 +81,7 @@ func Replace(path, text string) error {
 	return nil
 }
 
-// writeTemp writes text to a new file of mode 0600 beside path and returns its
+// writeTemp writes text to a new file with mode 0600 in the folder of path and returns its
 // name.
 func writeTemp(path, text string) (name string, err error) {
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
@@ -102,8 +102,8 @@ func writeTemp(path, text string) (name string, err error) {
 	return temp.Name(), nil
 }
 
-// sweepTemp removes the files that writeTemp made for path, that are at least
-// that old, and that killed programs left.
+// sweepTemp removes temporary files for path that killed programs left and that have at least
+// the given age.
 func sweepTemp(path string, age time.Duration) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), filepath.Base(path)+".*.tmp"))
 	for _, name := range left {

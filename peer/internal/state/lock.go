@@ -7,18 +7,19 @@ import (
 )
 
 const (
-	// lockTimeout is how long to wait for another program, which needs
+	// lockTimeout is how long to wait for another program, which holds the lock for
 	// milliseconds.
 	lockTimeout = 10 * time.Second
 
-	// lockPoll is how often to try.
+	// lockPoll is the time between two attempts.
 	lockPoll = 2 * time.Millisecond
 )
 
-// Lock waits until no other program or goroutine holds the lock at path, takes
-// it, and returns what gives it back. The system gives it back when a program
-// ends in whatever way. The file stays: if it were removed, two programs could
-// lock two files of one name. A symbolic link is refused.
+// Lock locks the file at path, which it creates if necessary, and returns a function that
+// unlocks it. It waits up to lockTimeout while another program or goroutine holds the lock. The
+// system releases the lock when the program ends. The file is never removed: otherwise two
+// programs could lock two files with the same name. A symbolic link is an error, except on
+// Windows.
 func Lock(path string) (unlock func(), err error) {
 	file, err := openLock(path)
 	if err != nil {
@@ -39,7 +40,7 @@ func Lock(path string) (unlock func(), err error) {
 	}
 }
 
-// openLock opens the file at path, and makes it where there is none.
+// openLock opens the file at path, and creates it if it does not exist.
 func openLock(path string) (*os.File, error) {
 	file, err := openNoFollow(path)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// tryLock reports whether it could take the lock now.
+// tryLock tries to take the lock without waiting and reports whether it succeeded.
 func tryLock(file *os.File) (bool, error) {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
@@ -18,7 +18,7 @@ func tryLock(file *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// openNoFollow opens or makes a file, and follows no symbolic link.
+// openNoFollow opens or creates a file, and refuses a symbolic link.
 func openNoFollow(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if errors.Is(err, syscall.ELOOP) {

@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// hasPermissions reports whether the system has permission bits to judge by.
+// hasPermissions is true on systems with Unix permission bits.
 const hasPermissions = true
 
-// openNow opens a file to read it. It does not wait for the writer of a FIFO.
+// openNow opens a file for reading. It does not block if the file is a FIFO without a writer.
 func openNow(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// checkOwner refuses what belongs to neither this user nor root.
+// checkOwner returns an error if the file belongs to another user than this one and root.
 func checkOwner(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if self := os.Geteuid(); ok && stat.Uid != 0 && int(stat.Uid) != self {

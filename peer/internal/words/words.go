@@ -12,20 +12,20 @@ import (
 //go:embed words.txt
 var text string
 
-// All returns the words, sorted. Callers do not change the slice.
+// All returns the words, sorted. Callers must not change the slice.
 var All = sync.OnceValue(func() []string { return strings.Fields(text) })
 
 const (
-	// prefix is the number of letters by which all words differ.
+	// prefix is the number of letters that identify a word.
 	prefix = 3
 
-	// maxSlips is the greatest distance of a mistyped word from the one that
-	// Nearest suggests, in letters.
+	// maxSlips is the greatest distance between a mistyped word and the word that Nearest
+	// suggests, in letters.
 	maxSlips = 3
 )
 
-// Find returns the word that typed is, or that begins with typed if that has at
-// least three letters.
+// Find returns the word that equals typed, or that starts with typed if typed has at least
+// three letters. It returns false if there is none.
 func Find(typed string) (string, bool) {
 	all := All()
 	i, exact := slices.BinarySearch(all, typed)
@@ -38,8 +38,8 @@ func Find(typed string) (string, bool) {
 	return "", false
 }
 
-// Nearest returns the word with the smallest distance from typed, or "" if that is
-// more than three letters.
+// Nearest returns the word with the smallest Levenshtein distance from typed, or "" if that
+// exceeds three.
 func Nearest(typed string) string {
 	best, least := "", maxSlips+1
 	for _, word := range All() {
@@ -50,8 +50,8 @@ func Nearest(typed string) string {
 	return best
 }
 
-// slips returns the Levenshtein distance: how many letters to add, remove or
-// change to turn a into b.
+// slips returns the Levenshtein distance: the number of letters to add, remove or change to
+// turn a into b.
 func slips(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
