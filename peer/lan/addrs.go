@@ -12,19 +12,19 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// virtualPrefixes start the names of interfaces that lead to containers, virtual
-// machines and tunnels. Hosts on the local network do not reach this host through
-// them. A host listens on them all the same.
+// virtualPrefixes are the prefixes of names of interfaces to containers, virtual machines and
+// tunnels. Hosts on the local network cannot reach this host through them. A host that listens
+// on all addresses listens on them too.
 var virtualPrefixes = []string{"docker", "br-", "veth", "virbr", "tun", "tap", "wg", "cni", "podman"}
 
 func isVirtual(name string) bool {
 	return slices.ContainsFunc(virtualPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// Reachable returns the addresses at which others reach a host that listens on
-// the given ones, best first. It replaces the unspecified addresses by those of
-// the host's interfaces, without those of containers, bridges and tunnels and
-// without IPv6 link-local ones, and puts loopback addresses last.
+// Reachable returns the addresses at which other hosts reach a host that listens on the given
+// addresses, the best first. It replaces an unspecified address by the addresses of the host's
+// interfaces, without those of containers, bridges and tunnels and without IPv6 link-local
+// ones. Loopback addresses are last.
 func Reachable(listening []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, addr := range listening {
@@ -49,7 +49,8 @@ func Reachable(listening []ma.Multiaddr) []ma.Multiaddr {
 	return out
 }
 
-// rank orders addresses: IPv4 first, because it is the shortest to type.
+// rank returns the position of an address in the order: IPv4 before IPv6, because it is shorter
+// to type, and loopback last.
 func rank(addr ma.Multiaddr) int {
 	r := 0
 	if addr[0].Protocol().Code == ma.P_IP6 {
@@ -61,8 +62,8 @@ func rank(addr ma.Multiaddr) int {
 	return r
 }
 
-// interfaceAddrs returns the addresses of the interfaces that are up and not
-// virtual. Loopback is one of them.
+// interfaceAddrs returns the addresses of the interfaces that are up and not virtual, including
+// loopback, without IPv6 link-local ones.
 func interfaceAddrs() []netip.Addr {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -90,7 +91,7 @@ func interfaceAddrs() []netip.Addr {
 	return out
 }
 
-// ipOf returns the IP address that addr starts with.
+// ipOf returns the IP address at the start of addr.
 func ipOf(addr ma.Multiaddr) (netip.Addr, bool) {
 	ip, err := manet.ToIP(addr)
 	if err != nil {
@@ -103,8 +104,7 @@ func ipOf(addr ma.Multiaddr) (netip.Addr, bool) {
 	return parsed, ok
 }
 
-// portOf returns the port of addr if that is an IP address and a TCP port, and 0
-// otherwise.
+// portOf returns the port of addr if that is an IP address and a TCP port, and 0 otherwise.
 func portOf(addr ma.Multiaddr) uint16 {
 	if len(addr) != 2 || addr[1].Code() != ma.P_TCP {
 		return 0

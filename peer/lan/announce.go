@@ -16,42 +16,41 @@ import (
 )
 
 const (
-	// pollInterval is how often the interfaces are looked at again.
+	// pollInterval is the time between two checks of the interfaces.
 	pollInterval = 2 * time.Second
 
-	// answerGap is the least time between two answers on a link.
+	// answerGap is the least time between two messages on a link.
 	answerGap = time.Second
 
-	// answerDelay and answerSpread are the delay that keeps all hosts from
-	// answering at the same instant.
+	// An answer is delayed by answerDelay plus a random time up to answerSpread, so that hosts
+	// do not all answer at the same instant.
 	answerDelay  = 20 * time.Millisecond
 	answerSpread = 100 * time.Millisecond
 
-	// repeats is how often a change is announced, answerGap apart, because
-	// packets get lost. When the system refuses to send, as it does while an
-	// IPv6 address is new, there are up to maxRepeats tries.
+	// repeats is how often a change is announced, answerGap apart, because packets get lost. If
+	// the system refuses to send, as it does while an IPv6 address is new, there are up to
+	// maxRepeats attempts.
 	repeats    = 2
 	maxRepeats = 4
 )
 
-// Announcement is what a waiting host tells everybody on its local networks.
-// None of it is secret.
+// Announcement is what a host that listens announces on its local networks. None of it is
+// secret.
 type Announcement struct {
-	// Name is shown to people: 1 to 63 of a-z, 0-9, - and _.
+	// Name is shown to users: 1 to 63 characters of a-z, 0-9, - and _.
 	Name string
-	// Nameplate is the number at the start of the host's code, or empty if it
-	// has none. Anything but digits is an error, so the words of a code cannot
-	// be announced by mistake.
+	// Nameplate is the number of the code that the host shows, or empty. It must consist of
+	// digits, so the words of a code cannot be announced by mistake.
 	Nameplate string
-	// Offers says that peers come to this host to fetch images, and not to send them.
+	// Offers says that peers connect to this host to fetch images, and not to send images to
+	// it.
 	Offers bool
-	// Addrs returns where the host listens, with or without /p2p/ID. One
-	// goroutine calls it again every few seconds, until Close returns.
+	// Addrs returns the addresses on which the host listens, with or without /p2p/ID. One
+	// goroutine calls it every few seconds until Close returns.
 	Addrs func() []ma.Multiaddr
 }
 
-// Announcer keeps a host announced until it is closed. Its methods may be
-// called from several goroutines.
+// Announcer announces a host until it is closed. Its methods are safe for concurrent use.
 type Announcer struct {
 	groups *multicast
 	addrs  func() []ma.Multiaddr
@@ -70,20 +69,19 @@ type Announcer struct {
 type announced struct {
 	link    link
 	addrs   []ma.Multiaddr
-	last    time.Time // when it was sent
-	due     time.Time // when to send it next, or zero
-	left    int       // how often to send it without a question
+	last    time.Time // when the last message was sent
+	due     time.Time // when to send the next message; zero: none is planned
+	left    int       // remaining messages that need no question
 	retries int
 }
 
-// Announce tells the local networks that the host id waits, on all real
-// interfaces, and on those that appear later. On each it gives the addresses
-// that the host has on that interface and no others. It answers questions, and
-// sends without a question when it starts, when something changes and when it is
-// closed.
+// Announce announces on the local networks that the host id listens. It uses all real
+// interfaces, also those that appear later. On each one it announces only addresses that the
+// host has on that interface. It answers questions, and sends without a question when it
+// starts, when something changes and when it is closed. The caller must call Close.
 //
-// A host without an interface to announce on is no error. An error means that the
-// Announcement breaks its rules, or that the multicast DNS port cannot be opened.
+// A host without an interface to announce on is no error. Announce returns an error if a field
+// of the Announcement is invalid or the multicast DNS port cannot be opened.
 func Announce(id lpeer.ID, a Announcement) (*Announcer, error) {
 	return announceOn(id, a, isLAN)
 }
@@ -93,7 +91,7 @@ func announceOn(id lpeer.ID, a Announcement, usable func(net.Interface) bool) (*
 		return nil, fmt.Errorf("announce %q: a name is 1 to %d of a-z, 0-9, - and _", a.Name, maxLabel)
 	}
 	if err := checkNameplate(a.Nameplate); err != nil {
-		return nil, fmt.Errorf("announce: %w", err) // does not quote what may be a secret
+		return nil, fmt.Errorf("announce: %w", err) // does not quote the nameplate, which may be a secret
 	}
 	if a.Addrs == nil {
 		return nil, errors.New("announce: nothing says where the host listens")
@@ -101,8 +99,8 @@ func announceOn(id lpeer.ID, a Announcement, usable func(net.Interface) bool) (*
 	if _, err := parseRecordID(id.String()); err != nil {
 		return nil, fmt.Errorf("announce: %w", err)
 	}
-	// The label is random for each announcement, so that no other host has it,
-	// and two programs with the same key have different ones.
+	// The label is random, so that no other host uses it, and two programs with the same key
+	// use different ones.
 	label := make([]byte, 8)
 	rand.Read(label)
 	m, err := openMulticast(usable)
@@ -123,8 +121,8 @@ func announceOn(id lpeer.ID, a Announcement, usable func(net.Interface) bool) (*
 	return an, nil
 }
 
-// Update changes the nameplate, "" for none, and announces it at once. After
-// Close it returns net.ErrClosed, wrapped.
+// Update changes the nameplate and announces it at once. "" means none. After Close it returns
+// an error that wraps net.ErrClosed.
 func (an *Announcer) Update(nameplate string) error {
 	if err := checkNameplate(nameplate); err != nil {
 		return fmt.Errorf("announce: %w", err)
@@ -137,7 +135,8 @@ func (an *Announcer) Update(nameplate string) error {
 	}
 }
 
-// Close says goodbye. When it returns, no goroutine is left.
+// Close announces that the host no longer listens, with a TTL of 0. When it returns, no
+// goroutine is left.
 func (an *Announcer) Close() error {
 	an.once.Do(func() { close(an.stop) })
 	<-an.stopped
@@ -180,7 +179,8 @@ func (an *Announcer) run() {
 	}
 }
 
-// look plans a new announcement on the links that changed.
+// look plans a message on each link that has changed, and sends a goodbye on links that are
+// gone.
 func (an *Announcer) look(now time.Time) {
 	states := map[int]*announced{}
 	all := an.addrs()
@@ -205,12 +205,12 @@ func (an *Announcer) look(now time.Time) {
 	an.states = states
 }
 
-// renew plans to send a change at once.
+// renew plans to announce a change at once.
 func (s *announced) renew(now time.Time) {
 	s.due, s.left, s.retries = now, repeats, maxRepeats-repeats
 }
 
-// answer plans an answer, if none is planned.
+// answer plans an answer, unless a message is planned.
 func (s *announced) answer(now time.Time) {
 	if !s.due.IsZero() {
 		return
@@ -241,7 +241,7 @@ func (an *Announcer) sendDue(now time.Time) {
 	}
 }
 
-// nextDue returns the time until the next announcement is due.
+// nextDue returns the time until the next planned message, at most an hour.
 func (an *Announcer) nextDue(now time.Time) time.Duration {
 	wait := time.Hour
 	for _, s := range an.states {
@@ -252,7 +252,7 @@ func (an *Announcer) nextDue(now time.Time) time.Duration {
 	return wait
 }
 
-// sayGoodbye says once that the host no longer waits.
+// sayGoodbye sends one announcement with a TTL of 0.
 func (an *Announcer) sayGoodbye(s *announced) { _ = an.send(s, 0) }
 
 func (an *Announcer) send(s *announced, ttl time.Duration) error {

@@ -15,45 +15,44 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// asks are the pauses between questions. The last one repeats.
+// asks are the pauses between questions. The last one is repeated.
 var asks = []time.Duration{
 	250 * time.Millisecond, 750 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second,
 	8 * time.Second, 16 * time.Second, 32 * time.Second,
 }
 
-// Found is a host that announces that it waits. All of it is a claim by
-// somebody on a local network: only a connection proves that the host has the
-// key of the ID. It is safe to print.
+// Found is a host that announces that it listens. All of it is a claim of some host on a local
+// network: only a connection proves that the host has the key of the ID. It is safe to print.
 type Found struct {
 	ID lpeer.ID
-	// Name is the name that the host gives itself: 1 to 63 of a-z, 0-9, - and _.
+	// Name is the name that the host gives itself: 1 to 63 characters of a-z, 0-9, - and _.
 	Name string
-	// Nameplate is the number of the code that can be used there, or empty.
+	// Nameplate is the number of the code that the host shows, or empty.
 	Nameplate string
-	// Offers says that images can be fetched there, and none be sent there.
+	// Offers says that the host offers images, and does not receive any.
 	Offers bool
-	// Addrs is where to dial the host: 1 to 8 addresses, each with /p2p/ID, on
-	// networks that this host is on too, IPv4 first.
+	// Addrs are the addresses to dial: 1 to 8, each with /p2p/ID, on networks of this host,
+	// IPv4 first.
 	Addrs []ma.Multiaddr
-	// LastSeen is when it was last heard.
+	// LastSeen is when the last announcement was received.
 	LastSeen time.Time
 }
 
-// ByID matches the program of the host with that key that offers images, or the one
-// that receives them, for [Browser.Find].
+// ByID returns a match function for [Browser.Find]: for the host with that ID that offers
+// images, or receives them if offers is false.
 func ByID(id lpeer.ID, offers bool) func(Found) bool {
 	return func(f Found) bool { return f.ID == id && f.Offers == offers }
 }
 
-// ByNameplate matches the hosts that announce a code with this number and offer images,
-// or receive them, for [Browser.Find]: there may be several, and some of them may lie. It
-// matches no host if the nameplate is empty.
+// ByNameplate returns a match function for [Browser.Find]: for hosts that announce a code with
+// that number and offer images, or receive them if offers is false. There may be several, and
+// their announcements may be false. It matches no host if nameplate is empty.
 func ByNameplate(nameplate string, offers bool) func(Found) bool {
 	return func(f Found) bool { return nameplate != "" && f.Nameplate == nameplate && f.Offers == offers }
 }
 
-// Browser asks the local networks which hosts wait, until it is closed. Its
-// methods may be called from several goroutines.
+// Browser asks on the local networks which hosts listen, until it is closed. Its methods are
+// safe for concurrent use.
 type Browser struct {
 	groups  *multicast
 	stop    chan struct{}
@@ -65,12 +64,12 @@ type Browser struct {
 	news chan struct{} // closed and replaced when seen changes
 }
 
-// Browse starts to ask on all real interfaces, and on those that appear later:
-// at once, after a quarter of a second, after one second, and then less and less
-// often. An error means that the multicast DNS port cannot be opened. A host
-// without an interface to ask on is no error: see [Browser.Interfaces].
+// Browse starts to ask on all real interfaces, also on those that appear later: at once, after
+// a quarter of a second, after one second, and then less and less often. The caller must call
+// Close. It returns an error if the multicast DNS port cannot be opened. A host without an
+// interface to ask on is no error: see [Browser.Interfaces].
 //
-// A Browser also finds what its own host announces.
+// A Browser also finds the announcements of its own host.
 func Browse() (*Browser, error) { return browseOn(isLAN) }
 
 func browseOn(usable func(net.Interface) bool) (*Browser, error) {
@@ -89,11 +88,11 @@ func browseOn(usable func(net.Interface) bool) (*Browser, error) {
 	return b, nil
 }
 
-// Interfaces returns the names of the interfaces that it asks on now.
+// Interfaces returns the names of the interfaces on which b asks now.
 func (b *Browser) Interfaces() []string { return names(b.groups.current()) }
 
-// Found returns the hosts that wait now, sorted by name. It leaves out hosts that
-// said goodbye or that were silent for two minutes.
+// Found returns the hosts that are announced now, sorted by name. It leaves out hosts that sent
+// a goodbye and hosts that sent nothing for two minutes.
 func (b *Browser) Found() []Found {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,14 +106,14 @@ func (b *Browser) Found() []Found {
 	return out
 }
 
-// Find yields the hosts for which match is true, those that were heard before
-// first. It yields a host again when its name, nameplate, addresses or what it waits for change. A
-// host that is heard on several interfaces or over both families is one host.
-// Find ends when ctx ends, when the Browser is closed, and at once if there is no
-// interface to ask on. A nil match is true for all.
+// Find yields the hosts for which match returns true, starting with those known already. It
+// yields a host again if its name, nameplate, addresses or direction change. A host with
+// announcements on several interfaces or address families is one host. Find ends when ctx ends,
+// when the Browser is closed, and at once if there is no interface to ask on. A nil match
+// accepts all hosts.
 //
-// The caller limits how long it takes and how many hosts and addresses it tries:
-// somebody on the network can make up any number of them.
+// The caller must limit the time and the number of hosts and addresses that it tries: an
+// attacker on the network can announce any number of them.
 func (b *Browser) Find(ctx context.Context, match func(Found) bool) iter.Seq[Found] {
 	return func(yield func(Found) bool) {
 		if len(b.groups.current()) == 0 {
@@ -143,14 +142,14 @@ func (b *Browser) Find(ctx context.Context, match func(Found) bool) iter.Seq[Fou
 	}
 }
 
-// change is a Found and the revision in which it changed.
+// change is a Found and the revision of its last change.
 type change struct {
 	Found
 	rev uint64
 }
 
-// since returns the changes after a revision, in their order, and a channel that
-// is closed at the next change.
+// since returns the changes after a revision in their order, and a channel that is closed at
+// the next change.
 func (b *Browser) since(rev uint64) ([]change, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -163,7 +162,7 @@ func (b *Browser) since(rev uint64) ([]change, <-chan struct{}) {
 	return out, b.news
 }
 
-// Close ends the Browser and every Find. When it returns, no goroutine is left.
+// Close ends the Browser and all calls of Find. When it returns, no goroutine is left.
 func (b *Browser) Close() error {
 	b.once.Do(func() { close(b.stop) })
 	<-b.stopped
@@ -200,12 +199,11 @@ func (b *Browser) run() {
 	}
 }
 
-// ask sends the question on all links. A question that cannot be sent is sent
-// the next time.
+// ask sends the question on all links. It ignores errors: the question is repeated later.
 func (b *Browser) ask() {
 	question, err := packQuestion()
 	if err != nil {
-		return // never: the question is a constant
+		return // cannot happen: the question is constant
 	}
 	for _, k := range b.groups.current() {
 		_ = b.groups.send(k, question)
@@ -218,7 +216,7 @@ func (b *Browser) hear(p packet, now time.Time) {
 	}
 }
 
-// change runs do, and wakes every Find if do returns true.
+// change calls do, and notifies each Find if do returns true.
 func (b *Browser) change(do func(*seen) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

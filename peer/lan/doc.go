@@ -1,26 +1,23 @@
-// Package lan finds out where hosts are: [Announce] tells the local networks by
-// multicast DNS that a host waits, and with which number of a code, and [Browse]
-// asks which hosts wait.
+// Package lan finds hosts on local networks by multicast DNS: [Announce] announces that a host
+// listens and the number of its code, and [Browse] asks which hosts listen.
 //
-// It speaks DNS-SD over multicast DNS (RFC 6763 and 6762), service
-// "_imgsend._tcp". It sends multicasts to the two groups of multicast DNS, on real
-// interfaces, and nothing else. An announcement is a hint where to dial: the
-// limits on what others announce are in this package, and callers limit how many
-// of the hosts and addresses they try.
+// It uses DNS-SD over multicast DNS (RFC 6763 and 6762) with the service "_imgsend._tcp". It
+// sends only to the two multicast groups of multicast DNS, and only on real interfaces. An
+// announcement is a hint where to dial. This package limits what other hosts can make it store,
+// and callers limit how many of the hosts and addresses they try.
 //
 // # What it does not do
 //
-// It proves nothing: anybody on a local network can announce any ID, name and
-// number. It connects to nobody. It gives no unicast answer, not to those who
-// ask for one either, and does not probe for its instance name, which is random.
-// It does not speak on loopback, tunnels, and interfaces of containers and virtual
-// machines. It is no DNS resolver.
+// It proves nothing: any host on a local network can announce any ID, name and number. It
+// connects to no host. It sends no unicast answers, even to questions that ask for one, and
+// does not probe for its instance name, which is random. It does not use loopback, tunnels, and
+// interfaces of containers and virtual machines. It is no DNS resolver.
 //
-// # Libraries that were judged
+// # Libraries that were considered
 //
-// golang.org/x/net/dns/dnsmessage packs and parses the messages, and
-// golang.org/x/net has the sockets. When to send and what to believe is code of
-// this package, because no library does what it promises:
+// golang.org/x/net/dns/dnsmessage packs and parses the messages, and golang.org/x/net provides
+// the sockets. This package decides itself when to send and what to accept, because no library
+// meets its requirements:
 //
 //   - grandcat/zeroconf, libp2p/zeroconf, brutella/dnssd and pion/mdns send unicast
 //     answers to the source of a question that asks for one, and hashicorp/mdns

@@ -10,28 +10,26 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// link is an interface of this host that leads to a local network.
+// link is an interface of this host to a local network.
 type link struct {
 	iface    net.Interface
-	v4, v6   bool           // the families in which it carries multicast DNS
-	prefixes []netip.Prefix // its own addresses, each with the length of its network
+	v4, v6   bool           // the address families in which it carries multicast DNS
+	prefixes []netip.Prefix // its addresses, each with the prefix length of its network
 }
 
-// moreVirtualPrefixes adds interfaces to virtualPrefixes: others may reach a host
-// through these, but they lead to no local network to multicast on.
+// moreVirtualPrefixes are further prefixes for isLAN. Other hosts may reach this host through
+// these interfaces, but they lead to no local network for multicast.
 var moreVirtualPrefixes = []string{"vmnet", "vboxnet", "lxcbr", "lxdbr", "cali", "flannel", "kube", "utun", "tailscale", "zt"}
 
-// isLAN reports whether an interface may lead to other hosts: it is up, can
-// multicast, and is no loopback, no tunnel, and no interface of containers or
-// virtual machines.
+// isLAN reports whether an interface may lead to other hosts: it is up, supports multicast, and
+// is no loopback, no tunnel, and no interface of containers or virtual machines.
 func isLAN(i net.Interface) bool {
 	const wanted = net.FlagUp | net.FlagMulticast
 	return i.Flags&wanted == wanted && i.Flags&(net.FlagLoopback|net.FlagPointToPoint) == 0 && !isVirtual(i.Name) &&
 		!slices.ContainsFunc(moreVirtualPrefixes, func(prefix string) bool { return strings.HasPrefix(i.Name, prefix) })
 }
 
-// listLinks returns the interfaces for which usable is true and that have an
-// address.
+// listLinks returns the interfaces that have an address and for which usable returns true.
 func listLinks(usable func(net.Interface) bool) ([]link, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -44,7 +42,7 @@ func listLinks(usable func(net.Interface) bool) ([]link, error) {
 		}
 		addrs, err := i.Addrs()
 		if err != nil {
-			continue // the interface has just gone
+			continue // the interface was just removed
 		}
 		l := link{iface: i}
 		for _, a := range addrs {
@@ -69,24 +67,24 @@ func (l link) equal(other link) bool {
 		l.v4 == other.v4 && l.v6 == other.v6 && slices.Equal(l.prefixes, other.prefixes)
 }
 
-// owns reports whether ip is an address of this host on the link.
+// owns reports whether this host has the address ip on the link.
 func (l link) owns(ip netip.Addr) bool {
 	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Addr() == ip })
 }
 
-// reaches reports whether a packet to ip stays on the link.
+// reaches reports whether ip is in a network of the link.
 func (l link) reaches(ip netip.Addr) bool {
 	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool {
 		if p.Addr().Is6() && p.IsSingleIP() {
-			// DHCPv6 gives single addresses of a network that is a /64.
+			// DHCPv6 assigns single addresses (/128) of a /64 network.
 			p = netip.PrefixFrom(p.Addr(), 64)
 		}
 		return p.Masked().Contains(ip)
 	})
 }
 
-// own returns those of this host's addresses that it has on the link, without
-// /p2p/ID and at most maxAddrs.
+// own returns the addresses in addrs that this host has on the link, without /p2p/ID and at
+// most maxAddrs.
 func (l link) own(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, full := range addrs {
@@ -101,8 +99,8 @@ func (l link) own(addrs []ma.Multiaddr) []ma.Multiaddr {
 	return out
 }
 
-// reachable returns those of addrs that are on the link. It leaves out IPv6
-// link-local ones, which are of no use without a zone.
+// reachable returns the addresses in addrs that are in a network of the link. It leaves out
+// IPv6 link-local ones, which cannot be dialed without a zone.
 func (l link) reachable(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var out []ma.Multiaddr
 	for _, addr := range addrs {

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// service is the DNS-SD service of waiting hosts.
+	// service is the DNS-SD service of hosts that listen.
 	service = "_imgsend._tcp.local."
 
-	// cacheFlush is the bit of a record's class by which the record replaces
-	// earlier ones of its name. In a question the same bit asks for a unicast
-	// answer, which this package never gives.
+	// cacheFlush is the bit in a record's class that makes the record replace earlier ones of
+	// its name. In a question the same bit asks for a unicast answer, which this package never
+	// sends.
 	cacheFlush = 1 << 15
 )
 
@@ -26,9 +26,9 @@ const (
 	maxRecords   = 64
 )
 
-// pack returns the message that announces r: a PTR record from the service to the
-// instance, a TXT record, and, for other programs, SRV, A and AAAA records. This
-// package reads the TXT record alone.
+// pack returns the message that announces r: a PTR record from the service to the instance, a
+// TXT record, and for other programs SRV, A and AAAA records. This package reads only TXT
+// records.
 func (r record) pack() ([]byte, error) {
 	serviceName, err := dnsmessage.NewName(service)
 	if err != nil {
@@ -77,8 +77,8 @@ func (r record) port() uint16 {
 	return portOf(r.addrs[0])
 }
 
-// parseRecords returns the waiting hosts that a message announces or says goodbye
-// to. It leaves out records of other services and records that exceed the limits.
+// parseRecords returns the announcements and goodbyes in a message. It leaves out records of
+// other services and records that exceed the limits.
 func parseRecords(packet []byte) []record {
 	var p dnsmessage.Parser
 	header, err := p.Start(packet)
@@ -122,13 +122,14 @@ func parseRecords(packet []byte) []record {
 	return out
 }
 
-// cutService returns the label before the service in name.
+// cutService returns the label before the service in name, or false if name is not an instance
+// of the service.
 func cutService(name dnsmessage.Name) (string, bool) {
 	label, ours := strings.CutSuffix(strings.ToLower(name.String()), "."+service)
 	return label, ours && isLabel(label)
 }
 
-// packQuestion returns the message that asks which hosts wait.
+// packQuestion returns the message that asks which hosts listen.
 func packQuestion() ([]byte, error) {
 	name, err := dnsmessage.NewName(service)
 	if err != nil {
@@ -138,8 +139,8 @@ func packQuestion() ([]byte, error) {
 	return m.Pack()
 }
 
-// asksFor reports whether a message asks for the announcement with this label and
-// does not list it as a known answer.
+// asksFor reports whether a message asks for the announcement with this label and does not
+// contain it as a known answer.
 func asksFor(packet []byte, label string) bool {
 	var p dnsmessage.Parser
 	header, err := p.Start(packet)
@@ -173,8 +174,8 @@ func asksFor(packet []byte, label string) bool {
 	return this || anyone && !knows(&p, label)
 }
 
-// knows reports whether the known answers of the question that p parses contain
-// the announcement with this label, with at least half of its TTL left.
+// knows reports whether the known answers in the message of p contain the announcement with
+// this label, with at least half of its TTL left.
 func knows(p *dnsmessage.Parser, label string) bool {
 	if p.SkipAllQuestions() != nil {
 		return false

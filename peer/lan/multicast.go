@@ -15,7 +15,7 @@ import (
 
 const (
 	mdnsPort = 5353
-	// mdnsHops is what multicast DNS asks for. Its groups are not routed.
+	// mdnsHops is the hop limit that multicast DNS requires. Its groups are not routed.
 	mdnsHops = 255
 )
 
@@ -24,16 +24,15 @@ var (
 	mdnsGroup6 = &net.UDPAddr{IP: net.ParseIP("ff02::fb"), Port: mdnsPort}
 )
 
-// packet is a multicast DNS message from a host on a link.
+// packet is a multicast DNS message of a host on a link.
 type packet struct {
 	data []byte
 	link link
 	from netip.Addr
 }
 
-// multicast sends to and receives from the two multicast DNS groups on the links
-// of this host. It cannot send anywhere else. One goroutine calls refresh and
-// send.
+// multicast sends to and receives from the two multicast DNS groups on the links of this host.
+// It cannot send anywhere else. Only one goroutine may call refresh and send.
 type multicast struct {
 	usable func(net.Interface) bool
 	v4     *ipv4.PacketConn // nil on a host without IPv4
@@ -49,8 +48,8 @@ type multicast struct {
 	links []link
 }
 
-// openMulticast joins the groups on the interfaces for which usable is true. A
-// host without such an interface is no error: refresh finds those that appear.
+// openMulticast joins the groups on the interfaces for which usable returns true. A host
+// without such an interface is no error: refresh finds those that appear later.
 func openMulticast(usable func(net.Interface) bool) (*multicast, error) {
 	m := &multicast{
 		usable:  usable,
@@ -59,12 +58,12 @@ func openMulticast(usable func(net.Interface) bool) (*multicast, error) {
 		joined4: map[int]net.Interface{},
 		joined6: map[int]net.Interface{},
 	}
-	// Go makes the port of a multicast address reusable, so the multicast DNS
-	// service of the system can use it too.
+	// Package net makes the port of a multicast address reusable, so the system's multicast DNS
+	// service can use it too.
 	c4, err4 := net.ListenUDP("udp4", mdnsGroup4)
 	if err4 == nil {
 		m.v4 = ipv4.NewPacketConn(c4)
-		// Without control messages accept goes by addresses alone.
+		// Without control messages, accept decides by addresses only.
 		_ = m.v4.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true)
 		err4 = errors.Join(m.v4.SetMulticastTTL(mdnsHops), m.v4.SetMulticastLoopback(true))
 	}
@@ -88,7 +87,7 @@ func openMulticast(usable func(net.Interface) bool) (*multicast, error) {
 	return m, nil
 }
 
-// refresh lists the interfaces again and reports whether anything changed.
+// refresh updates the links and reports whether any has changed.
 func (m *multicast) refresh() bool {
 	links, err := listLinks(m.usable)
 	if err != nil {
@@ -110,8 +109,8 @@ func (m *multicast) refresh() bool {
 	return changed
 }
 
-// join adds iface to joined if it can join the group, and reports whether iface is
-// in joined now.
+// join joins the group on iface, unless it is in joined, and adds it. It reports whether iface
+// is in joined now.
 func join(joined map[int]net.Interface, iface net.Interface, group func() error) bool {
 	if _, ok := joined[iface.Index]; ok {
 		return true
@@ -123,11 +122,11 @@ func join(joined map[int]net.Interface, iface net.Interface, group func() error)
 	return true
 }
 
-// leave removes from joined the interfaces that are no links any more.
+// leave removes from joined the interfaces that are no longer links.
 func leave(joined map[int]net.Interface, links []link, speaks func(link) bool, group func(net.Interface) error) {
 	for index, iface := range joined {
 		if !slices.ContainsFunc(links, func(k link) bool { return k.iface.Index == index && speaks(k) }) {
-			_ = group(iface) // fails if the interface is gone, and the group with it
+			_ = group(iface) // fails if the interface was removed, and its group membership with it
 			delete(joined, index)
 		}
 	}
@@ -140,8 +139,8 @@ func (m *multicast) current() []link {
 	return m.links
 }
 
-// send sends data to the groups on one link. It returns an error if one of the
-// families fails.
+// send sends data to the groups on one link. It returns an error if it fails for one of the
+// address families.
 func (m *multicast) send(to link, data []byte) error {
 	var errs []error
 	if to.v4 {
@@ -161,11 +160,10 @@ func (m *multicast) send(to link, data []byte) error {
 	return errors.Join(errs...)
 }
 
-// arrival is what the system tells about a datagram. Fields that the system does
-// not know are zero.
+// arrival describes a received datagram. Fields that the system does not provide are zero.
 type arrival struct {
 	length int
-	index  int    // of the interface
+	index  int    // index of the interface
 	to     net.IP // its destination
 	from   net.Addr
 }
@@ -188,8 +186,8 @@ func (m *multicast) read6(buf []byte) (arrival, error) {
 	return a, err
 }
 
-// read passes datagrams to packets until close. While nobody receives from
-// packets, the system drops datagrams that exceed its buffer.
+// read passes datagrams to packets until close. While no goroutine receives from packets, the
+// system drops datagrams that exceed its buffer.
 func (m *multicast) read(next func([]byte) (arrival, error)) {
 	buf := make([]byte, maxPacket)
 	for {
@@ -198,7 +196,7 @@ func (m *multicast) read(next func([]byte) (arrival, error)) {
 			return
 		}
 		if err != nil {
-			// An error that stays must not keep a processor busy.
+			// Do not use a whole processor if the error is permanent.
 			select {
 			case <-time.After(100 * time.Millisecond):
 				continue
@@ -219,8 +217,8 @@ func (m *multicast) read(next func([]byte) (arrival, error)) {
 	}
 }
 
-// accept returns the packet of an arrival, if it is a multicast from the multicast
-// DNS port of a host on the link on which it came.
+// accept returns the packet of an arrival. It returns false unless the datagram was sent to a
+// multicast address from the multicast DNS port of a host on the link where it arrived.
 func (m *multicast) accept(a arrival) (packet, bool) {
 	udp, ok := a.from.(*net.UDPAddr)
 	if !ok || udp.Port != mdnsPort || (a.to != nil && !a.to.IsMulticast()) {

@@ -12,16 +12,15 @@ import (
 )
 
 const (
-	// recordVersion is the version of the TXT record. Records of another version
-	// are not read.
+	// recordVersion is the version of the TXT record. Records of other versions are ignored.
 	recordVersion = "1"
 
 	// recordTTL is how long an announcement is valid.
 	recordTTL = 2 * time.Minute
 )
 
-// Limits on the record of another host. A record that exceeds them is not read.
-// Of addresses, the first maxAddrs are.
+// Limits on the record of another host. A record that exceeds them is ignored, except that of
+// more than maxAddrs addresses the first ones are used.
 const (
 	maxStrings   = 32 // of one TXT record
 	maxIDText    = 64 // bytes
@@ -31,10 +30,9 @@ const (
 	maxNameplate = 9  // digits
 )
 
-// record announces one waiting host on one link. A record from the network is a
-// claim.
+// record is the announcement of one host on one link. A record from the network is a claim.
 type record struct {
-	label     string // of this announcement, the same on all links
+	label     string // identifies this announcement; the same on all links
 	id        lpeer.ID
 	name      string
 	nameplate string
@@ -43,11 +41,11 @@ type record struct {
 	ttl       time.Duration  // 0 is a goodbye
 }
 
-// roleOffers is the role of a host that offers images. One that receives them says
-// nothing: so did all of them once.
+// roleOffers is the role of a host that offers images. A host that receives images announces no
+// role, as in older releases, which could only receive.
 const roleOffers = "offers"
 
-// role returns what a record says of what its host waits for.
+// role returns the value for the role in a record, or "" for none.
 func role(offers bool) string {
 	if offers {
 		return roleOffers
@@ -55,8 +53,8 @@ func role(offers bool) string {
 	return ""
 }
 
-// checkNameplate accepts the number of a code and nothing else, so that the words
-// of a code cannot be announced.
+// checkNameplate returns an error if nameplate is not empty or a number of at most maxNameplate
+// digits. The words of a code cannot be announced for this reason.
 func checkNameplate(nameplate string) error {
 	if len(nameplate) > maxNameplate || strings.Trim(nameplate, "0123456789") != "" {
 		return fmt.Errorf("a nameplate is a number of at most %d digits", maxNameplate)
@@ -64,15 +62,15 @@ func checkNameplate(nameplate string) error {
 	return nil
 }
 
-// isLabel reports whether text can be a label of a DNS name, in lower case, or
-// the name of a host.
+// isLabel reports whether text is a valid label of a DNS name, in lower case. The names of
+// hosts follow the same rule.
 func isLabel(text string) bool {
 	return text != "" && len(text) <= maxLabel && !strings.ContainsFunc(text, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
 	})
 }
 
-// parseRecordID accepts the ID of an Ed25519 key in its usual text form.
+// parseRecordID parses the ID of an Ed25519 key. It accepts only the canonical text form.
 func parseRecordID(text string) (lpeer.ID, error) {
 	if len(text) > maxIDText {
 		return "", errors.New("the peer ID is too long")
@@ -87,7 +85,7 @@ func parseRecordID(text string) (lpeer.ID, error) {
 	return id, nil
 }
 
-// parseRecordAddr accepts a unicast IP address and a TCP port that can be dialed.
+// parseRecordAddr parses a unicast IP address and a TCP port that can be dialed.
 func parseRecordAddr(text string) (ma.Multiaddr, error) {
 	if len(text) > maxAddrText || !strings.HasPrefix(text, "/ip") {
 		return nil, errors.New("not an address")
@@ -113,15 +111,15 @@ func (r record) txt() []string {
 	if role := role(r.offers); role != "" {
 		out = append(out, "role="+role)
 	}
-	// Readers take a key once, so each address has its own key.
+	// Readers use only the first value of a key, so each address has its own key.
 	for i, addr := range r.addrs {
 		out = append(out, fmt.Sprintf("addr%d=%s", i, addr))
 	}
 	return out
 }
 
-// parseTXT is the inverse of txt. It leaves out addresses that are wrong, and
-// refuses the record if anything else is.
+// parseTXT is the inverse of txt. It ignores invalid addresses, and returns an error if
+// anything else is invalid.
 func parseTXT(texts []string) (record, error) {
 	if len(texts) > maxStrings {
 		return record{}, errors.New("too many strings")

@@ -12,21 +12,21 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// Limits on how many announcements are kept.
+// Limits on the number of announcements that are kept.
 const (
 	maxSeen       = 256
-	maxSeenSource = 16 // from one address on one link, so that one host cannot crowd out the others
-	maxSeenID     = 8  // of one key, which all programs of a user on one host have
+	maxSeenSource = 16 // from one address on one link, so that one host cannot use up maxSeen
+	maxSeenID     = 8  // with one key, which all programs of a user on one host share
 )
 
-// seen keeps the announcements that were heard.
+// seen is the set of announcements that were received.
 type seen struct {
 	entries map[seenKey]*seenEntry
 	rev     uint64
 }
 
-// seenKey identifies an announcement on all links. The ID is part of it, so that
-// nobody can replace the announcement of another host by using its label.
+// seenKey identifies an announcement on all links. It contains the ID, so that no host can
+// replace the announcement of another one by using its label.
 type seenKey struct {
 	label string
 	id    lpeer.ID
@@ -39,10 +39,10 @@ type seenEntry struct {
 	rev   uint64 // the revision of its last change
 }
 
-// channel is a link and a family. Messages keep their order on a channel and not
-// between channels, so seen keeps an announcement once for each.
+// channel is a link and an address family. Messages arrive in order on one channel but not
+// across channels, so seen keeps each announcement once per channel.
 type channel struct {
-	index int // of the link
+	index int // interface index of the link
 	v6    bool
 }
 
@@ -62,14 +62,13 @@ func (h heard) equal(other heard) bool {
 
 func newSeen() *seen { return &seen{entries: map[seenKey]*seenEntry{}} }
 
-// add takes in a record that was heard on a link, and reports whether it changes
-// anything that Found shows.
+// add adds a record received on a link, and reports whether the result of Found changes.
 func (s *seen) add(r record, on link, from netip.Addr, now time.Time) bool {
 	key := seenKey{r.label, r.id}
 	index := on.iface.Index
 	e := s.entries[key]
 	if r.ttl == 0 {
-		// A goodbye on one link is valid for all.
+		// A goodbye on one link applies to all.
 		delete(s.entries, key)
 		s.rev++
 		return e != nil
@@ -104,7 +103,7 @@ func (s *seen) add(r record, on link, from netip.Addr, now time.Time) bool {
 	return news
 }
 
-// says reports whether two Founds differ in LastSeen at most.
+// says reports whether two Founds are equal except for LastSeen.
 func (f Found) says(other Found) bool {
 	return f.ID == other.ID && f.Name == other.Name && f.Nameplate == other.Nameplate && f.Offers == other.Offers && slices.EqualFunc(f.Addrs, other.Addrs, ma.Multiaddr.Equal)
 }
@@ -136,8 +135,8 @@ func (s *seen) countOf(id lpeer.ID) int {
 	return n
 }
 
-// expire drops announcements whose TTL is over and those of links that are gone,
-// and reports whether there were any.
+// expire removes announcements whose TTL has passed and those of links that are gone. It
+// reports whether the result of Found changes.
 func (s *seen) expire(now time.Time, links []link) bool {
 	news := false
 	for key, e := range s.entries {
@@ -159,8 +158,8 @@ func (s *seen) expire(now time.Time, links []link) bool {
 	return news
 }
 
-// found returns e for callers: the latest name, nameplate and role, and the addresses of
-// all links.
+// found returns e as a Found: with the latest name, nameplate and direction, and the addresses
+// of all links.
 func (e *seenEntry) found() Found {
 	channels := slices.SortedFunc(maps.Keys(e.heard), func(a, b channel) int {
 		return cmp.Or(cmp.Compare(e.heard[b].change, e.heard[a].change), cmp.Compare(a.index, b.index), cmp.Compare(family(a), family(b)))
@@ -186,7 +185,7 @@ func (e *seenEntry) found() Found {
 	slices.SortFunc(addrs, func(a, b ma.Multiaddr) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.String(), b.String()))
 	})
-	// An ID that was parsed makes no error.
+	// Cannot fail for a parsed ID.
 	f.Addrs, _ = lpeer.AddrInfoToP2pAddrs(&lpeer.AddrInfo{ID: f.ID, Addrs: addrs[:min(len(addrs), maxAddrs)]})
 	return f
 }
@@ -198,7 +197,7 @@ func family(ch channel) int {
 	return 4
 }
 
-// sorted returns the entries in the order in which they changed.
+// sorted returns the entries in the order of their last changes.
 func (s *seen) sorted() []*seenEntry {
 	out := make([]*seenEntry, 0, len(s.entries))
 	for _, e := range s.entries {
