@@ -21,7 +21,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// listenAs lets other listen on loopback and returns where.
+// listenAs makes other listen on loopback and returns its target.
 func listenAs(t testing.TB, other *blankhost.BlankHost) peer.Target {
 	t.Helper()
 	if err := other.Network().Listen(ma.StringCast("/ip4/127.0.0.1/tcp/0")); err != nil {
@@ -30,7 +30,8 @@ func listenAs(t testing.TB, other *blankhost.BlankHost) peer.Target {
 	return peer.Target{ID: other.ID(), Addr: other.Network().ListenAddresses()[0]}
 }
 
-// pairStream opens a pairing stream from other to target, when there is place.
+// pairStream opens a pairing stream from other to target. It waits until the host has room for
+// a stranger.
 func pairStream(t *testing.T, other *blankhost.BlankHost, target peer.Target) (s network.Stream) {
 	t.Helper()
 	peertest.WaitFor(t, "the place is free", func() (ok bool) {
@@ -43,7 +44,7 @@ func pairStream(t *testing.T, other *blankhost.BlankHost, target peer.Target) (s
 	return s
 }
 
-// recorder notes what is written.
+// recorder records the messages that are written.
 type recorder struct {
 	io.ReadWriter
 	sent bytes.Buffer
@@ -54,8 +55,8 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.ReadWriter.Write(p)
 }
 
-// The messages of a pairing that worked, sent once more by the very same peer,
-// do not work with the very same code.
+// The recorded messages of a successful pairing cannot be replayed by the same peer for the
+// same code.
 func TestReplay(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	other := stranger(t)
@@ -78,7 +79,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// Somebody who answers with what the dialer says.
+// An attacker reflects the dialer's messages.
 func TestReflection(t *testing.T) {
 	for what, answer := range map[string]func(kind byte) byte{
 		"as it is":        func(kind byte) byte { return kind },
@@ -116,7 +117,7 @@ func unhex(t testing.TB, text string) []byte {
 	return data
 }
 
-// readMessage reads one message whole.
+// readMessage reads one complete message.
 func readMessage(r io.Reader) ([]byte, error) {
 	head := make([]byte, 3)
 	if _, err := io.ReadFull(r, head); err != nil {
@@ -127,8 +128,8 @@ func readMessage(r io.Reader) ([]byte, error) {
 	return message, err
 }
 
-// Somebody in between, with a key of his own, whom the dialer found at the
-// address that it was given and who carries the messages on as they are.
+// An attacker with a key of its own, at the address that the dialer uses, forwards the messages
+// unchanged.
 func TestManInTheMiddle(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	p := offer(t, host, peer.PairingConfig{Paired: func(peer.Paired) error { t.Error("paired with the one in between"); return nil }})
@@ -153,15 +154,15 @@ func TestManInTheMiddle(t *testing.T) {
 	<-carried
 }
 
-// Somebody who answers in the listener's stead learns one guess, and the
-// dialer's name stays with the dialer.
+// An attacker that answers instead of the listener can test one guess, and does not get the
+// dialer's name.
 func TestFalseListener(t *testing.T) {
 	liar := stranger(t)
 	guess := make(chan error, 1)
 	liar.SetStreamHandler(peer.PairProtocol, func(s network.Stream) {
 		record := &recorder{ReadWriter: s}
 		guess <- peer.PairAsListener(record, s.Conn().RemotePeer(), liar.ID(), parseCode(t, wrongCode))
-		// Go on as if it had been right.
+		// Continue as if the guess was right.
 		s.Write(append([]byte{6, 0, 40}, make([]byte, 40)...))
 		rest, _ := io.ReadAll(s)
 		if len(rest) != 0 {
@@ -178,8 +179,7 @@ func TestFalseListener(t *testing.T) {
 	}
 }
 
-// A dialer's error says whether the listener got as far as testing a guess at
-// the code.
+// A dialer's error says whether the listener could test a guess at the code.
 func TestCodeUsed(t *testing.T) {
 	for what, c := range map[string]struct {
 		answer [][]byte // what the listener sends for each message it gets
@@ -216,15 +216,15 @@ func TestCodeUsed(t *testing.T) {
 	}
 }
 
-// pairAnswers are a hello and a share: any element of the group is one.
+// pairAnswers are a hello and a share. Any group element is a valid share.
 func pairAnswers(t *testing.T) [][]byte {
 	t.Helper()
 	share := unhex(t, "d6bac480f2c386c394efc7c47adb9925dcd2630b64f240c50f8d0eec482b9157")
 	return [][]byte{append([]byte{2, 0, 16}, make([]byte, 16)...), append([]byte{4, 0, 32}, share...)}
 }
 
-// A dialer that breaks off before its proof has learned nothing, and the code
-// is still good; so are those who send nonsense.
+// A dialer that disconnects before its proof has learned nothing and does not use up the code.
+// Nor does a dialer that sends invalid messages.
 func TestNothingLearnedNothingBurned(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	offer(t, host, peer.PairingConfig{})
@@ -258,7 +258,7 @@ func TestNothingLearnedNothingBurned(t *testing.T) {
 	pairSoon(t, host)
 }
 
-// A try that is under way when its time is over does not count.
+// An attempt in progress when the code expires does not count.
 func TestCodeExpiresDuringATry(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	p := offer(t, host, peer.PairingConfig{Paired: func(peer.Paired) error { t.Error("paired"); return nil }})
@@ -274,7 +274,7 @@ func TestCodeExpiresDuringATry(t *testing.T) {
 	}
 }
 
-// hook calls before with each message to be written.
+// hook calls before with each message before it is written.
 type hook struct {
 	io.ReadWriter
 	before func([]byte)
@@ -285,7 +285,7 @@ func (h *hook) Write(p []byte) (int, error) {
 	return h.ReadWriter.Write(p)
 }
 
-// FuzzPair lets an honest side meet a stream of any bytes.
+// FuzzPair runs an honest side against arbitrary bytes.
 func FuzzPair(f *testing.F) {
 	f.Add(true, append([]byte{1, 0, 18, 0, 7}, make([]byte, 16)...))
 	f.Add(true, append(append([]byte{1, 0, 18, 0, 7}, make([]byte, 16)...), append([]byte{3, 0, 32}, unhex(f, "d6bac480f2c386c394efc7c47adb9925dcd2630b64f240c50f8d0eec482b9157")...)...))
@@ -312,7 +312,7 @@ func FuzzPair(f *testing.F) {
 	})
 }
 
-// One flipped bit, in any message, either way, and nobody is paired by it.
+// One flipped bit in any message, in either direction, makes the pairing fail.
 func TestTamperedHandshake(t *testing.T) {
 	dialer, host := peertest.ID(t, peertest.NewKey(t)), peertest.ID(t, peertest.NewKey(t))
 	code := parseCode(t, rightCode)
@@ -356,7 +356,7 @@ func TestInvite(t *testing.T) {
 		}()
 		return done
 	}
-	// try pairs with the code that is out, or with another one of its number.
+	// try pairs with the valid code, or with another code of the same number.
 	try := func(right bool) error {
 		code := <-shown
 		for wrong := code; !right && code == wrong; {

@@ -103,7 +103,7 @@ func TestBookSeen(t *testing.T) {
 	book := peer.OpenBook(t.TempDir())
 	id := parseID(t, someID)
 	add(t, book, id, "buildbox", "/ip4/10.0.0.1/tcp/1")
-	// Clocks go backwards; it is what it is.
+	// Clocks may go backwards; the later call wins.
 	for n := 5; n >= 1; n-- {
 		addr := ma.StringCast(fmt.Sprintf("/ip4/10.0.0.%d/tcp/1", n))
 		if err := book.Seen(id, addr, noon.Add(time.Duration(-n)*time.Hour)); err != nil {
@@ -134,7 +134,7 @@ func TestBookNameCollision(t *testing.T) {
 	if got := add(t, book, peertest.ID(t, peertest.NewKey(t)), long); got != strings.Repeat("a", 61)+"-2" {
 		t.Errorf("saved as %s", got)
 	}
-	// The same key keeps the name under which the user knows it.
+	// A saved key keeps its name.
 	id := peertest.ID(t, peertest.NewKey(t))
 	add(t, book, id, "laptop")
 	if got := add(t, book, id, "buildbox", "/ip4/10.0.0.1/tcp/1"); got != "laptop" {
@@ -150,7 +150,7 @@ func TestBookNameCollision(t *testing.T) {
 	}
 }
 
-// keptText is a file that people and other versions wrote.
+// keptText is a file with lines of users and other versions.
 const keptText = "# mine\n\n" +
 	"\tBuildBox\t" + someID + "  2026-11-23T13:00:00+01:00 - colour=blue  size=3 \r\n" +
 	"laptop nonsense 2026-11-23T12:00:00Z -\n" +
@@ -180,7 +180,7 @@ func TestBookDamage(t *testing.T) {
 	if got := fmt.Sprint(damage[0]); !strings.HasPrefix(got, "line 4: ") {
 		t.Errorf("damage is shown as %q", got)
 	}
-	// What is not touched stays as it is, to the byte.
+	// Other lines do not change.
 	if err := book.Seen(parseID(t, otherID), nil, noon); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestBookDamage(t *testing.T) {
 	}
 }
 
-// Forgetting one must not bring another line with its name or ID to life.
+// Forgetting a peer must not make another line with its name or ID valid.
 func TestForgetLeavesNothingBehind(t *testing.T) {
 	book := peer.OpenBook(t.TempDir())
 	writeBook(t, book, keptText)
@@ -238,7 +238,7 @@ func TestBookPermissions(t *testing.T) {
 	if !book.Known(id) {
 		t.Error("not known")
 	}
-	// Others could have added themselves.
+	// Other users could have added themselves.
 	if err := os.Chmod(book.Path(), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestBookTooLarge(t *testing.T) {
 	}
 }
 
-// An edit in place, of the same length, counts too.
+// An edit in place that keeps the length is noticed.
 func TestKnownFollowsTheFile(t *testing.T) {
 	book := peer.OpenBook(t.TempDir())
 	one, two := parseID(t, someID), parseID(t, otherID)
@@ -305,14 +305,14 @@ func TestForgetWhileRunning(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{Allow: book.Known})
 	served := dial(t, key, at(t, host))
 	in := accept(t, host)
-	waits := dial(t, key, at(t, host)) // for its turn
+	waits := dial(t, key, at(t, host)) // waits to be accepted
 	if found, err := peer.OpenBook(home).Forget("laptop"); !found || err != nil {
 		t.Fatal(err)
 	}
 	if err := tryDial(t, key, at(t, host)); !errors.Is(err, peer.ErrRefused) {
 		t.Errorf("error %v, want ErrRefused", err)
 	}
-	// What is being served may end, but the one that waits is not served.
+	// A stream in progress may end, but a waiting one is not served.
 	if _, err := served.Write([]byte("x")); err != nil {
 		t.Error(err)
 	}
@@ -349,7 +349,7 @@ func init() {
 	}
 }
 
-// Several programs at the same file lose nothing of each other's.
+// Programs that use the file at the same time do not lose each other's changes.
 func TestBookOfManyPrograms(t *testing.T) {
 	home := t.TempDir()
 	book := peer.OpenBook(home)
@@ -387,7 +387,7 @@ func TestBookOfManyPrograms(t *testing.T) {
 	}
 }
 
-// Both kinds of lock keep goroutines apart too.
+// Both kinds of locks also exclude other goroutines.
 func FuzzBook(f *testing.F) {
 	f.Add(keptText)
 	f.Add("")

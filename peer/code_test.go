@@ -49,7 +49,7 @@ func TestParseCodeBad(t *testing.T) {
 		"7-crystal-tulp":           `did you mean "tulip"?`,
 		"7-crystel-tulip":          `did you mean "crystal"?`,
 		"7-xxxxxxxxxxxx-tulip":     "the first word",
-		"7-cr-tulip":               "", // too short to be sure
+		"7-cr-tulip":               "", // too short to be unique
 		strings.Repeat("7-", 1000): "longer",
 	} {
 		_, err := peer.ParseCode(text)
@@ -59,8 +59,8 @@ func TestParseCodeBad(t *testing.T) {
 	}
 }
 
-// A typing error in one word must not print the other, and no code is taken for a
-// host name, which a resolver would be asked for.
+// An error about one mistyped word does not print the other word. No code is parsed as a host
+// name, which would be sent to a resolver.
 func TestErrorsKeepTheOtherWord(t *testing.T) {
 	for _, text := range []string{"7-crystal-tulp", "7-crystal-qqqqqqqqqqq", "7-crystal", "7-crystal-tulip-x", "7-crystal-tulip@no where", "8-crystal-tulip.", "8-crystal-tulip:7420", "8.crystal.tulip",
 		"buildbox@8-crystal-tulip", "/dns/8-crystal-tulip/tcp/1/p2p/" + someID,
@@ -91,7 +91,7 @@ func TestNewCode(t *testing.T) {
 	}
 }
 
-// No usual way of printing shows the words.
+// No package for printing shows the words.
 func TestCodeIsNotPrinted(t *testing.T) {
 	code := parseCode(t, "7-crystal-tulip")
 	target, err := peer.ParseTarget("7-crystal-tulip@192.168.1.20")

@@ -17,7 +17,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// transports are the addresses of loopback that everything must work on.
+// transports are the loopback addresses on which everything must work.
 var transports = map[string]string{
 	"tcp4": "127.0.0.1:0",
 	"tcp6": "[::1]:0",
@@ -80,7 +80,7 @@ func TestDialWrongKey(t *testing.T) {
 	})
 }
 
-// TestDialSelf has two programs of one user talk to each other.
+// TestDialSelf connects two programs with the same key.
 func TestDialSelf(t *testing.T) {
 	key := peertest.NewKey(t)
 	ctx := peertest.Context(t)
@@ -198,8 +198,7 @@ func TestDialWithoutProtocol(t *testing.T) {
 	}
 }
 
-// Versions that this side does not know reach the caller, who can refuse them
-// in words.
+// Unknown versions are passed to the caller, who can refuse them with a message.
 func TestDialOtherVersionIsHandedOut(t *testing.T) {
 	key := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, key))
@@ -226,7 +225,7 @@ func TestDialNoCommonVersion(t *testing.T) {
 	}
 }
 
-// Other programs built on libp2p can talk to a host.
+// Other libp2p programs can connect to a host.
 func TestStandardLibp2pDials(t *testing.T) {
 	other := stranger(t)
 	host := listen(t, "127.0.0.1:0", peer.Policy{Allow: func(id peer.ID) bool { return id == other.ID() }})
@@ -253,7 +252,7 @@ func TestNothingIsPrinted(t *testing.T) {
 	}
 }
 
-// stranger is a host of libp2p's own making that knows none of our rules.
+// stranger is a host with libp2p's own transports and defaults.
 func stranger(t *testing.T) *blankhost.BlankHost {
 	t.Helper()
 	network, closeAll, err := peer.NewSwarm(peertest.NewKey(t))
@@ -264,7 +263,7 @@ func stranger(t *testing.T) *blankhost.BlankHost {
 	return blankhost.NewBlankHost(network)
 }
 
-// foreign is a target at addr where nobody has the right key.
+// foreign is a target at addr with the ID of a key that nobody has.
 func foreign(t *testing.T, addr net.Addr) peer.Target {
 	t.Helper()
 	maddr, err := manet.FromNetAddr(addr)

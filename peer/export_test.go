@@ -10,17 +10,16 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// Limits that tests reach for.
+// Limits for tests.
 const (
 	MaxWaiting = maxWaiting
 	MaxConns   = stack.MaxConns
 )
 
-// Path returns where the file is or will be.
+// Path returns the path of the file.
 func (b *Book) Path() string { return b.path }
 
-// ListenNear is Listen with an empty Addr, but for the first port to try and
-// the addresses.
+// ListenNear is Listen with an empty Addr, and with another first port and other addresses.
 func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip.Addr) (*Host, error) {
 	h, err := newHost(key, ListenConfig{})
 	if err != nil {
@@ -39,8 +38,8 @@ func ListenNear(ctx context.Context, key crypto.PrivKey, first int, ips ...netip
 	return h, nil
 }
 
-// NewSwarm returns a libp2p network with our transports and nobody in charge,
-// to play other programs with, and what closes it.
+// NewSwarm returns a libp2p network with this package's transport and no gater, to act as
+// another program, and a function that closes it.
 func NewSwarm(key crypto.PrivKey) (*swarm.Swarm, func() error, error) {
 	n, err := stack.New(key, nil, DefaultDialTimeout)
 	if err != nil {

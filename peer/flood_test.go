@@ -14,7 +14,7 @@ import (
 
 const crowd = 200
 
-// Strangers who prove their key and are turned away, many at a time.
+// Many strangers at the same time prove their keys and are refused.
 func TestCrowdOfStrangersIsRefusedWhileAKnownPeerIsServed(t *testing.T) {
 	known := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, known))
@@ -51,7 +51,7 @@ func TestCrowdOfStrangersIsRefusedWhileAKnownPeerIsServed(t *testing.T) {
 	strangers.Wait()
 }
 
-// Strangers who connect and say nothing, all at once.
+// Many strangers at the same time connect and send nothing.
 func TestCrowdOfSilentStrangersCostsLittle(t *testing.T) {
 	known := peertest.NewKey(t)
 	host := listen(t, "127.0.0.1:0", only(t, known))
@@ -68,7 +68,7 @@ func TestCrowdOfSilentStrangersCostsLittle(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	s := dial(t, known, target) // comes after them all
+	s := dial(t, known, target) // connects after all of them
 	if _, err := s.Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +83,8 @@ func TestCrowdOfSilentStrangersCostsLittle(t *testing.T) {
 	}
 }
 
-// More than fit: the rest waits outside, and connections are given up on, so
-// that a known peer gets its turn in the end.
+// There are more connections than the limit. The rest waits in the backlog, and idle
+// connections time out, so a known peer is served in the end.
 func TestCrowdBeyondTheLimitDoesNotLockOutForever(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes as long as a handshake may")

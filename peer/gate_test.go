@@ -26,7 +26,7 @@ func TestStrangersOneAtATime(t *testing.T) {
 			t.Fatalf("a known peer is kept out by a stranger: %v", err)
 		}
 
-		// The place is free once the connection is gone, whoever ends it.
+		// Another stranger may connect once the connection is closed by either side.
 		in.Reset()
 		if err := tryDial(t, peertest.NewKey(t), at(t, host)); err != nil {
 			t.Fatalf("after the host hung up: %v", err)
@@ -65,7 +65,7 @@ func TestZeroPolicyLetsNobodyIn(t *testing.T) {
 	}
 }
 
-// A stranger that gets in and then talks nonsense loses its place.
+// A stranger that sends invalid data is disconnected.
 func TestStrangerThatSpeaksAnotherProtocolIsPutOut(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{Strangers: yes})
 	_, err := peer.Dial(peertest.Context(t), peertest.NewKey(t), at(t, host), peer.DialConfig{Protocol: "/other/1"})
@@ -75,7 +75,7 @@ func TestStrangerThatSpeaksAnotherProtocolIsPutOut(t *testing.T) {
 	peertest.WaitFor(t, "the place is free", func() bool { return tryDial(t, peertest.NewKey(t), at(t, host)) == nil })
 }
 
-// Who gets in and then opens no stream does not stay.
+// A peer that opens no stream is disconnected.
 func TestConnectionWithoutStreamIsClosed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
@@ -112,7 +112,7 @@ func TestOneStreamPerConnection(t *testing.T) {
 	accept(t, host)
 }
 
-// A stranger whose line broke comes back before this side has noticed.
+// A stranger whose connection broke reconnects before this side has noticed.
 func TestStrangerComesBack(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{Strangers: yes})
 	key := peertest.NewKey(t)

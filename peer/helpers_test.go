@@ -15,7 +15,7 @@ const proto = peer.ProtocolFamily + "1"
 
 func TestMain(m *testing.M) { peertest.TestMain(m) }
 
-// only is a policy that knows these keys and nobody else.
+// only is a policy that allows these keys and refuses all others.
 func only(t testing.TB, keys ...crypto.PrivKey) peer.Policy {
 	t.Helper()
 	known := map[peer.ID]bool{}

@@ -14,8 +14,8 @@ import (
 	"github.com/imgsend/imgsend/peer/internal/peertest"
 )
 
-// uses are the ways to use the home folder, each with what the error of a
-// damaged one is to name.
+// uses are the ways to use the home folder, each with the text that the error for a damaged one
+// must contain.
 var uses = map[string]func(home string) error{
 	"identity.key": func(home string) error {
 		_, err := peer.LoadIdentity(home)
@@ -39,7 +39,7 @@ var someParsedID = func() peer.ID {
 	return id
 }()
 
-// usedHome returns a home folder that was used.
+// usedHome returns a home folder with an identity and a saved peer.
 func usedHome(t *testing.T) string {
 	t.Helper()
 	home := filepath.Join(t.TempDir(), "home")
@@ -52,8 +52,7 @@ func usedHome(t *testing.T) string {
 	return home
 }
 
-// refused uses a home folder in a way, and wants an error with these words at
-// once.
+// refused runs a use of a home folder and wants an immediate error with these words.
 func refused(t *testing.T, home, way string, words ...string) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -122,7 +121,8 @@ func TestHomeOfAnotherUser(t *testing.T) {
 	}
 }
 
-// The lock is where a program opens a file to write: elsewhere it must not do so.
+// The lock is the file that a program opens for writing, so it must not follow a link
+// elsewhere.
 func TestLockIsNoSymbolicLink(t *testing.T) {
 	home := usedHome(t)
 	lock, elsewhere := filepath.Join(home, "peers.lock"), filepath.Join(t.TempDir(), "elsewhere")
@@ -138,7 +138,7 @@ func TestLockIsNoSymbolicLink(t *testing.T) {
 	}
 }
 
-// What killed programs left is removed by the next one that writes.
+// Files that killed programs left are removed at the next write.
 func TestTemporaryFilesAreSwept(t *testing.T) {
 	home := usedHome(t)
 	if err := os.Remove(filepath.Join(home, "identity.key")); err != nil {

@@ -12,8 +12,8 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// link is a network between a dialer and a host: it carries TCP connections at
-// a rate and with a delay in each direction.
+// link is a network between a dialer and a host. It forwards TCP connections at a given rate
+// and with a given delay in each direction.
 type link struct {
 	rate   float64 // bytes per second
 	delay  time.Duration
@@ -64,8 +64,8 @@ type packet struct {
 	due  time.Time
 }
 
-// carry moves bytes one way. As a router does, it holds no more than fits on
-// the wire and some.
+// carry copies bytes in one direction. Like a router, it buffers little more than is in
+// transit.
 func (l *link) carry(to, from net.Conn) {
 	const mtu = 16 << 10
 	held := 2 + int(l.rate*l.delay.Seconds())/mtu + (256<<10)/mtu
@@ -99,8 +99,8 @@ func (l *link) carry(to, from net.Conn) {
 	}
 }
 
-// BenchmarkLink sends 64 MiB over a new connection for each run, through
-// 1 Gbit/s (125 MB/s) with a round trip of so long.
+// BenchmarkLink sends 64 MiB over a new connection in each run, through 1 Gbit/s (125 MB/s)
+// with the given round trip time.
 func BenchmarkLink(b *testing.B) {
 	const gigabit = 125e6
 	const total, size = 64 << 20, 1 << 20

@@ -209,7 +209,7 @@ func TestDeadStreamsGiveUpTheirPlace(t *testing.T) {
 	if _, err := s.Write([]byte("alive")); err != nil {
 		t.Fatal(err)
 	}
-	// A dead stream may still be handed out just before its end is noticed.
+	// Accept may still return a dead stream just before its end is noticed.
 	var got [5]byte
 	peertest.WaitFor(t, "the live stream comes", func() bool {
 		n, _ := accept(t, host).Read(got[:])

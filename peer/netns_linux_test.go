@@ -25,8 +25,7 @@ func init() {
 	peertest.Helpers["wait"] = helperWait
 }
 
-// helperListen says where it listens, serves one stream by sending back what
-// comes, and ends.
+// helperListen prints its address, serves one stream by echoing it, and ends.
 func helperListen() error {
 	host, err := helperHost()
 	if err != nil {
@@ -45,7 +44,7 @@ func helperListen() error {
 	return in.Close()
 }
 
-// helperHost listens where an imgrecv without options does, and lets all in.
+// helperHost listens like an imgrecv without options, and lets all peers in.
 func helperHost() (*peer.Host, error) {
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -71,7 +70,7 @@ func helperDialed() (*peer.Stream, error) {
 	return peer.Dial(context.Background(), key, target, peer.DialConfig{Protocol: proto})
 }
 
-// helperDial sends a megabyte and wants it back.
+// helperDial sends a megabyte and expects it back.
 func helperDial() error {
 	s, err := helperDialed()
 	if err != nil {
@@ -92,8 +91,8 @@ func helperDial() error {
 	return s.Close()
 }
 
-// helperWait dials and says after how long it noticed that the peer was gone,
-// counted from the newline on its standard input.
+// helperWait dials and prints how long after the newline on its standard input it noticed that
+// the peer was gone.
 func helperWait() error {
 	s, err := helperDialed()
 	if err != nil {
@@ -127,8 +126,8 @@ func TestNothingIsSentButToTheAddressGiven(t *testing.T) {
 	if !strings.HasPrefix(addr, "/ip4/"+peertest.HostIP+"/tcp/7420/p2p/") {
 		t.Errorf("the host listens on %s, want the default port of its real interface", addr)
 	}
-	// Not to wait for anything: to give a listener that nobody speaks to the
-	// time to say something of its own.
+	// This sleep waits for no event: it gives an idle listener time to send something of its
+	// own.
 	time.Sleep(time.Second)
 	_, _, dialed := peertest.Start(t, n.Dialer, "dial", "PEER_TEST_TARGET="+addr)
 	if err := errors.Join(dialed(), listened()); err != nil {
@@ -160,7 +159,7 @@ func TestNothingIsSentButToTheAddressGiven(t *testing.T) {
 	}
 }
 
-// The default port and the next, on all addresses of a host of its own.
+// The default port and the next one, on all addresses of a separate host.
 func TestDefaultPortFallsOverOnAHost(t *testing.T) {
 	n := peertest.NewNet(t)
 	for _, port := range []string{"7420", "7421"} {

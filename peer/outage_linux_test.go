@@ -91,7 +91,7 @@ func shape(t *testing.T, ns, rate string) {
 	peertest.Run(t, "ip", "netns", "exec", ns, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", rate, "burst", "10kb", "latency", "400ms")
 }
 
-// A stream outlives a cut of the line that is shorter than 30 s.
+// A stream survives an interruption of less than 30 s.
 func TestStreamOutlivesACut(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []time.Duration{8 * time.Second, 20 * time.Second} {
@@ -118,7 +118,7 @@ func TestStreamOutlivesACut(t *testing.T) {
 	}
 }
 
-// A slow line carries a stream, though what is queued takes minutes.
+// A stream works over a slow connection on which queued data takes minutes.
 func TestStreamOnASlowLine(t *testing.T) {
 	t.Parallel()
 	n := peertest.NewNet(t)

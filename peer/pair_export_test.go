@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// PairAsDialer runs the dialer's side of a handshake over rw.
+// PairAsDialer runs the handshake over rw as the dialer.
 func PairAsDialer(rw io.ReadWriter, dialer, host ID, code Code, name string) (string, error) {
 	return newTalk(rw, PairProtocol, dialer, host, false).dialerSide(code, name)
 }
@@ -16,7 +16,7 @@ func PairAsFetcher(rw io.ReadWriter, dialer, host ID, code Code, name string) (s
 	return newTalk(rw, FetchPairProtocol, dialer, host, false).dialerSide(code, name)
 }
 
-// PairAsListener runs the listener's side up to the dialer's proof.
+// PairAsListener runs the handshake as the listener up to the dialer's proof.
 func PairAsListener(rw io.ReadWriter, dialer, host ID, code Code) error {
 	t := newTalk(rw, PairProtocol, dialer, host, true)
 	if err := t.receiveOpen(); err != nil {
@@ -37,14 +37,14 @@ func (h *Host) InviteFast(ctx context.Context, i Invitation, pause time.Duration
 	return h.invite(ctx, i, pause)
 }
 
-// SetStarted makes a code that is out as old as if put out then.
+// SetStarted sets the start of a pairing's lifetime.
 func (p *Pairing) SetStarted(t time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.started = t
 }
 
-// RewritePage reads a peers file and writes it again, all lines anew if so asked.
+// RewritePage parses a peers file and formats it again, all lines of peers if anew is true.
 func RewritePage(text string, anew bool) string {
 	p := parsePage(text)
 	for _, l := range p.lines {

@@ -22,7 +22,7 @@ const (
 	wrongCode = "7-crystal-walrus"
 )
 
-// offer puts a code out.
+// offer starts a pairing.
 func offer(t testing.TB, host *peer.Host, config peer.PairingConfig) *peer.Pairing {
 	t.Helper()
 	if config.Code.IsZero() {
@@ -81,7 +81,7 @@ func TestPair(t *testing.T) {
 	})
 }
 
-// Where only an address is known, the code says whose it is.
+// If only the address is given, the code proves the ID.
 func TestPairWithoutID(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
 		host := listen(t, addr, peer.Policy{})
@@ -146,7 +146,7 @@ func TestWrongCodeBurns(t *testing.T) {
 	}
 }
 
-// A code with another number is meant for another host and costs nothing.
+// A code with another number belongs to another host and is not used up.
 func TestAnotherNumberDoesNotBurn(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{})
 	offer(t, host, peer.PairingConfig{})
@@ -156,7 +156,7 @@ func TestAnotherNumberDoesNotBurn(t *testing.T) {
 	pairSoon(t, host)
 }
 
-// pairSoon pairs as soon as the place of an earlier stranger is free.
+// pairSoon pairs as soon as the connection of an earlier stranger is closed.
 func pairSoon(t *testing.T, host *peer.Host) {
 	t.Helper()
 	peertest.WaitFor(t, "the place is free", func() bool {
@@ -179,7 +179,7 @@ func TestCodeExpires(t *testing.T) {
 	}
 }
 
-// A laptop that slept, or whose clock was set, does not lengthen a code's life.
+// Sleep and changes of the system clock do not extend the lifetime of a code.
 func TestCodeExpiresByEitherClock(t *testing.T) {
 	old := time.Now().Add(-peer.CodeLife)
 	for what, started := range map[string]time.Time{"both": old, "wall": old.Round(0)} {
@@ -192,7 +192,7 @@ func TestCodeExpiresByEitherClock(t *testing.T) {
 	}
 }
 
-// While a code is out, a stranger may pair and nothing else.
+// While a code is valid, a stranger may only pair.
 func TestStrangerMayOnlyPair(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
 		host := listen(t, addr, peer.Policy{})
@@ -204,7 +204,7 @@ func TestStrangerMayOnlyPair(t *testing.T) {
 	})
 }
 
-// The policy's strangers still come in, code or not.
+// Strangers that the policy accepts still connect while a code is valid.
 func TestPolicyStrangersBesideACode(t *testing.T) {
 	host := listen(t, "127.0.0.1:0", peer.Policy{Strangers: yes})
 	offer(t, host, peer.PairingConfig{})
@@ -267,7 +267,7 @@ func TestHostCloseEndsAPairing(t *testing.T) {
 
 func TestPairEndsWithItsContext(t *testing.T) {
 	other := stranger(t)
-	other.SetStreamHandler(peer.PairProtocol, func(network.Stream) {}) // says nothing
+	other.SetStreamHandler(peer.PairProtocol, func(network.Stream) {}) // sends nothing
 	target := listenAs(t, other)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

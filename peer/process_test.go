@@ -10,8 +10,8 @@ import (
 	"github.com/imgsend/imgsend/peer/internal/peertest"
 )
 
-// reexec runs the named tests in a process of their own and returns what it
-// wrote to standard error, where libraries write.
+// reexec runs the named tests in a separate process and returns its standard error, to which
+// libraries write.
 func reexec(t *testing.T, tests string) string {
 	t.Helper()
 	cmd := exec.CommandContext(peertest.Context(t), os.Args[0], "-test.run=^("+tests+")$", "-test.count=1")
@@ -21,11 +21,11 @@ func reexec(t *testing.T, tests string) string {
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, stderr.String())
 	}
-	// Coverage runs mention themselves.
+	// Coverage runs print a line of their own.
 	return regexp.MustCompile(`(?m)^warning: GOCOVERDIR.*\n`).ReplaceAllString(stderr.String(), "")
 }
 
-// Nothing that talks on its own account is even part of the program.
+// No code that sends on its own is linked into the program.
 func TestNothingElseOfLibp2pIsLinkedIn(t *testing.T) {
 	goTool, err := exec.LookPath("go")
 	if err != nil {

@@ -27,7 +27,7 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestBookRights reads each way in which a line can give rights, or fail to.
+// TestBookRights parses each form of the rights in a line, valid and invalid.
 func TestBookRights(t *testing.T) {
 	book := peer.OpenBook(t.TempDir())
 	id := parseID(t, someID)
@@ -37,7 +37,7 @@ func TestBookRights(t *testing.T) {
 		damaged bool
 	}{
 		"":                   {send, false},
-		" colour=blue":       {send, false}, // what another version or a person wrote
+		" colour=blue":       {send, false}, // written by another version or a user
 		" may=send":          {send, false},
 		" may=fetch":         {fetch, false},
 		" may=send,fetch":    {send | fetch, false},
@@ -74,7 +74,7 @@ func TestBookRights(t *testing.T) {
 	}
 }
 
-// TestBookGrant adds rights and takes them away, and keeps what else the line has.
+// TestBookGrant adds and removes rights, and checks that the rest of the line does not change.
 func TestBookGrant(t *testing.T) {
 	book := peer.OpenBook(t.TempDir())
 	id := parseID(t, someID)
@@ -115,8 +115,8 @@ func TestBookGrant(t *testing.T) {
 	}
 }
 
-// TestBookDialerGivesNothing checks that a peer that is saved because its code was typed
-// here may do nothing here.
+// TestBookDialerGivesNothing checks that a peer saved by the side that typed the code gets no
+// rights there.
 func TestBookDialerGivesNothing(t *testing.T) {
 	book := peer.OpenBook(t.TempDir())
 	id := parseID(t, someID)

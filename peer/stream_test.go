@@ -47,7 +47,7 @@ func TestStreamIsAReader(t *testing.T) {
 	}
 }
 
-// Whoever writes last and closes may end its process at once.
+// A process that writes last and closes the stream may exit at once.
 func TestCloseDeliversWhatWasWritten(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
 		for range 5 {
@@ -130,7 +130,7 @@ func TestCloseOfBothEndsAtOnce(t *testing.T) {
 	})
 }
 
-// A peer that neither reads nor closes does not hold Close up for long.
+// A peer that neither reads nor closes does not block Close for long.
 func TestCloseDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
 	out, _ := connect(t, "127.0.0.1:0")
@@ -174,7 +174,7 @@ func TestResetEndsAClose(t *testing.T) {
 	}
 }
 
-// The host goes away in the middle: an error on the other side, at once.
+// If the host ends during a transfer, the other side gets an error at once.
 func TestCutConnection(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, addr string) {
 		key := peertest.NewKey(t)
@@ -218,7 +218,7 @@ func testDeadlines(t *testing.T, addr string) {
 			t.Errorf("%s: error %v is not a timeout", name, err)
 		}
 	}
-	// The stream is still good.
+	// The stream can still be used.
 	setDeadline(t, out)
 	if _, err := in.Write([]byte("hello")); err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func testDeadlines(t *testing.T, addr string) {
 	}
 }
 
-// A writer waits for a reader instead of filling memory.
+// A writer blocks until the reader reads, and memory use is limited.
 func TestWriteWaitsForTheReader(t *testing.T) {
 	out, _ := connect(t, "127.0.0.1:0")
 	if err := out.SetWriteDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {

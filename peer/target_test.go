@@ -20,7 +20,7 @@ var goodTargets = []string{
 	"/dns6/buildbox/tcp/7420/p2p/" + someID,
 }
 
-// badTargets maps what is given to what the error must mention.
+// badTargets maps an invalid target to the text that its error must contain.
 var badTargets = map[string]string{
 	"":                                "empty",
 	someID:                            someID,
@@ -156,7 +156,7 @@ func FuzzParseTarget(f *testing.F) {
 	for _, text := range []string{"buildbox", "buildbox.lan:1", ":1", "b@localhost", "b@10.0.0.1:1", "7-cry-tul@::1", "10.0.0.1", "[::1]:1"} {
 		f.Add(text)
 	}
-	f.Add("/0\x1b") // the parser quotes what it does not know
+	f.Add("/0\x1b") // the parser quotes unknown protocols
 	f.Fuzz(func(t *testing.T, text string) {
 		target, err := peer.ParseTarget(text)
 		if err != nil {

@@ -16,12 +16,12 @@ import (
 
 const fetchProto = peer.FetchFamily + "1"
 
-// ways are what a host can listen for, and the other thing.
+// ways are the two directions for which a host can listen, each with the other one.
 var ways = []struct {
 	offers       bool
 	proto, wrong string
 	right, other peer.Rights
-	hint         string // to those who come for the other thing
+	hint         string // for peers that connect for the other direction
 }{
 	{false, proto, fetchProto, peer.MaySend, peer.MayFetch, "waits for images; send with imgsend --to"},
 	{true, fetchProto, proto, peer.MayFetch, peer.MaySend, "offers images; fetch with imgrecv --from"},
@@ -38,7 +38,7 @@ func listenWay(t testing.TB, offers bool, policy peer.Policy) *peer.Host {
 	return host
 }
 
-// dialFor dials and speaks this protocol.
+// dialFor dials and negotiates a protocol.
 func dialFor(t testing.TB, key crypto.PrivKey, target peer.Target, proto string) (*peer.Stream, error) {
 	t.Helper()
 	s, err := peer.Dial(peertest.Context(t), key, target, peer.DialConfig{Protocol: proto})
@@ -59,12 +59,12 @@ func save(t testing.TB, book *peer.Book, name string, rights peer.Rights) crypto
 	return key
 }
 
-// byBook is the policy of a host that lets in who has a right.
+// byBook is the policy of a host that lets in peers with a right.
 func byBook(book *peer.Book, right peer.Rights) peer.Policy {
 	return peer.Policy{Allow: func(id peer.ID) bool { return book.May(id, right) }, Known: book.Known}
 }
 
-// TestRightsAtTheDoor checks that nobody does what it has no right to, and that it hears why.
+// TestRightsAtTheDoor checks that a peer without a right is refused and learns the reason.
 func TestRightsAtTheDoor(t *testing.T) {
 	for _, way := range ways {
 		book := peer.OpenBook(t.TempDir())
@@ -99,8 +99,7 @@ func TestRightsAtTheDoor(t *testing.T) {
 	}
 }
 
-// TestRightsTakenWhileRunning takes a right from a peer that waits for its turn, or makes
-// its line unreadable.
+// TestRightsTakenWhileRunning removes a right from a waiting peer, or makes its line invalid.
 func TestRightsTakenWhileRunning(t *testing.T) {
 	for _, way := range ways {
 		for name, take := range map[string]func(*peer.Book){
@@ -141,8 +140,8 @@ func TestRightsTakenWhileRunning(t *testing.T) {
 	}
 }
 
-// TestOtherWay has peers come for what a host does not do. They hear it at once, and
-// nobody serves them.
+// TestOtherWay connects peers for the direction that a host does not serve. They get the reason
+// at once and are not served.
 func TestOtherWay(t *testing.T) {
 	for _, way := range ways {
 		book := peer.OpenBook(t.TempDir())
@@ -170,8 +169,8 @@ func TestOtherWay(t *testing.T) {
 	}
 }
 
-// TestPairOtherWay checks that a code that was shown for one right is not used up by
-// who wants the other one, and gives nobody that.
+// TestPairOtherWay checks that a dialer that wants the other right does not use up a code and
+// gets no right.
 func TestPairOtherWay(t *testing.T) {
 	for _, way := range ways {
 		book := peer.OpenBook(t.TempDir())
@@ -200,8 +199,8 @@ func TestPairOtherWay(t *testing.T) {
 	}
 }
 
-// TestPairKeepsTheWay has somebody in between carry a handshake for one right to a host that
-// shows the same code for the other.
+// TestPairKeepsTheWay forwards a handshake for one right to a host that shows the same code for
+// the other right.
 func TestPairKeepsTheWay(t *testing.T) {
 	dialer, host := peertest.ID(t, peertest.NewKey(t)), peertest.ID(t, peertest.NewKey(t))
 	a, b := net.Pipe()
@@ -220,7 +219,7 @@ func TestPairKeepsTheWay(t *testing.T) {
 	}
 }
 
-// TestFetchFromOldRelease dials a host of a release that nothing can be fetched from.
+// TestFetchFromOldRelease dials a host of a release without fetching.
 func TestFetchFromOldRelease(t *testing.T) {
 	old := stranger(t)
 	old.SetStreamHandler(proto, func(s network.Stream) { _, _ = io.Copy(io.Discard, s) })

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Names and limits that tests reach for.
+// Names and limits for tests.
 const (
 	Service       = service
 	RecordTTL     = recordTTL
@@ -87,13 +87,14 @@ func PackQuestion() ([]byte, error) { return packQuestion() }
 // AsksFor is asksFor.
 func AsksFor(packet []byte, label string) bool { return asksFor(packet, label) }
 
-// Seen is a table of who was heard on one link, 10.73.0.0/24 and fd73::/64.
+// Seen is the set of announcements received on one link with the networks 10.73.0.0/24 and
+// fd73::/64.
 type Seen struct {
 	seen *seen
 	link link
 }
 
-// NewSeen returns a Seen that knows nobody.
+// NewSeen returns an empty Seen.
 func NewSeen() *Seen {
 	k := link{iface: net.Interface{Index: 1, Name: "eth0"}, prefixes: []netip.Prefix{
 		netip.MustParsePrefix("10.73.0.2/24"), netip.MustParsePrefix("fd73::2/64"), netip.MustParsePrefix("fe80::2/64"),
@@ -101,15 +102,15 @@ func NewSeen() *Seen {
 	return &Seen{newSeen(), k}
 }
 
-// Add takes in what a host says, and reports whether that is news.
+// Add adds an announcement and reports whether it changes the result of Found.
 func (s *Seen) Add(r Record, from netip.Addr, now time.Time) bool {
 	return s.seen.add(r.inside(), s.link, from, now)
 }
 
-// Expire reports whether anybody is not heard any more.
+// Expire removes old announcements and reports whether there were any.
 func (s *Seen) Expire(now time.Time) bool { return s.seen.expire(now, []link{s.link}) }
 
-// Found returns who is known.
+// Found returns the announced hosts.
 func (s *Seen) Found() []Found {
 	var out []Found
 	for _, e := range s.seen.sorted() {

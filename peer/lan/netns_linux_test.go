@@ -53,8 +53,7 @@ func sight(f lan.Found) sighting {
 	return sighting{f.ID.String(), f.Name, f.Nameplate, strings.Fields(strings.Trim(fmt.Sprint(f.Addrs), "[]"))}
 }
 
-// converse answers lines until "close", and ends the process if that does not
-// come.
+// converse answers lines until "close", and ends the process if the input ends before.
 func converse(answer func(line string) reply) error {
 	defer time.AfterFunc(peertest.Patience, func() { os.Exit(3) }).Stop()
 	out := json.NewEncoder(os.Stdout)
@@ -70,8 +69,7 @@ func converse(answer func(line string) reply) error {
 	return errors.New("nobody said close")
 }
 
-// helperAnnounce announces a host that listens on port 7420, or on 7421 if that
-// is taken.
+// helperAnnounce announces a host that listens on port 7420, or on 7421 if that is in use.
 func helperAnnounce() error {
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -144,8 +142,8 @@ func helperBrowse() error {
 	})
 }
 
-// helperFlood plays a hostile host: a thousand services, garbage, and
-// questions that want an answer sent elsewhere.
+// helperFlood acts as a hostile host: it sends a thousand services, invalid messages, and
+// questions that ask for an answer to another address.
 func helperFlood() error {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353})
 	if err != nil {
@@ -198,11 +196,11 @@ func helperFlood() error {
 	})
 }
 
-// talk starts a helper in a namespace and returns what sends it a line and
-// returns its answer.
+// talk starts a helper in a namespace and returns a function that sends it a line and returns
+// its answer.
 func talk(t *testing.T, ns, what string, env ...string) func(line string) reply {
 	t.Helper()
-	// The race detector would have every helper take a second to end.
+	// With the race detector each helper would take a second to end.
 	stdin, stdout, wait := peertest.Start(t, ns, what, append(env, "GORACE=atexit_sleep_ms=0")...)
 	return func(line string) reply {
 		t.Helper()
@@ -229,8 +227,7 @@ func talk(t *testing.T, ns, what string, env ...string) func(line string) reply 
 	}
 }
 
-// newLAN is a network of two hosts that both have other interfaces as well:
-// one of containers and a tunnel.
+// newLAN returns a network of two hosts that also have an interface of containers and a tunnel.
 func newLAN(t *testing.T, v4, v6 bool) *peertest.Net {
 	t.Helper()
 	n := peertest.NewNet(t)
@@ -260,12 +257,12 @@ func newLAN(t *testing.T, v4, v6 bool) *peertest.Net {
 
 var (
 	mdnsPacket = regexp.MustCompile(` IP6? \S+\.5353 > (224\.0\.0\.251|ff02::fb)\.5353: `)
-	// The kernel joins groups, and looks for routers and for others with its
-	// address, on its own account.
+	// The kernel itself joins groups, solicits routers, and probes for duplicates of its
+	// address.
 	kernelPacket = regexp.MustCompile(` IP \S+ > 224\.0\.0\.22: igmp| IP6 \S+ > ff02::\S+: (HBH )?ICMP6, `)
 )
 
-// onlyMulticast checks what a capture saw.
+// onlyMulticast checks that a capture contains multicast DNS only.
 func onlyMulticast(t *testing.T, end string, packets []string) {
 	t.Helper()
 	spoken := 0
@@ -318,7 +315,8 @@ func TestDiscoverOnALAN(t *testing.T) {
 			}
 			expect(browse("next").Next)
 
-			// Who comes later is told by an answer, not by the announcement.
+			// A browser that starts later learns the host from an answer, not from the first
+			// announcement.
 			late := talk(t, n.Dialer, "browse")
 			got := late("next")
 			expect(got.Next)
@@ -403,7 +401,7 @@ func TestDiscoverInterfacesThatComeAndGo(t *testing.T) {
 	announce("close")
 }
 
-// A host on two wires is one, and says on each where it is there.
+// A host on two links is one host, and announces on each link its address there.
 func TestDiscoverOverTwoWires(t *testing.T) {
 	n := newLAN(t, true, false)
 	peertest.Run(t, "ip", "link", "add", "eth1", "netns", n.Host, "type", "veth", "peer", "name", "eth1", "netns", n.Dialer)
@@ -445,7 +443,7 @@ func TestDiscoverSurvivesAFlood(t *testing.T) {
 	announce := talk(t, n.Dialer, "announce", "PEER_TEST_NAME=buildbox")
 	flood := talk(t, n.Host, "flood")
 	liar := flood("now").ID
-	// The host that browses announces as well: this one is found still.
+	// The browsing host announces as well. The other host is still found.
 	id := announce("update 9").ID
 	var list []sighting
 	peertest.WaitFor(t, "the honest host is found", func() bool {

@@ -65,8 +65,7 @@ func TestAnnounceRecordRoundTrip(t *testing.T) {
 	}
 }
 
-// What is wrong in a record makes it void; an address that is wrong is left
-// out.
+// An invalid field makes a record invalid. An invalid address is left out.
 func TestBrowseRefusesHostileRecords(t *testing.T) {
 	good := testRecord(t, "/ip4/10.73.0.1/tcp/7420").TXT()
 	with := func(key, value string) []string {
@@ -209,8 +208,8 @@ func TestBrowseKeepsToAddressesOnTheLink(t *testing.T) {
 	}
 }
 
-// TestBrowseTellsRolesApart has two programs of one host wait with codes of one number:
-// who looks for one of them does not find the other.
+// TestBrowseTellsRolesApart announces two programs of one host with codes of the same number: a
+// search for one of them does not find the other.
 func TestBrowseTellsRolesApart(t *testing.T) {
 	from := netip.MustParseAddr("10.73.0.1")
 	receives := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
@@ -232,14 +231,14 @@ func TestBrowseTellsRolesApart(t *testing.T) {
 			}
 		}
 	}
-	// A program that does the other thing from now on is news.
+	// A change of the direction is reported.
 	offers.Offers = false
 	if !seen.Add(offers, from, time.Now()) || slices.ContainsFunc(seen.Found(), func(f lan.Found) bool { return f.Offers }) {
 		t.Error("another role is no news")
 	}
 }
 
-// The families do not keep the order between them.
+// Messages of different address families may arrive out of order.
 func TestBrowseIgnoresWhatIsOvertaken(t *testing.T) {
 	v4, v6 := netip.MustParseAddr("10.73.0.1"), netip.MustParseAddr("fe80::1")
 	old := testRecord(t, "/ip4/10.73.0.1/tcp/7420")
@@ -325,7 +324,7 @@ func TestAnnounceRefusesWhatIsNotFit(t *testing.T) {
 	}
 }
 
-// Without an interface nothing happens, and it is told.
+// Without an interface nothing is sent, and Interfaces returns none.
 func TestAnnounceAndBrowseWithoutInterfaces(t *testing.T) {
 	none := func(net.Interface) bool { return false }
 	an, err := lan.AnnounceOn(peertest.ID(t, peertest.NewKey(t)), lan.Announcement{Name: "a", Addrs: func() []ma.Multiaddr { return nil }}, none)
@@ -376,7 +375,7 @@ func TestAnnounceKeepsToRealInterfaces(t *testing.T) {
 	}
 }
 
-// Whatever comes, what is accepted is within the limits and says itself again.
+// For any input, accepted records are within the limits and can be packed and parsed again.
 func FuzzBrowseRecords(f *testing.F) {
 	r := testRecord(f, "/ip4/10.73.0.1/tcp/7420", "/ip6/fd73::1/tcp/7420")
 	f.Add(pack(f, r))

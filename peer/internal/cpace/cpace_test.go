@@ -61,7 +61,7 @@ func TestCPaceVectors(t *testing.T) {
 	}
 }
 
-// badShares are what is no element, from RFC 9496 appendix A.2 and by thought.
+// badShares are not valid group elements: from RFC 9496, appendix A.2, and further ones.
 var badShares = []string{
 	"0000000000000000000000000000000000000000000000000000000000000000", // neutral
 	"00ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", // not canonical
@@ -73,7 +73,7 @@ var badShares = []string{
 	"", "00", "0000000000000000000000000000000000000000000000000000000000000000ff",
 }
 
-// take tries a share that somebody sent.
+// take derives a key from a received share.
 func take(t *testing.T, share []byte) error {
 	t.Helper()
 	e, err := New([]byte("secret"), nil, nil)

@@ -14,9 +14,9 @@ import (
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 )
 
-// TestClockSkew has a host of today and one whose clock shows the year 2000, where
-// a synctest bubble starts, prove to each other who they are: either one dials,
-// and either clock judges.
+// TestClockSkew runs the handshake between a host with the current time and one whose clock
+// shows the year 2000, where a synctest bubble starts. Each of them dials, and each clock
+// checks the certificates.
 func TestClockSkew(t *testing.T) {
 	today := secured(t)
 	var then *tlsTransport
@@ -70,8 +70,8 @@ func secured(t *testing.T) *tlsTransport {
 	return s
 }
 
-// shake runs the handshake of both sides and checks whom the dialer has met,
-// unless want is empty.
+// shake runs the handshake of both sides and checks the ID that the dialer gets, unless want is
+// empty.
 func shake(t *testing.T, dialer, listener sec.SecureTransport, want lpeer.ID) error {
 	t.Helper()
 	near, far := net.Pipe()

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// What the EFF says of its list holds for a part of it, and codes are built on it.
+// Codes depend on these properties of the EFF's list, which must hold for the words taken from
+// it.
 func TestWords(t *testing.T) {
 	all := All()
 	if len(all) != 1024 {
@@ -28,7 +29,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// Words that nobody likes to say to a colleague, or can spell, are no part of codes.
+// Words that are rude or hard to spell are not in the list.
 func TestWordsCanBeReadOut(t *testing.T) {
 	for _, word := range []string{"badass", "imbecile", "kamikaze", "knickers", "euthanize", "gynecology", "psychopath", "caucasian", "womb",
 		"itunes", "yahoo", "xerox", "osmosis", "ionosphere", "esophagus", "yo-yo"} {
