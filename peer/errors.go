@@ -73,7 +73,7 @@ func dialError(target Target, self ID, proto protocol.ID, err error) *DialError 
 		e.Kind, e.Reason = ErrOtherWay, way.other().hint
 	case errors.As(err, &closed) && closed.Remote && closed.ErrorCode == network.ConnShutdown,
 		errors.As(err, &reset) && reset.Remote && reset.ErrorCode == network.StreamShutdown:
-		e.Kind, e.Reason = ErrUnreachable, "it is just ending"
+		e.Kind, e.Reason = ErrUnreachable, "it is shutting down"
 	case errors.As(err, &reset) && reset.Remote && reset.ErrorCode == network.StreamRateLimited,
 		errors.As(err, &reset) && reset.Remote && reset.ErrorCode == network.StreamResourceLimitExceeded:
 		e.Kind, e.Reason = ErrBusy, "too many transfers are waiting there"

@@ -48,9 +48,9 @@ func parsePage(text string) *page {
 		if l.peer != nil {
 			switch {
 			case ids[l.peer.ID]:
-				l.peer, l.err = nil, fmt.Errorf("the ID of %q stands above already", l.peer.Name)
+				l.peer, l.err = nil, fmt.Errorf("the ID of %q is already in a line above", l.peer.Name)
 			case names[l.peer.Name]:
-				l.peer, l.err = nil, fmt.Errorf("the name %q stands above already", l.peer.Name)
+				l.peer, l.err = nil, fmt.Errorf("the name %q is already in a line above", l.peer.Name)
 			default:
 				ids[l.peer.ID], names[l.peer.Name] = true, true
 			}

@@ -54,7 +54,7 @@ var (
 	// On the listener's side the code is used up.
 	ErrWrongCode = errors.New("the code is wrong")
 	// ErrNoCode: the other host shows no code with that number.
-	ErrNoCode = errors.New("no such code is out there")
+	ErrNoCode = errors.New("no code with that number is shown there")
 	// ErrCodeExpired: the code was not used within its lifetime.
 	ErrCodeExpired = errors.New("the code has expired")
 	// ErrCodeUsed: the pairing failed after this side had sent its proof. The other side could
@@ -63,7 +63,7 @@ var (
 	ErrCodeUsed = errors.New("the code is used up")
 	// ErrPairing: the other side violated the protocol, closed the connection, or could not
 	// save this host.
-	ErrPairing = errors.New("the pairing broke off")
+	ErrPairing = errors.New("the pairing failed")
 )
 
 // Paired is the other host of a successful pairing.
@@ -173,7 +173,7 @@ func (t *talk) refusal() error {
 	case refuseExpired:
 		return ErrCodeExpired
 	case refuseBusy:
-		return fmt.Errorf("%w: another host is just trying its code there", ErrBusy)
+		return fmt.Errorf("%w: another host is pairing with it now", ErrBusy)
 	case refuseSave:
 		return fmt.Errorf("%w: the other host could not save this one", ErrPairing)
 	}
@@ -285,7 +285,7 @@ func (t *talk) exchange(code Code) error {
 		return err
 	}
 	if subtle.ConstantTimeCompare(own.Share(), theirs) == 1 {
-		return fmt.Errorf("%w: own message came back", ErrPairing)
+		return fmt.Errorf("%w: the other side sent back the share of this side", ErrPairing)
 	}
 	t.isk, err = own.Key(theirs, cpace.Side{Share: dialer, Data: []byte(t.dialerID)}, cpace.Side{Share: host, Data: []byte(t.hostID)})
 	if err != nil {

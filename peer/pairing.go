@@ -65,7 +65,7 @@ func (h *Host) Pair(config PairingConfig) (*Pairing, error) {
 	}
 	p := &Pairing{host: h, config: config, started: time.Now(), done: make(chan struct{})}
 	if !h.gate.offer(p) {
-		return nil, errors.New("a code is out already")
+		return nil, errors.New("a code is already shown")
 	}
 	p.mu.Lock()
 	p.expiry = time.AfterFunc(config.Life, func() { p.end(Paired{}, ErrCodeExpired) })

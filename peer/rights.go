@@ -66,7 +66,7 @@ func cutRights(text string) (have Rights, rest string, err error) {
 	for field := range strings.FieldsSeq(rest) {
 		_, err := parseRights(field)
 		if err == nil || len(field) >= len("may") && strings.EqualFold(field[:len("may")], "may") {
-			return 0, "", fmt.Errorf("%q is not where rights stand, which is behind the addresses, or not how, which is may=send, may=fetch, may=send,fetch or may=-", field)
+			return 0, "", fmt.Errorf("%q does not give rights: after the addresses, expected may=send, may=fetch, may=send,fetch or may=-", field)
 		}
 	}
 	return have, rest, nil
@@ -86,7 +86,7 @@ func parseRights(text string) (Rights, error) {
 			}
 		}
 		if right == 0 || all.Has(right) {
-			return 0, fmt.Errorf("%q are no rights, which are send, fetch, send,fetch or -", text)
+			return 0, fmt.Errorf("%q are not rights: expected send, fetch, send,fetch or -", text)
 		}
 		all |= right
 	}

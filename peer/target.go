@@ -114,7 +114,7 @@ func ParseTarget(text string) (Target, error) {
 	}
 	who, where, found := strings.Cut(text, "@")
 	if mayBeCode(where) {
-		return badTarget("%w: a code stands before the @, and an address behind it", ErrBadCode)
+		return badTarget("%w: a code comes before the @, and an address after it", ErrBadCode)
 	}
 	if !found {
 		if !mayBeCode(text) && strings.ContainsAny(text, ".:") || strings.EqualFold(text, thisHost) {
@@ -223,7 +223,7 @@ func checkPlace(addr ma.Multiaddr) error {
 	case manet.IsIPUnspecified(addr):
 		return errors.New("the unspecified address is where a host listens, not where it is reached")
 	case manet.IsIP6LinkLocal(addr):
-		return errors.New("an IPv6 link-local address says nothing without an interface, give another address of that host")
+		return errors.New("an IPv6 link-local address cannot be dialed without an interface; give another address of that host")
 	}
 	if name, ok := dnsName(addr); ok {
 		return checkHostName(name)

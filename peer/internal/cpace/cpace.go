@@ -17,7 +17,7 @@ const dsi = "CPaceRistretto255"
 
 // ErrBadShare means that the other side sent a share that no honest side sends: an invalid
 // encoding of a group element, or the neutral element.
-var ErrBadShare = errors.New("key exchange with an element that is not valid")
+var ErrBadShare = errors.New("invalid share in the key exchange")
 
 // Exchange is one side of one key exchange.
 type Exchange struct {
