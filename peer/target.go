@@ -95,7 +95,7 @@ func (t Target) hostPort() string {
 //
 //	NAME, NAME@HOST[:PORT]    a saved peer, where it was or at an address
 //	CODE, CODE@HOST[:PORT]    a new peer, see [ParseCode]
-//	HOST[:PORT], :PORT        whoever is there
+//	HOST[:PORT], :PORT        any host at that address
 //	ADDRESS/p2p/ID            /ip4/IP/tcp/PORT, /ip6/IP/tcp/PORT or /dns/NAME/tcp/PORT
 //
 // HOST is an IP address or a host name, which [Target.Resolve] looks up. An IPv6 address with a

@@ -21,7 +21,7 @@
 //
 //   - grandcat/zeroconf, libp2p/zeroconf, brutella/dnssd and pion/mdns send unicast
 //     answers to the source of a question that asks for one, and hashicorp/mdns
-//     sends no other answers. A source can be forged: somebody on the network
+//     sends no other answers. A source can be forged: an attacker on the network
 //     could make this host send packets anywhere.
 //   - None of them limits how much it keeps of what one other host announces.
 //   - All but brutella/dnssd keep to the interfaces that exist when they start.

@@ -23,7 +23,7 @@ const (
 	giveUpAfter = 15 * time.Second
 )
 
-// A Reacher finds a peer and connects to it. It is used by one goroutine.
+// A Reacher finds a peer and connects to it.
 type Reacher struct {
 	Way      Way
 	Voice    *cli.Voice

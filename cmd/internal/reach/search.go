@@ -32,8 +32,7 @@ const (
 	announceTime = time.Second
 )
 
-// A search holds the attempts to reach one peer. Only run and the methods it calls use its
-// fields; dial runs in goroutines that send to results.
+// A search holds the attempts to reach one peer.
 type search struct {
 	*Reacher
 	peer    peer.Peer

@@ -12,7 +12,8 @@ import (
 const (
 	// MaxConns is the number of inbound connections that a TCP socket has at the same time,
 	// including those in their handshake. Further ones wait in the kernel's backlog, where they
-	// use no resources of this process. Filling MaxConns takes 32 addresses, see maxIPConns.
+	// use no resources of this process. Filling MaxConns takes connections from at least 32
+	// addresses, see maxIPConns.
 	MaxConns = 256
 
 	// maxPeerConns is the number of connections from one peer.
