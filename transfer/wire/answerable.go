@@ -6,19 +6,19 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// resultRoom is what a result may have in bytes beyond what [answerable] expects: the
-// receiver's user may have renamed an image.
+// resultRoom is the number of bytes that [answerable] leaves for what it cannot foresee
+// in a result: the receiver's user may have renamed an image.
 const resultRoom = 64 << 10
 
-// answerable reports an offer of which the result could be too long for a frame. The
-// result lists each name with the image that had it before.
+// answerable returns an error if the result of an offer could be too long for a frame.
+// The result lists each name with the ID of the image that had the name before.
 func answerable(o *transfer.Offer) error {
 	const image, name = len(`{"id":"","new":"","names":[]},`), len(`{"ref":"","replaced":""},`)
 	n := 0
 	for i := range o.Images {
 		m := &o.Images[i]
 		n += image + 2*len(m.ID)
-		for _, ref := range m.Refs { // a name needs no escapes
+		for _, ref := range m.Refs { // names contain nothing that JSON escapes
 			n += name + len(ref) + len(m.ID)
 		}
 	}
@@ -28,7 +28,7 @@ func answerable(o *transfer.Offer) error {
 	return nil
 }
 
-// refused is the error for an offer that is too large.
+// refused returns the error for an offer that is too large.
 func refused(err error) error {
 	return &transfer.Error{Kind: transfer.KindRefused, Err: err, Hint: transfer.SeveralGoes}
 }

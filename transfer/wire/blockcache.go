@@ -6,26 +6,27 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// What a [BlockCache] keeps. Senders that a hub feeds are a few blocks apart at most.
+// Limits of a [BlockCache]. The senders that a hub feeds are at most a few blocks apart.
 const (
-	maxCachedBytes  = 8 << 20 // compressed
-	maxCachedBlocks = 256     // those that do not get smaller have no bytes
+	maxCachedBytes  = 8 << 20 // of compressed frames
+	maxCachedBlocks = 256     // incompressible blocks occupy no bytes
 )
 
-// A BlockCache lets [Sender]s of the same blobs compress each block once: the first one
-// that comes to a block compresses it, those that want it as hard as that, or less, take
-// the result. The zero value is ready to use.
+// A BlockCache lets several [Sender]s of the same blobs compress each block once. The
+// first Sender that reaches a block compresses it. Other Senders use the result if they
+// want the same or a lower level. The zero value is ready to use. It is safe for
+// concurrent use.
 type BlockCache struct {
 	once sync.Once
 	enc  *encoder
 
 	mu     sync.Mutex
 	blocks map[cacheKey]*cachedBlock
-	order  []cacheKey // the oldest first
-	size   int        // of all frames
+	order  []cacheKey // of the finished blocks, oldest first
+	size   int        // bytes of all cached frames
 }
 
-// A blockKey says which part of which blob a block is.
+// A blockKey identifies a block: n bytes of a blob from offset at.
 type blockKey struct {
 	blob digest.Digest
 	at   int64
@@ -37,19 +38,19 @@ type cacheKey struct {
 	level level
 }
 
-// A cachedBlock is a block that is compressed, or about to be.
+// A cachedBlock is the compressed form of a block. A Sender may still be compressing it.
 type cachedBlock struct {
-	done  chan struct{} // closed when frame is set
-	frame []byte        // nil: the block does not get smaller
+	done  chan struct{} // closed once frame is final
+	frame []byte        // nil: the block is incompressible, or compressing failed
 }
 
-// encoder returns the one that all senders share.
+// encoder returns the encoder that all Senders share.
 func (c *BlockCache) encoder() *encoder {
 	c.once.Do(func() { c.enc, c.blocks = newEncoder(workers()), map[cacheKey]*cachedBlock{} })
 	return c.enc
 }
 
-// encode is [encoder.encode] for a block that another sender may have compressed.
+// encode is like [encoder.encode], and reuses the result of another Sender if there is one.
 func (c *BlockCache) encode(at blockKey, frame []byte, l level, out []byte) ([]byte, error) {
 	key := cacheKey{at, l}
 	b, mine := c.find(key)
@@ -69,8 +70,9 @@ func (c *BlockCache) encode(at blockKey, frame []byte, l level, out []byte) ([]b
 	return append(out[:0], b.frame...), nil
 }
 
-// find returns the block as it is compressed at the level of its key, or harder if that is
-// done. If nobody has begun to, that is for the caller.
+// find returns the cached block for key, or a finished one of a higher level. If there is
+// none, find adds an entry and returns it with mine set: the caller must compress the
+// block, close done and call keep.
 func (c *BlockCache) find(key cacheKey) (b *cachedBlock, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,8 +94,8 @@ func (c *BlockCache) find(key cacheKey) (b *cachedBlock, mine bool) {
 	return b, true
 }
 
-// keep keeps a block of so many bytes, unless it is of no use, and drops the oldest ones
-// that are too much.
+// keep counts a compressed block of n bytes and evicts the oldest blocks over the limits.
+// If use is false, because compressing failed, it removes the block.
 func (c *BlockCache) keep(key cacheKey, n int, use bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,39 +7,39 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A blockReader receives frames, in order, expanding data blocks on a few
-// workers. Memory is bounded by the credits that it grants: when the consumer
-// is slow, the sender is not asked for more.
+// A blockReader receives frames in order and decompresses data blocks on a few
+// workers. The credits that it grants bound its memory: while the consumer is
+// slow, the reader grants no more credits.
 type blockReader struct {
 	c     *conn
 	dec   *decoder
 	queue chan *inFrame
 	work  chan *inFrame
 	lender
-	long atomic.Bool // an offer, an index or a listing is queued
+	long atomic.Bool // queue holds an offer, an index or a listing
 }
 
-// An inFrame is one received frame. Data blocks must be given back with
+// An inFrame is one received frame. The consumer must return data blocks with
 // release.
 type inFrame struct {
 	t     frameType
-	body  any           // of control frames: *Offer, Descriptor, *Index, endMark, bye or nil
-	buf   []byte        // of a data block: what payload, then raw, stands in
+	body  any           // of a control frame: *Offer, Descriptor, *Index, *Listing, endMark, bye or nil
+	buf   []byte        // of a data block: the buffer of the payload, then of raw
 	n     int           // length of the payload
-	raw   []byte        // of a data block
+	raw   []byte        // decompressed data of a data block
 	ready chan struct{} // closed when raw or err is set
 	err   error
 }
 
-// bye is the body of a frame that says so.
+// bye is the body of a bye frame.
 type bye struct{}
 
-// atOnce is the ready channel of frames that need no work.
+// atOnce is the ready channel of frames that need no decompression.
 var atOnce = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 func newBlockReader(c *conn, dec *decoder) *blockReader {
 	n := workers()
-	// Frames that need no credit: an offer or a listing, and a bye.
+	// Two more places for frames that need no credit: an offer or a listing, and a bye.
 	r := &blockReader{c: c, dec: dec, queue: make(chan *inFrame, window+2), work: make(chan *inFrame, window)}
 	r.lent = window
 	c.wg.Add(n + 1)
@@ -47,7 +47,7 @@ func newBlockReader(c *conn, dec *decoder) *blockReader {
 		go r.expand()
 	}
 	go r.read()
-	// That it cannot be written is seen by who reads.
+	// If the write fails, the reading goroutine reports the error.
 	_ = c.write(context.Background(), r.credit(window))
 	return r
 }
@@ -95,8 +95,8 @@ func (r *blockReader) enqueue(f *inFrame) error {
 	}
 }
 
-// frame receives one frame. A line that breaks in between leaves no trace of it: it
-// comes again whole.
+// frame receives one frame. If the line breaks inside the frame, nothing is counted: the
+// sender sends the whole frame again over the next line.
 func (r *blockReader) frame() (*inFrame, error) {
 	t, n, err := r.c.header()
 	if err != nil {
@@ -110,7 +110,7 @@ func (r *blockReader) frame() (*inFrame, error) {
 		}
 	}
 	long := t == frameOffer || t == frameIndex || t == frameListing
-	if long && r.long.Load() { // they come one by one
+	if long && r.long.Load() { // at most one of them is queued
 		return nil, transfer.Broken("frame type %d out of turn", t)
 	}
 	f := &inFrame{t: t, ready: atOnce}
@@ -146,7 +146,7 @@ func (r *blockReader) block(f *inFrame, n int) error {
 	return nil
 }
 
-// control reads the payload of any other frame.
+// control reads the payload of a control frame and returns its body.
 func (r *blockReader) control(t frameType, n int) (any, error) {
 	switch t {
 	case frameOffer:
@@ -176,8 +176,8 @@ func (r *blockReader) control(t frameType, n int) (any, error) {
 	return nil, transfer.Broken("frame type %d does not come from a sender", t)
 }
 
-// next returns the next frame. What was received before the stream failed comes
-// first.
+// next returns the next frame. It returns all frames that were received before it
+// reports that the stream failed.
 func (r *blockReader) next(ctx context.Context) (*inFrame, error) {
 	var f *inFrame
 	select {
@@ -203,7 +203,7 @@ func (r *blockReader) next(ctx context.Context) (*inFrame, error) {
 	return f, f.err
 }
 
-// release gives a data block back.
+// release returns the buffer of a data block to the pool. f may be nil.
 func (r *blockReader) release(ctx context.Context, f *inFrame) {
 	if f != nil {
 		r.c.bufs.put(f.buf)
@@ -212,17 +212,18 @@ func (r *blockReader) release(ctx context.Context, f *inFrame) {
 	}
 }
 
-// grant counts n frames as used up, asking for more in their place.
+// grant counts n frames as consumed, and grants the sender credits for as many when
+// enough have accumulated (see [lender.used]).
 func (r *blockReader) grant(ctx context.Context, n int) {
 	if n = r.used(n); n > 0 {
 		_ = r.c.write(ctx, r.credit(n))
 	}
 }
 
-// credit returns the frame that asks for n more frames.
+// credit returns the frame that grants n credits.
 func (r *blockReader) credit(n int) []byte {
 	return credit{n, r.c.resume.got.Load()}.marshal(r.c.resume.on)
 }
 
-// close frees the decoder, once the stream's goroutines are gone.
+// close frees the decoder. The stream's goroutines must have ended.
 func (r *blockReader) close() { r.dec.close() }

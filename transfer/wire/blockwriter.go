@@ -8,33 +8,33 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// A blockWriter sends frames in order: control frames as they are, data as
-// blocks that a few workers compress meanwhile. Memory is bounded by its fixed
-// number of blocks.
+// A blockWriter sends frames in order. It sends control frames unchanged, and
+// data as blocks that a few workers compress concurrently. Its fixed number of
+// blocks bounds its memory.
 type blockWriter struct {
 	c      *conn
 	tune   *tuner
 	enc    *encoder
-	cache  *BlockCache // shared with other senders; nil: with none
+	cache  *BlockCache // shared with other Senders; nil: no cache
 	credit *purse
 	free   chan *block
-	queue  chan *block // in the order of the stream
-	work   chan *block
-	ended  chan struct{} // closed when the writing goroutine is done
-	halt   chan struct{} // closed by stop: what is queued is dropped
+	queue  chan *block   // in stream order
+	work   chan *block   // blocks to compress
+	ended  chan struct{} // closed when the writing goroutine has ended
+	halt   chan struct{} // closed by stop: queued blocks are dropped
 }
 
-// A block is one frame under way. Its buffers are of the conn's pool; they hold a
-// frame header, a block header and a block's data.
+// A block is one frame that is being compressed or sent. Its buffers belong to the conn's
+// pool. Each holds a frame header, a block header and the data of a block.
 type block struct {
 	data  []byte
 	n     int // raw bytes; 0: a control frame
 	at    blockKey
 	tuned bool // the tuner picked the level
 	level level
-	ready chan struct{} // sent to when frame is complete
+	ready chan struct{} // receives a value when frame is complete
 	frame []byte
-	buf   []byte // what frame stands in; nil for a control frame
+	buf   []byte // the buffer that holds frame; nil for a control frame
 	err   error
 }
 
@@ -67,7 +67,8 @@ func (w *blockWriter) compress() {
 	}
 }
 
-// encode makes the frame of a block, in out's memory where that is smaller.
+// encode makes the frame of a block. It uses out's memory if the compressed data is
+// smaller, else the block's own.
 func (w *blockWriter) encode(b *block, out []byte) {
 	if w.cache != nil && b.level != levelNone {
 		b.frame, b.err = w.cache.encode(b.at, b.data, b.level, out)
@@ -102,7 +103,7 @@ func (w *blockWriter) send() {
 			w.c.fail(b.err)
 		}
 		end := time.Now()
-		if b.n > 0 && line == w.c.current() { // a break says nothing of the line's speed
+		if b.n > 0 && line == w.c.current() { // a break says nothing about the line's speed
 			w.tune.wrote(sample{level: b.level, tuned: b.tuned, raw: b.n,
 				starved: ready.Sub(last), blocked: paid.Sub(ready), writing: end.Sub(paid)})
 		}
@@ -112,8 +113,8 @@ func (w *blockWriter) send() {
 	}
 }
 
-// sendBlock writes a frame, and counts the raw bytes of a block as sent while it goes
-// out, piece by piece.
+// sendBlock writes a frame. It counts the raw bytes of the block as sent piece by piece,
+// in proportion to the bytes of the frame that are written.
 func (w *blockWriter) sendBlock(b *block) error {
 	size, left := int64(len(b.frame)), int64(b.n)
 	err := w.c.send(context.Background(), b.frame, b.buf, func(n int) {
@@ -125,15 +126,15 @@ func (w *blockWriter) sendBlock(b *block) error {
 	return err
 }
 
-// unsent counts raw bytes that wait for the line.
+// unsent adds n to the count of raw bytes that are queued and not yet written.
 func (w *blockWriter) unsent(n int64) {
 	if w.c.progress != nil {
 		w.c.progress.Unsent.Add(n)
 	}
 }
 
-// pay waits until the receiver has asked for one more frame. It reports false
-// when nothing is to be sent any more.
+// pay waits for a credit, and for room in the history, and returns the time at which it
+// had both. It reports false when the writer has stopped or the stream has failed.
 func (w *blockWriter) pay() (time.Time, bool) {
 	for {
 		select {
@@ -155,7 +156,7 @@ func (w *blockWriter) pay() (time.Time, bool) {
 	}
 }
 
-// take returns a block that is not in use.
+// take waits for a free block and returns it.
 func (w *blockWriter) take(ctx context.Context) (*block, error) {
 	select {
 	case b := <-w.free:
@@ -185,7 +186,8 @@ func (w *blockWriter) control(ctx context.Context, frame []byte) error {
 	return nil
 }
 
-// copy queues a blob, which r has, as data blocks, and returns how many bytes it had.
+// copy reads a blob from r, queues it as data blocks, and returns the number of bytes
+// read. If compressed is set, the blocks are sent uncompressed.
 func (w *blockWriter) copy(ctx context.Context, blob digest.Digest, r io.Reader, compressed bool) (int64, error) {
 	var total int64
 	for {
@@ -213,8 +215,8 @@ func (w *blockWriter) copy(ctx context.Context, blob digest.Digest, r io.Reader,
 	}
 }
 
-// partialAfter is the age at which a block goes out though it is not full: the
-// receiver has to see that a slow source moves.
+// partialAfter is the age at which a block is sent even if it is not full, so that the
+// receiver sees that a slow source makes progress.
 const partialAfter = 10 * time.Second
 
 // fill reads into b until it is full, r has ended or failed, or the first byte
@@ -236,7 +238,7 @@ func fill(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// flush waits until all that is queued has been written.
+// flush waits until all queued frames have been written.
 func (w *blockWriter) flush(ctx context.Context) error {
 	taken := make([]*block, 0, cap(w.free))
 	defer func() {
@@ -269,8 +271,8 @@ func (w *blockWriter) block(b *block, n int, compressed bool) {
 	w.work <- b
 }
 
-// stop ends the goroutines, dropping what is queued. The write deadline of the
-// stream bounds how long it takes. Nothing may be queued after it.
+// stop ends the goroutines and drops queued frames. The write deadline of the
+// stream bounds how long it takes. The caller must not queue anything afterwards.
 func (w *blockWriter) stop() {
 	close(w.halt)
 	w.c.hurry(time.Now().Add(lingerTime))

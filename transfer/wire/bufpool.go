@@ -2,8 +2,9 @@ package wire
 
 import "sync"
 
-// A bufPool keeps buffers that each hold the longest frame of a data block.
-// The one used last comes first, so that a fast consumer touches few.
+// A bufPool keeps free buffers. Each is large enough for the longest data block
+// frame. get returns the most recently used buffer first, so that a fast consumer
+// uses few of them.
 type bufPool struct {
 	mu   sync.Mutex
 	free [][]byte

@@ -5,7 +5,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// clip cuts s to at most n bytes.
+// clip returns s if it has at most n bytes, else its first n bytes and an ellipsis.
 func clip(s string, n int) string {
 	if len(s) > n {
 		return s[:n] + "…"
@@ -13,7 +13,7 @@ func clip(s string, n int) string {
 	return s
 }
 
-// cleanOffer makes what another host says fit to be shown.
+// cleanOffer makes the names and platforms of a received offer safe to print.
 func cleanOffer(o *transfer.Offer) {
 	for i := range o.Images {
 		m := &o.Images[i]
@@ -24,6 +24,7 @@ func cleanOffer(o *transfer.Offer) {
 	}
 }
 
+// cleanPlatform makes the fields of a received platform safe to print.
 func cleanPlatform(p *ocispec.Platform) {
 	for _, s := range []*string{&p.OS, &p.Architecture, &p.OSVersion, &p.Variant} {
 		*s = clip(transfer.Printable(*s), 200)

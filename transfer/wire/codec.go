@@ -11,19 +11,19 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Compression says how a [Sender] compresses blocks.
+// Compression selects how a [Sender] compresses blocks.
 type Compression string
 
-// The ways to compress. Blobs that are compressed already go as they are in
-// all of them.
+// Values of [Compression]. With each of them, blobs whose media type says that
+// they are already compressed are sent unchanged.
 const (
-	CompressAuto Compression = "auto" // as hard as the network leaves time for
+	CompressAuto Compression = "auto" // the level is adapted to the network's speed
 	CompressNone Compression = "none"
 	CompressFast Compression = "fast" // S2
-	CompressBest Compression = "best" // Zstandard, its "better" level
+	CompressBest Compression = "best" // Zstandard at SpeedBetterCompression
 )
 
-// ParseCompression returns the Compression called s.
+// ParseCompression returns the Compression with the name s, or an error if there is none.
 func ParseCompression(s string) (Compression, error) {
 	switch c := Compression(s); c {
 	case CompressAuto, CompressNone, CompressFast, CompressBest:
@@ -32,7 +32,8 @@ func ParseCompression(s string) (Compression, error) {
 	return "", fmt.Errorf("unknown compression %q: auto, none, fast or best", s)
 }
 
-// A level is one rung of the ladder that CompressAuto climbs, cheapest first.
+// A level is a codec with its settings, from the cheapest to the slowest. CompressAuto
+// chooses among them.
 type level int
 
 const (
@@ -51,11 +52,11 @@ const (
 	codecZstd = 2
 )
 
-// zstdWindow bounds the memory of encoders: a block is a frame of its own, so a
-// window beyond its size would be of no use.
+// zstdWindow bounds the memory of encoders. Each block is a separate Zstandard
+// frame, so a window larger than a block has no use.
 const zstdWindow = MaxBlock
 
-// An encoder compresses single blocks; any number of goroutines may share it.
+// An encoder compresses single blocks. It is safe for concurrent use.
 type encoder struct {
 	workers int
 	zstd    [levels]func() (*zstd.Encoder, error)
@@ -68,7 +69,7 @@ func newEncoder(workers int) *encoder {
 		levelZstdDefault: zstd.SpeedDefault,
 		levelZstdBetter:  zstd.SpeedBetterCompression,
 	} {
-		// Made at first use: each level's tables take some megabytes.
+		// Created at first use: the tables of each level take some megabytes.
 		e.zstd[l] = sync.OnceValues(func() (*zstd.Encoder, error) {
 			return zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderConcurrency(workers),
 				zstd.WithWindowSize(zstdWindow), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
@@ -77,9 +78,10 @@ func newEncoder(workers int) *encoder {
 	return e
 }
 
-// encode returns a block frame of raw, made in out's memory. raw must stand in
-// frame[blockHead:], so that a block that does not get smaller
-// is sent from where it is.
+// encode returns a data block frame of the n raw bytes at frame[blockHead:]. It
+// compresses them into out's memory, which must hold [maxPayload] bytes and a frame
+// header. If they do not get smaller, it returns them uncompressed in frame's memory.
+// For levelNone, out may be nil.
 func (e *encoder) encode(frame []byte, n int, l level, out []byte) ([]byte, error) {
 	raw := frame[blockHead : blockHead+n]
 	codec := byte(codecNone)
@@ -87,7 +89,7 @@ func (e *encoder) encode(frame []byte, n int, l level, out []byte) ([]byte, erro
 	case levelNone:
 	case levelS2:
 		if body := s2.Encode(out[blockHead:cap(out)], raw); len(body) < n {
-			// maxPayload leaves room for s2's worst case, so that out was used.
+			// maxPayload leaves room for S2's worst case, so body is in out's memory.
 			out, codec = out[:blockHead+len(body)], codecS2
 		}
 	default:
@@ -108,7 +110,7 @@ func (e *encoder) encode(frame []byte, n int, l level, out []byte) ([]byte, erro
 	return out, nil
 }
 
-// A decoder expands single blocks; any number of goroutines may share it.
+// A decoder decompresses single blocks. It is safe for concurrent use.
 type decoder struct {
 	zstd *zstd.Decoder
 }
@@ -124,8 +126,9 @@ func newDecoder(workers int) (*decoder, error) {
 
 func (d *decoder) close() { d.zstd.Close() }
 
-// decode returns the raw bytes of a block frame's payload: a part of payload
-// itself, or made in out's memory, which must hold [MaxBlock] bytes.
+// decode returns the raw bytes of a data block frame's payload. The result is a
+// part of payload, or uses out's memory, which must hold [MaxBlock] bytes. For an
+// uncompressed block, out may be nil.
 func (d *decoder) decode(payload, out []byte) ([]byte, error) {
 	if len(payload) < blockHeader {
 		return nil, transfer.Broken("data block of %d bytes", len(payload))
@@ -159,7 +162,7 @@ func (d *decoder) decode(payload, out []byte) ([]byte, error) {
 	return raw, nil
 }
 
-// compressed reports whether blobs of this media type are compressed already.
+// compressed reports whether blobs of this media type are already compressed.
 func compressed(mediaType string) bool {
 	return strings.Contains(mediaType, "gzip") || strings.Contains(mediaType, "zstd")
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// The sender of a blob's frames, blob header, block, blob end, index and end,
-// may have only so many of them under way as the receiver has asked for: each
-// credit is the right to send one. So the receiver can read all the time, and
-// hears of an error at once, however long the engine behind it is silent.
+// Flow control: each blob header, block, blob end, index and end frame costs the
+// sender one credit, which the receiver must have granted. So the receiver can
+// always read, and learns of an error at once, however slow its engine is.
 const (
-	window    = 16      // frames that a receiver holds
-	maxCredit = 1 << 16 // frames that a receiver may ask for
+	window    = 16      // frames that a receiver buffers
+	maxCredit = 1 << 16 // credits that a sender may hold
 )
 
-// A credit is the right to send so many more frames: four bytes, big endian. Where
-// both sides resume, eight more say how many frames have been received.
+// A credit is the payload of a credit frame: the number of frames that the sender may
+// send in addition, as four bytes, big endian. If both sides resume, eight more bytes,
+// big endian, acknowledge the number of counted frames that have been received.
 type credit struct {
 	frames   int
 	received uint64
@@ -50,16 +50,16 @@ func unmarshalCredit(b []byte) (credit, error) {
 	return c, nil
 }
 
-// A purse holds the credits of a sender.
+// A purse holds the unused credits of a sender.
 type purse struct {
 	mu   sync.Mutex
 	n    int
-	more chan struct{} // holds one when n may have grown
+	more chan struct{} // holds a value when n may have grown
 }
 
 func newPurse() *purse { return &purse{more: make(chan struct{}, 1)} }
 
-// fill adds n credits.
+// fill adds n credits. It fails if the sender then has more than maxCredit.
 func (p *purse) fill(n int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +73,7 @@ func (p *purse) fill(n int) error {
 	return nil
 }
 
-// take reports whether a credit was there to be spent.
+// take spends a credit. It reports false if there is none.
 func (p *purse) take() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,32 +84,32 @@ func (p *purse) take() bool {
 	return true
 }
 
-// A lender keeps the receiver's side of the account.
+// A lender counts credits at the receiver.
 type lender struct {
 	mu   sync.Mutex
-	lent int // credits that the sender has, as far as is known here
-	owed int // frames that were used up and not asked for again yet
+	lent int // credits granted, less the frames received that cost one
+	owed int // frames consumed for which no new credit has been granted
 }
 
-// errNoCredit is for a frame that was not asked for.
+// errNoCredit is the error for a frame that the sender had no credit for.
 var errNoCredit = transfer.Broken("more frames than were asked for")
 
-// solvent reports whether a frame may come in.
+// solvent reports whether the sender has a credit left.
 func (l *lender) solvent() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lent > 0
 }
 
-// spend counts a frame that came in. The reading goroutine alone does.
+// spend counts a received frame. Only the reading goroutine calls it.
 func (l *lender) spend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lent--
 }
 
-// used counts n frames that were used up, and returns how many credits to grant
-// now: a few at a time, as a frame for each would be waste.
+// used counts n consumed frames, and returns the number of credits to grant now. It
+// returns 0 until at least window/4 are due, to save credit frames.
 func (l *lender) used(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,19 +1,21 @@
-// Package wire copies images over a stream of bytes: a [Sender] is the
-// [transfer.Sink] that imgsend copies to, a [Receiver] the [transfer.Source] that
-// imgrecv copies from. The two talk over any byte stream with deadlines, in the
-// frames of ../PROTOCOL.md: blocks that are compressed as hard as the stream
-// leaves time for, as many as the receiver has credit for. Memory is bounded by
-// the blocks in flight. When the stream breaks, the two go on over another one, if
-// both can and the end that has dialed can make one ([StreamOptions], [Sessions]).
+// Package wire copies images over a byte stream. A [Sender] is the [transfer.Sink]
+// that imgsend copies to. A [Receiver] is the [transfer.Source] that imgrecv copies
+// from. The two exchange the frames that ../PROTOCOL.md describes over any byte
+// stream with deadlines. Data travels in blocks. The sender adapts the compression to
+// the speed of the stream, and the receiver limits the number of blocks in flight
+// with credits, which bounds the memory of both.
 //
-// Either end may have dialed: [NewSender] to send to a [Sessions.Receive], or
-// [NewFetcher] to ask a [Sessions.Send] for images, or for its [Listing].
+// When the stream breaks, the two resume the transfer over another stream, if both
+// support that and the end that dialed can dial again ([StreamOptions], [Sessions]).
 //
-// It judges whether the other side is alive, and whether its frames are what the
-// protocol allows, but not what they mean: that an answer fits its offer, a blob
-// its digest, a result what was offered, and that there is progress, is checked
-// by [transfer.Copy].
+// Either end may dial. [NewSender] sends to a peer that calls [Sessions.Receive].
+// [NewFetcher] requests images, or a [Listing], from a peer that calls [Sessions.Send].
 //
-// The package does not authenticate or encrypt anything, makes no stream by itself,
-// knows no engine, and does not write to the screen. It stores no blob.
+// The package checks that the other side is alive and that its frames are well-formed
+// and in an order that the protocol allows. [transfer.Copy] checks the rest: that an
+// answer fits its offer, a blob its digest, and a result its offer, and that the
+// transfer makes progress.
+//
+// The package does not authenticate or encrypt, opens no connection, uses no engine,
+// prints nothing and stores no blob.
 package wire

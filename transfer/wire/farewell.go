@@ -8,10 +8,10 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// farewell ends the stream. With a nil error it says bye; else it tells the
-// other side what happened, unless it was told by it. It waits a moment for the
-// other side to have heard, then closes and waits for all goroutines. Where the line is
-// lost, it makes one more try to come back and tell.
+// farewell ends the stream. If err is nil it sends bye. Otherwise it sends the error,
+// unless the error came from the other side. It waits up to lingerTime for the other
+// side to end the stream, closes the stream, and waits for all goroutines. If the line
+// is lost, the end that dialed then dials once more to send the error.
 func (c *conn) farewell(err error) {
 	c.enter(parting)
 	c.hurry(time.Now().Add(lingerTime))
@@ -40,7 +40,7 @@ func (c *conn) farewell(err error) {
 	}
 }
 
-// reject ends a stream whose hello failed, before anybody reads it.
+// reject ends a stream whose hello failed and that no goroutine reads yet.
 func (c *conn) reject(err error) {
 	c.wg.Add(1)
 	go func() {
@@ -51,7 +51,7 @@ func (c *conn) reject(err error) {
 	c.farewell(err)
 }
 
-// shut closes the stream and waits for its goroutines.
+// shut closes the stream and waits for the conn's goroutines.
 func (c *conn) shut() {
 	c.enter(closed)
 	if l := c.current(); l != nil {
@@ -62,8 +62,8 @@ func (c *conn) shut() {
 	c.wg.Wait()
 }
 
-// drain reads on, for the sake of a peer that must not be cut off before it
-// has read the last frame, until the stream ends.
+// drain reads and discards until the stream ends. If this side closed the stream with
+// unread data, the other side could lose the last frame that this side sent.
 func (c *conn) drain() {
 	c.mu.Lock()
 	c.draining = true

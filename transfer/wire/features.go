@@ -2,6 +2,6 @@ package wire
 
 import "slices"
 
-// Features returns the words for what this package can do beyond the version of its
-// protocol. A hello has all of them but "resume" where nothing is retried.
+// Features returns the names of the protocol features that this package supports. A
+// hello lists all of them, but "resume" only if [StreamOptions].RetryFor is positive.
 func Features() []string { return append(slices.Clone(features), featureResume) }
