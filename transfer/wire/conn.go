@@ -14,10 +14,12 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A Stream is the byte stream that a [Sender] and a [Receiver] talk over. It
-// must be encrypted and authenticated by whoever made it. Its Read returns io.EOF only
-// if the other side has ended the stream by itself: where the connection is lost, it
-// is another error.
+// A Stream is the byte stream between a [Sender] and a [Receiver]. The caller must
+// have encrypted and authenticated it. Its Read must return io.EOF only if the other
+// side has closed the stream, and another error if the connection is lost.
+//
+// A Stream may also have the methods CloseWrite() error, which closes the writing
+// direction, and Reset() error, which aborts the stream.
 type Stream interface {
 	io.ReadWriteCloser
 	SetReadDeadline(time.Time) error
@@ -28,53 +30,54 @@ type Stream interface {
 // ready to use.
 type StreamOptions struct {
 	Compression Compression        // of a Sender; default CompressAuto
-	Blocks      *BlockCache        // of Senders that send the same blobs; nil: each compresses by itself
-	Idle        time.Duration      // the other side is given up after this silence; default 30 s
-	Progress    *transfer.Progress // counts the bytes on the wire, if not nil
+	Blocks      *BlockCache        // shared by Senders of the same blobs; nil: none
+	Idle        time.Duration      // the stream fails after this time without a byte; default 30 s
+	Progress    *transfer.Progress // updated with bytes, phases and losses, if not nil
 
-	// RetryFor is how long this side goes on when its stream breaks, until there is
-	// another one; 0 or less: it does not. At the end that has dialed, Redial makes that.
-	// An error of Redial that is a [transfer.Error] ends the transfer, after any other it is
-	// called again. The other end, which is one of [Sessions], waits for it.
+	// RetryFor is how long this side tries to resume on another stream when its stream
+	// breaks; 0 or less: not at all. The end that dialed calls Redial for another stream.
+	// If Redial returns a [transfer.Error] that is remote or not of KindBroken, the
+	// transfer fails. After any other error, Redial is called again. The end that was
+	// dialed, which uses [Sessions], waits for the other one.
 	RetryFor time.Duration
 	Redial   func(context.Context) (Stream, error)
-	// OnLine is told when a stream has broken and when there is another, on a
-	// goroutine of this package, which waits for it.
+	// OnLine, if not nil, is called when the stream has broken and when another one has
+	// replaced it. It runs on the reading goroutine and must not block.
 	OnLine func(LineEvent)
-	// Queue, if not nil, says why this side has the other one wait, while Progress is
-	// [transfer.Queued]. It is called on a goroutine of this package.
+	// Queue, if not nil, returns why the other side has to wait, while the phase of
+	// Progress is [transfer.Queued]. It may be called from any goroutine of this package.
 	Queue func() Queue
 
-	graces graces // zero: the default ones
+	graces graces // zero: defaultGraces
 }
 
 const (
 	defaultIdle = 30 * time.Second
 	aliveEvery  = 2 * time.Second // and never less often than idle/4
-	lingerTime  = 2 * time.Second // to tell the other side why it is over
-	maxWorkers  = 4               // for coding; each may hold some megabytes
+	lingerTime  = 2 * time.Second // for the last frames before the stream is closed
+	maxWorkers  = 4               // goroutines that compress or decompress; each may hold some megabytes
 )
 
-// errClosed ends what is still under way when an end of a stream is closed.
+// errClosed is the error of operations that are interrupted when this end is closed.
 var errClosed error = &transfer.Error{Kind: transfer.KindBroken, Err: errors.New("the connection has ended")}
 
 func workers() int { return min(runtime.GOMAXPROCS(0), maxWorkers) }
 
-// life is how far a conn has come. It only grows.
+// life is the state of a conn. It only increases.
 //
-//	state     entered by                  what is read                what is written
-//	greeting  newConn                     the hello                   the hello
-//	open      hello                       frames                      frames
-//	failed    fail: err says why          nothing but to drain        what is under way, and an error
-//	parting   farewell: all is said       frames or drain             nothing
-//	closed    shut                        nothing                     nothing
+//	state     entered by            reads                   writes
+//	greeting  newConn               the hello               the hello
+//	open      hello                 frames                  frames
+//	failed    fail, which sets err  discards the rest       the current frame, then an error
+//	parting   farewell              frames, or discards     a last bye or error
+//	closed    shut                  nothing                 nothing
 //
-// An end that has not failed skips failed; one whose hello failed skips open.
-// Failed (the channel) is closed on entering failed, or else closed.
+// A conn that does not fail skips failed. A conn whose hello fails skips open.
+// The channel conn.failed is closed on entering failed, or else on entering closed.
 //
-// While a conn that resumes is open, its line may break: then it has none until the
-// reading goroutine has got another one (see relink), and nothing is read or
-// written. The other states end that.
+// While a conn that resumes is open, its line may break. It then has no line, and reads
+// and writes nothing, until the reading goroutine gets another line (see relink) or the
+// conn enters a later state.
 type life int
 
 const (
@@ -85,40 +88,38 @@ const (
 	closed
 )
 
-// A conn is what both ends of a stream have in common: whole frames out, one
-// reading goroutine that never stops reading, so that it notices at once when
-// the other side fails or falls silent, and a goroutine that says that this
-// side is alive.
+// A conn is the common part of [Sender] and [Receiver]. It writes whole frames. One
+// goroutine always reads, so that it notices at once when the other side fails or
+// falls silent. Another goroutine sends an alive frame at regular intervals.
 //
-// That the other side is alive is judged here: it must be heard within patience.
-// Whether it makes progress is judged by [transfer.Copy], from Moved, Waiting and
-// Lost.
+// The conn fails if it receives no byte within patience. [transfer.Copy] judges
+// whether the other side makes progress, from Moved, Waiting and Lost.
 type conn struct {
-	r        *bufio.Reader // of the line; the reading goroutine's
-	heard    time.Time     // when a byte last came; the reading goroutine's
+	r        *bufio.Reader // of the line; used only by the reading goroutine
+	heard    time.Time     // when the last byte was received; used only by the reading goroutine
 	idle     time.Duration
 	progress *transfer.Progress
 	queue    func() Queue
-	loads    bool     // this side loads images, and says how far it is; else the other one
-	features []string // what both sides know
+	loads    bool     // this side is the receiver: it loads images and reports how many
+	features []string // features of both sides
 	resume   resume
-	guest    *guest // the other side, if it has dialed; nil: this one has
+	guest    *guest // the other side, if it dialed; nil: this side dialed
 
-	pen chan struct{} // holds one while nobody writes and there is a line
+	pen chan struct{} // lock for writing: holds a value while it is free and there is a line
 
-	mu       sync.Mutex // guards what follows, and the line's read deadline
+	mu       sync.Mutex // guards line, life, err, draining and the line's read deadline
 	line     *line      // nil while it is lost
 	life     life
-	err      error // why it failed; errClosed if it did not
-	draining bool  // the reading goroutine waits for the end of the stream only
+	err      error // why the conn failed; errClosed if it was closed without a failure
+	draining bool  // the reading goroutine discards what it reads until the stream ends
 
 	failed  chan struct{} // closed when err is set
 	drained chan struct{} // closed when the other side has ended the stream
 	wg      sync.WaitGroup
 	peer    Hello
 	moved   movement
-	said    atomic.Pointer[alive] // the other side's last sign of life
-	bufs    bufPool               // for blocks, in or out
+	said    atomic.Pointer[alive] // the last alive frame of the other side
+	bufs    bufPool               // for data blocks in both directions
 }
 
 func newConn(s Stream, o StreamOptions) *conn {
@@ -134,8 +135,8 @@ func newConn(s Stream, o StreamOptions) *conn {
 	return c
 }
 
-// enter moves the conn on to a later state. It reports false if that or a later
-// one was entered before.
+// enter moves the conn to a later state. It reports false if the conn is already in
+// that state or a later one.
 func (c *conn) enter(to life) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,18 +153,18 @@ func (c *conn) enter(to life) bool {
 	return true
 }
 
-// past is a deadline that is over.
+// past is a deadline that has expired.
 var past = time.Unix(1, 0)
 
-// endReads ends the read that is under way. Those that follow fail if they do
-// not drain.
+// endReads interrupts the current read. Later reads fail, except those of drain.
+// The caller holds c.mu.
 func (c *conn) endReads() {
 	if c.line != nil {
 		_ = c.line.SetReadDeadline(past)
 	}
 }
 
-// hurry gives what is written until then. c.mu is not held.
+// hurry sets the deadline of writes on the current line. The caller must not hold c.mu.
 func (c *conn) hurry(until time.Time) {
 	if l := c.current(); l != nil {
 		_ = l.SetWriteDeadline(until)
@@ -177,8 +178,8 @@ func (c *conn) current() *line {
 	return c.line
 }
 
-// patience is how long a line may be silent: less where another one can take its
-// place.
+// patience returns how long the line may be silent. It is shorter if another line can
+// replace it.
 func (c *conn) patience() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,7 +192,8 @@ func (c *conn) patience() time.Duration {
 	return c.idle
 }
 
-// setPatience sets the deadline of the next read of a line, if one may follow.
+// setPatience sets the deadline of the next read of l to d from now. It returns an error
+// if l must not be read any more.
 func (c *conn) setPatience(l *line, d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,10 +206,11 @@ func (c *conn) setPatience(l *line, d time.Duration) error {
 	return l.SetReadDeadline(time.Now().Add(d))
 }
 
-// Failed is closed when the stream or the other side has failed; Err says how.
+// Failed returns a channel that is closed when the stream or the other side has failed,
+// or this end has been closed. Err then returns why.
 func (c *conn) Failed() <-chan struct{} { return c.failed }
 
-// Err returns why the stream failed, once Failed is closed.
+// Err returns why the stream failed, or nil while Failed is open.
 func (c *conn) Err() error {
 	select {
 	case <-c.failed:
@@ -217,8 +220,8 @@ func (c *conn) Err() error {
 	}
 }
 
-// fail ends the stream's use; the first error counts. What is being written has
-// a last moment to get out.
+// fail ends the use of the stream with err. Only the first error counts. The current
+// write has lingerTime to complete.
 func (c *conn) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,7 +240,7 @@ func (c *conn) fail(err error) {
 	}
 }
 
-// live reports whether frames of the other side are still of interest.
+// live reports whether frames of the other side still matter.
 func (c *conn) live() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -247,8 +250,9 @@ func (c *conn) live() bool {
 // Peer returns the other side's hello.
 func (c *conn) Peer() Hello { return c.peer }
 
-// PeerPhase returns what the other side last said that it does: the name of a
-// [transfer.Phase], or whatever it claims; empty if it has not said anything yet.
+// PeerPhase returns the phase in the last alive frame of the other side, or "" if there
+// was none. It is the name of a [transfer.Phase] if the other side is honest and of this
+// version, and always short and printable.
 func (c *conn) PeerPhase() string {
 	if a := c.said.Load(); a != nil {
 		return a.Phase
@@ -256,15 +260,15 @@ func (c *conn) PeerPhase() string {
 	return ""
 }
 
-// write sends one whole frame. The other side always reads, so that only a dead or
-// hostile one can block it; the end of ctx and fail bound for how long. Where the
-// line can be replaced by another one it waits for that, and a frame that a line
-// cut short goes out again with the next.
+// write sends one whole frame. The other side always reads, so only a dead or hostile
+// peer can block write. After ctx ends or fail is called, write returns within
+// lingerTime. If the conn resumes, write waits for another line while there is none,
+// and a counted frame that the line did not carry whole is sent again over the next.
 func (c *conn) write(ctx context.Context, frame []byte) error { return c.send(ctx, frame, nil, nil) }
 
-// send writes a frame that stands in buf, if that is not nil. It puts buf back into
-// the pool when the frame cannot be needed again, also if it fails. wrote is that of
-// [line.write].
+// send is like write. buf, if not nil, is the buffer that holds frame. send takes over
+// buf, and returns it to the pool when the frame need not be sent again, even if send
+// fails. wrote is passed to [line.write].
 func (c *conn) send(ctx context.Context, frame, buf []byte, wrote func(n int)) error {
 	stop := context.AfterFunc(ctx, func() { c.hurry(time.Now().Add(lingerTime)) })
 	defer stop()
@@ -272,8 +276,8 @@ func (c *conn) send(ctx context.Context, frame, buf []byte, wrote func(n int)) e
 	if err == nil || errors.Is(err, errClosed) || c.resume.on {
 		return err
 	}
-	// The reading goroutine may be about to learn the better reason: the other
-	// side says why before it closes.
+	// The reading goroutine may be about to receive a better reason: the other
+	// side sends an error frame before it closes.
 	select {
 	case <-c.failed:
 	case <-c.drained:
@@ -307,7 +311,7 @@ func (c *conn) writeWhole(ctx context.Context, frame, buf []byte, wrote func(n i
 		return c.put(ctx, l, frame, wrote)
 	}
 	defer c.bufs.put(buf)
-	if c.isBroken(l) { // a frame that belongs to it is of no use any more
+	if c.isBroken(l) { // an uncounted frame is only for its own line
 		return nil
 	}
 	err := l.write(frame, wrote)
@@ -320,14 +324,14 @@ func (c *conn) writeWhole(ctx context.Context, frame, buf []byte, wrote func(n i
 	return err
 }
 
-// isBroken reports whether nothing can be written to a line any more.
+// isBroken reports whether a write to l has failed, or l is being replaced.
 func (c *conn) isBroken(l *line) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return l.broken
 }
 
-// takePen waits until nobody else writes, and there is a line.
+// takePen waits until no other goroutine writes and there is a line, or ctx ends.
 func (c *conn) takePen(ctx context.Context) error {
 	select {
 	case <-c.pen:
@@ -342,8 +346,8 @@ func (c *conn) takePen(ctx context.Context) error {
 	}
 }
 
-// put writes a frame of the history. If the line breaks the reading goroutine sees
-// to the rest.
+// put writes a frame that is in the history. If the line breaks, put returns nil: the
+// reading goroutine gets another line and the frame is sent again.
 func (c *conn) put(ctx context.Context, l *line, frame []byte, wrote func(n int)) error {
 	if c.isBroken(l) {
 		return nil
@@ -365,8 +369,8 @@ func (c *conn) writeJSON(ctx context.Context, t frameType, v any) error {
 	return c.write(ctx, b)
 }
 
-// header reads the next frame's header. Signs of life are not returned; an
-// error frame is returned as the error it is.
+// header reads the next frame's header. It handles alive frames itself, and returns an
+// error frame as an error.
 func (c *conn) header() (frameType, int, error) {
 	for {
 		t, n, err := readHeader(c.r)
@@ -393,7 +397,7 @@ func (c *conn) header() (frameType, int, error) {
 	}
 }
 
-// heardAlive notes what the other side says of itself.
+// heardAlive records an alive frame of the other side. It fails if the frame is invalid.
 func (c *conn) heardAlive(a *alive) error {
 	if !c.loads {
 		if err := a.validate(); err != nil {
@@ -408,7 +412,7 @@ func (c *conn) heardAlive(a *alive) error {
 	return c.acked(a.Frames)
 }
 
-// json reads a payload of n bytes into v.
+// json reads a payload of n bytes and decodes it into v.
 func (c *conn) json(t frameType, n int, v any) error {
 	b := make([]byte, n)
 	if err := c.payload(t, b); err != nil {
@@ -419,7 +423,7 @@ func (c *conn) json(t frameType, n int, v any) error {
 	switch {
 	case err == nil:
 		return nil
-	case t == frameOffer && errors.As(err, &limit): // nothing is wrong with it otherwise
+	case t == frameOffer && errors.As(err, &limit): // too large, but not malformed
 		return refused(fmt.Errorf("offer with a %w", err))
 	}
 	return transfer.Broken("control frame: %w", err)
@@ -437,7 +441,7 @@ func (c *conn) payload(t frameType, b []byte) error {
 	return nil
 }
 
-// beat says every so often that this side is alive.
+// beat sends an alive frame at regular intervals until the conn fails.
 func (c *conn) beat() {
 	defer c.wg.Done()
 	tick := time.NewTicker(max(min(aliveEvery, c.idle/4), time.Millisecond))
@@ -454,7 +458,7 @@ func (c *conn) beat() {
 	}
 }
 
-// sign returns what this side says of itself.
+// sign returns the alive frame that describes this side now.
 func (c *conn) sign() alive {
 	a := alive{Received: c.moved.received.Load(), Frames: c.resume.got.Load()}
 	if c.progress != nil {

@@ -13,23 +13,23 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Request is what a [Receiver] that has dialed asks for.
+// A Request is what a [Receiver] that dialed asks for.
 type Request struct {
-	// Names are names or digests of images, as the sender knows them. None: whatever
-	// is offered to this receiver.
+	// Names are the sender's names or digests of the images. If there are none, the
+	// receiver asks for all images that the sender offers to it.
 	Names []string `json:"names,omitempty"`
-	// List asks for the [Listing] and for no image.
+	// List asks for the [Listing] instead of images.
 	List bool `json:"list,omitempty"`
 }
 
-// Limits of a request and of a listing; their images are limited as those of an offer.
+// Limits of a request and of a listing. Both may have as many images as an offer.
 const (
 	maxWanted     = transfer.MaxImages
 	maxWantedName = 512 // bytes: a reference with a tag and a digest is shorter
 	maxListedSize = 1 << 56
 )
 
-// Check reports what is wrong with a request.
+// Check returns an error if q has too many names, or a name that cannot be an image's.
 func (q *Request) Check() error {
 	if len(q.Names) > maxWanted {
 		return fmt.Errorf("%d names, over the limit of %d", len(q.Names), maxWanted)
@@ -42,24 +42,24 @@ func (q *Request) Check() error {
 	return nil
 }
 
-// A Listing is what a sender offers to the receiver that asks. In one that came over a
-// stream every field is a claim of the other side, and fit to be shown.
+// A Listing describes the images that a sender offers to a receiver. In a received
+// Listing, every field is an unverified claim of the sender and is safe to print.
 type Listing struct {
 	Images []Listed `json:"images"`
 }
 
 // A Listed is one image of a [Listing].
 type Listed struct {
-	// ID is what the sender's engine calls the image.
+	// ID is the image ID in the sender's engine.
 	ID digest.Digest `json:"id"`
-	// Names are those under which the image can be asked for.
+	// Names are the names by which a [Request] can ask for the image.
 	Names    []string         `json:"names,omitempty"`
 	Size     int64            `json:"size"` // in bytes
 	Platform ocispec.Platform `json:"platform"`
 	Created  time.Time        `json:"created,omitzero"`
 }
 
-// check reports what is wrong with a listing.
+// check returns an error if a listing is over the limits or has an invalid ID.
 func (l *Listing) check() error {
 	if len(l.Images) > transfer.MaxImages {
 		return fmt.Errorf("listing of %d images, over the limit of %d", len(l.Images), transfer.MaxImages)
@@ -80,7 +80,7 @@ func (l *Listing) check() error {
 	return nil
 }
 
-// clean makes a listing fit to be shown.
+// clean makes a received listing safe to print.
 func (l *Listing) clean() {
 	for i := range l.Images {
 		m := &l.Images[i]
@@ -91,9 +91,10 @@ func (l *Listing) clean() {
 	}
 }
 
-// Wants returns what a receiver that has dialed asks for, and nil of one that was
-// dialed. It waits until that is known; [Sender.Plan] does so too. After a request for
-// the listing, [Sender.List] follows, and Plan after any other.
+// Wants waits for the request of a receiver that dialed and returns it. If this side
+// dialed, it returns nil. Later calls return the same request; [Sender.Plan] calls Wants
+// if the caller has not. The caller answers a request for the listing with [Sender.List],
+// and any other with Plan.
 func (s *Sender) Wants(ctx context.Context) (*Request, error) {
 	if !s.listens || s.wants != nil {
 		return s.wants, nil
@@ -116,8 +117,8 @@ func (s *Sender) Wants(ctx context.Context) (*Request, error) {
 	return q, nil
 }
 
-// List answers the request for the listing. It returns when the receiver has it, and
-// Close follows.
+// List answers the request for the listing. It returns when the receiver has ended the
+// stream. The caller must then call Close.
 func (s *Sender) List(ctx context.Context, l *Listing) error {
 	if err := l.check(); err != nil {
 		return &transfer.Error{Kind: transfer.KindUsage, Err: err, Hint: "offer fewer images"}
@@ -146,12 +147,12 @@ func (s *Sender) List(ctx context.Context, l *Listing) error {
 	})
 }
 
-// over reports whether the receiver has the listing. Then it need not come back to say
-// bye.
+// over reports whether the receiver has acknowledged the listing. If the line breaks
+// then, the receiver need not dial again to send bye.
 func (s *Sender) over() bool { return s.listed.Load() && s.resume.sent.ends(frameListing) }
 
-// Listing returns what the sender offers, to a receiver that has asked for that. Close
-// follows.
+// Listing waits for the sender's listing, which the receiver must have requested. The
+// caller must then call Close.
 func (r *Receiver) Listing(ctx context.Context) (*Listing, error) {
 	var f *inFrame
 	excused := func() bool { return r.Lost() || r.Waiting() }
@@ -171,18 +172,19 @@ func (r *Receiver) Listing(ctx context.Context) (*Listing, error) {
 	}
 	l.clean()
 	if r.resume.on {
-		// The sender need not wait for this side to come back, if the bye is lost.
+		// Acknowledge the listing: if the bye is lost, the sender need not wait for it.
 		_ = r.writeJSON(ctx, frameAlive, r.sign())
 	}
 	return l, nil
 }
 
-// turnTime is how long the other side may take for what it owes outside of a copy, whose
-// watchdog judges all that comes later.
+// turnTime is how long the other side may take for a frame outside of [transfer.Copy],
+// which has its own watchdog.
 const turnTime = time.Minute
 
-// inTurn calls wait, which waits for the other side, and ends that when it has taken too
-// long. Times in which that is excused do not count.
+// inTurn calls wait, which waits for the other side, and cancels its context after
+// turnTime. Time during which excused reports true does not count. blame completes the
+// error message "the other side ...".
 func inTurn(ctx context.Context, blame string, excused func() bool, wait func(context.Context) error) error {
 	const ticks = 60
 	limited, cancel := context.WithCancelCause(ctx)

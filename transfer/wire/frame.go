@@ -37,8 +37,8 @@ const (
 	frameListing frameType = 16
 )
 
-// Limits of what a peer may send. A length above its limit is refused before
-// anything is allocated for it.
+// Limits in bytes of the payloads that a peer may send. readHeader refuses a longer
+// payload before anything is allocated for it.
 const (
 	MaxBlock   = 1 << 20 // raw bytes of one data block
 	maxPayload = blockHeader + MaxBlock + MaxBlock/64 + 1024
@@ -77,8 +77,9 @@ func putFrameHeader(b []byte, t frameType, length int) {
 	binary.BigEndian.PutUint32(b[1:], uint32(length))
 }
 
-// readHeader reads the next frame's type and checked length. io.EOF means that
-// the stream ended between two frames, io.ErrUnexpectedEOF inside of one.
+// readHeader reads the next frame's type and payload length, and checks both. It
+// returns io.EOF if the stream ended between two frames, and io.ErrUnexpectedEOF if it
+// ended inside a header.
 func readHeader(r *bufio.Reader) (frameType, int, error) {
 	var h [frameHeader]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
@@ -96,7 +97,7 @@ func readHeader(r *bufio.Reader) (frameType, int, error) {
 	return t, int(n), nil
 }
 
-// readPayload fills b with the payload of the frame whose header was read.
+// readPayload fills b from r. It returns io.ErrUnexpectedEOF if r ends before.
 func readPayload(r io.Reader, b []byte) error {
 	_, err := io.ReadFull(r, b)
 	if err == io.EOF {
@@ -105,7 +106,8 @@ func readPayload(r io.Reader, b []byte) error {
 	return err
 }
 
-// marshalFrame returns a whole frame with v as its JSON payload.
+// marshalFrame returns a whole frame with v as its JSON payload. It fails if the payload
+// is over the limit of the frame type.
 func marshalFrame(t frameType, v any) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -119,8 +121,8 @@ func marshalFrame(t frameType, v any) ([]byte, error) {
 	return append(b, body...), nil
 }
 
-// marshalBlob returns the frame that starts a blob: size (eight bytes, big
-// endian), then digest and media type, each behind its length in one byte.
+// marshalBlob returns the blob header frame for d: the size as eight bytes, big
+// endian, then the digest and the media type, each after its length in one byte.
 func marshalBlob(d ocispec.Descriptor) ([]byte, error) {
 	if len(d.Digest) > 255 || len(d.MediaType) > 255 || d.Size < 0 || !isPlain(d.MediaType) {
 		return nil, fmt.Errorf("blob %.80q of type %.80q cannot be described", d.Digest, d.MediaType)
@@ -164,7 +166,7 @@ func unmarshalBlob(b []byte) (ocispec.Descriptor, error) {
 	return d, nil
 }
 
-// isPlain reports whether s is of printable ASCII only, as media types are.
+// isPlain reports whether s consists of printable ASCII characters only.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -174,6 +176,7 @@ func isPlain(s string) bool {
 	return true
 }
 
+// shortString splits b into a string, which follows its length in one byte, and the rest.
 func shortString(b []byte) (string, []byte, bool) {
 	if len(b) < 1 || len(b) < 1+int(b[0]) {
 		return "", nil, false
@@ -182,8 +185,8 @@ func shortString(b []byte) (string, []byte, bool) {
 	return string(b[1:n]), b[n:], true
 }
 
-// An endMark is the payload of the frame that ends a round: how many blobs were
-// sent and how many raw bytes they had together, eight bytes big endian each.
+// An endMark is the payload of the frame that ends a round: the number of blobs that
+// were sent and the sum of their raw bytes, each as eight bytes, big endian.
 type endMark struct{ blobs, bytes uint64 }
 
 func (e endMark) marshal() []byte {
@@ -201,7 +204,7 @@ func unmarshalEnd(b []byte) (endMark, error) {
 	return endMark{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}, nil
 }
 
-// bareFrame returns a frame without payload.
+// bareFrame returns a frame without a payload.
 func bareFrame(t frameType) []byte {
 	b := make([]byte, frameHeader)
 	putFrameHeader(b, t, 0)

@@ -10,9 +10,9 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// hello exchanges the first frames. The version is refused in words, so that
-// both users learn who has to update. It takes no longer than twice the idle
-// time, whatever the other side sends.
+// hello sends mine and reads the other side's hello into c.peer. If the versions differ,
+// its error names both programs and versions. It fails after twice the idle time, even
+// if the other side keeps sending.
 func (c *conn) hello(ctx context.Context, mine Hello) error {
 	limited, cancel := context.WithTimeout(ctx, 2*c.idle)
 	defer cancel()
@@ -28,7 +28,7 @@ func (c *conn) hello(ctx context.Context, mine Hello) error {
 		c.hurry(past)
 	})
 	mine.Protocol, mine.Features, mine.Retry = Protocol, c.knows(), int(c.resume.retry.Seconds())
-	// Neither side needs the other to read first.
+	// Write concurrently, so that two sides that both write first do not block each other.
 	wrote := make(chan error, 1)
 	go func() { wrote <- c.writeJSON(context.Background(), frameHello, mine) }()
 	err := c.readHello()
@@ -56,7 +56,7 @@ func (c *conn) hello(ctx context.Context, mine Hello) error {
 	return err
 }
 
-// has reports whether both sides have a feature.
+// has reports whether both sides support a feature.
 func (c *conn) has(feature string) bool { return slices.Contains(c.features, feature) }
 
 func (c *conn) readHello() error {
@@ -75,7 +75,7 @@ func (c *conn) readHello() error {
 	return nil
 }
 
-// knows returns the features of this side.
+// knows returns the features that this side announces.
 func (c *conn) knows() []string {
 	if c.resume.retry <= 0 {
 		return features

@@ -6,35 +6,36 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A history counts the frames that one side sends, from 1 on, and keeps those
-// that the other side may not have received. Hello, alive and resumed are not
-// counted: they belong to a line.
+// A history numbers the frames that one side sends, from 1, and keeps those that the
+// other side has not acknowledged, for replay over another line. Hello, alive and
+// resumed frames have no number and are not kept: they concern one line only.
 type history struct {
 	mu      sync.Mutex
-	kept    []sentFrame // those after number gone, in their order
-	gone    uint64      // so many are not kept any more
-	written uint64      // what the line has taken whole; only of what is written the memory is free
-	acked   uint64      // what the other side has received
-	newest  frameType
+	kept    []sentFrame // the frames after number gone, in order
+	gone    uint64      // number of frames that are no longer kept
+	written uint64      // number of frames written whole to the line; the memory of others is in use
+	acked   uint64      // number of frames that the other side has received
+	newest  frameType   // of the last frame added
 	free    *bufPool
-	more    chan struct{} // holds one when there may be room again
+	more    chan struct{} // holds a value when there may be room again
 }
 
-// A sentFrame is a frame and the buffer that it stands in, or nil.
+// A sentFrame is a frame and the buffer that holds it, or nil if that is not pooled.
 type sentFrame struct{ frame, buf []byte }
 
-// What is kept for a side that confirms nothing.
+// Limits of the frames that are kept while the other side acknowledges none.
 const (
-	maxUnconfirmed = 2 * window // frames that a sender keeps; it sends no more until then
-	maxKept        = 1 << 16    // frames that anybody keeps; they are short but for a sender's
+	maxUnconfirmed = 2 * window // for a blockWriter, which then waits
+	maxKept        = 1 << 16    // for all frames; the conn then fails
 )
 
-// counted reports whether frames of this type have a number.
+// counted reports whether frames of this type are numbered and kept in the history.
 func (t frameType) counted() bool {
 	return t != frameHello && t != frameAlive && t != frameResumed
 }
 
-// add keeps a frame that is about to be written.
+// add keeps a frame that is about to be written, and its buffer. It fails if the history
+// is full.
 func (h *history) add(frame, buf []byte) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -46,14 +47,14 @@ func (h *history) add(frame, buf []byte) error {
 	return nil
 }
 
-// hasRoom reports whether a sender may keep one more frame.
+// hasRoom reports whether the blockWriter may add one more frame.
 func (h *history) hasRoom() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.kept) < maxUnconfirmed
 }
 
-// wrote says that one more frame is written.
+// wrote records that the next frame has been written whole.
 func (h *history) wrote() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -61,7 +62,8 @@ func (h *history) wrote() {
 	h.release()
 }
 
-// ack says that the other side has received n frames in all.
+// ack records that the other side has received the first n frames. It fails if fewer
+// were sent.
 func (h *history) ack(n uint64) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,7 +79,7 @@ func (h *history) ack(n uint64) error {
 	return nil
 }
 
-// release forgets what was written and received.
+// release drops the frames that were both written and received. The caller holds h.mu.
 func (h *history) release() {
 	n := 0
 	for h.gone < min(h.written, h.acked) {
@@ -89,8 +91,9 @@ func (h *history) release() {
 	h.kept = h.kept[n:]
 }
 
-// resumeAt says that the other side, which has received n frames, goes on with
-// another line: what comes after those is to be written again.
+// resumeAt prepares the replay over another line: the other side has received the first
+// n frames, and next returns those after them again. It fails if fewer were sent or more
+// were acknowledged.
 func (h *history) resumeAt(n uint64) error {
 	if err := h.ack(n); err != nil {
 		return err
@@ -105,7 +108,7 @@ func (h *history) resumeAt(n uint64) error {
 	return nil
 }
 
-// next returns the first frame that is not written, or nil.
+// next returns the first frame that has not been written to the line, or nil.
 func (h *history) next() []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,8 +118,8 @@ func (h *history) next() []byte {
 	return nil
 }
 
-// ends reports whether the newest frame is of this type, and the other side has
-// received it.
+// ends reports whether the newest frame is of type t and the other side has acknowledged
+// it.
 func (h *history) ends(t frameType) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,17 +7,18 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// maxArray is the number of elements that an array in a control frame may have, as
-// many as the longest list has: the names in a result, one more than were offered.
-// maxElements is the number that all its arrays and objects may have. It bounds what a
-// frame can make of its bytes: "{}," is three on the wire and a struct in memory.
+// maxArray is the maximum number of elements of an array, or members of an object, in a
+// control frame. The longest list is that of the names in a result, which may have one
+// more than the offer. maxElements is the maximum for all arrays and objects together.
+// It bounds the memory of a decoded frame: "{}," is three bytes on the wire and may be a
+// large struct in memory.
 const (
 	maxArray    = transfer.MaxRefs + 1
 	maxElements = 1 << 19
 )
 
-// unmarshalJSON reads a control frame's payload into v. Its error is an [errLimit] if that
-// has too many elements.
+// unmarshalJSON decodes a control frame's payload into v. Its error is an [errLimit] if
+// the payload has too many elements.
 func unmarshalJSON(b []byte, v any) error {
 	if err := checkArrays(b); err != nil {
 		return err
@@ -28,8 +29,8 @@ func unmarshalJSON(b []byte, v any) error {
 // errLimit is the error for too many elements.
 type errLimit struct{ error }
 
-// checkArrays reports too many elements. What is not JSON passes:
-// it is refused later.
+// checkArrays returns an error if b has too many elements or levels. It does not check
+// that b is valid JSON.
 func checkArrays(b []byte) error {
 	const maxDepth = 64
 	var commas [maxDepth]int
@@ -50,7 +51,7 @@ func checkArrays(b []byte) error {
 		case ']', '}':
 			depth = max(depth-1, 0)
 		case ',':
-			// Objects are held to the same number of members.
+			// The limit applies to members of objects, too.
 			if commas[depth]++; commas[depth] >= maxArray {
 				return errLimit{fmt.Errorf("list of more than %d", maxArray)}
 			}

@@ -12,17 +12,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limit returns s with its writes limited to so many bytes a second, evenly:
-// a write goes out in pieces of about a twentieth of a second. A rate of zero
-// or less is no limit.
+// Limit returns s with its writes limited to bytesPerSecond. It splits a write into
+// pieces of about 50 ms each. A rate of zero or less is no limit.
 //
-// A write deadline or Close ends the limit for what is being written and all
-// that follows it: it means that the stream is about to end, and the other
-// side's last word must not wait for the rate. Removing the deadline sets the
-// limit again.
+// SetWriteDeadline with a deadline, and Close, lift the limit for the current write
+// and later ones: the stream is about to end, and its last frames must not wait for
+// the rate. Removing the deadline restores the limit.
 func Limit(s Stream, bytesPerSecond int64) Stream { return Limiter(bytesPerSecond)(s) }
 
-// Limiter returns [Limit] for streams that have the rate together.
+// Limiter returns a function that applies [Limit] to streams. All these streams share
+// the rate.
 func Limiter(bytesPerSecond int64) func(Stream) Stream {
 	if bytesPerSecond <= 0 {
 		return func(s Stream) Stream { return s }
@@ -47,7 +46,7 @@ type limited struct {
 	closed bool
 }
 
-// Write waits for the rate, then writes, piece by piece.
+// Write writes b piece by piece, and waits for the rate before each piece.
 func (l *limited) Write(b []byte) (int, error) {
 	n := 0
 	for {
@@ -56,7 +55,7 @@ func (l *limited) Write(b []byte) (int, error) {
 			p = p[:l.piece]
 		}
 		if !l.hurried() {
-			// Its only errors are those of a context that is done.
+			// WaitN fails only if the context is done, which lifts the limit.
 			_ = l.rate.WaitN(l.context(), len(p))
 		}
 		m, err := l.Stream.Write(p)
@@ -75,7 +74,8 @@ func (l *limited) context() context.Context {
 
 func (l *limited) hurried() bool { return l.context().Err() != nil }
 
-// SetWriteDeadline sets the deadline of the stream's writes.
+// SetWriteDeadline sets the deadline of the stream's writes, and lifts the limit unless
+// t is zero.
 func (l *limited) SetWriteDeadline(t time.Time) error {
 	err := l.Stream.SetWriteDeadline(t)
 	l.mu.Lock()
@@ -88,7 +88,8 @@ func (l *limited) SetWriteDeadline(t time.Time) error {
 	return err
 }
 
-// CloseWrite ends the writing direction, if the stream can do that.
+// CloseWrite closes the writing direction. Its error is [errors.ErrUnsupported] if the
+// stream cannot do that.
 func (l *limited) CloseWrite() error {
 	if cw, ok := l.Stream.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
@@ -96,13 +97,13 @@ func (l *limited) CloseWrite() error {
 	return fmt.Errorf("close the writing side: %w", errors.ErrUnsupported)
 }
 
-// Close closes the stream at once.
+// Close closes the stream. A write does not wait for the rate any more.
 func (l *limited) Close() error {
 	l.end()
 	return l.Stream.Close()
 }
 
-// Reset gives the stream up, if it can do that, or closes it.
+// Reset aborts the stream if it has a method Reset, else it closes the stream.
 func (l *limited) Reset() error {
 	l.end()
 	if r, ok := l.Stream.(interface{ Reset() error }); ok {
@@ -118,8 +119,8 @@ func (l *limited) end() {
 	l.cancel()
 }
 
-// ParseRate reads a number of bytes a second such as "500k", "10M", "1.5MB/s"
-// or "2GiB", see [transfer.ParseBytes].
+// ParseRate parses a number of bytes per second such as "500k", "10M", "1.5MB/s"
+// or "2GiB", see [transfer.ParseBytes]. A rate below [MinRate] is an error.
 func ParseRate(s string) (int64, error) {
 	n, err := transfer.ParseBytes(strings.TrimSuffix(strings.TrimSpace(s), "/s"))
 	if err != nil {
@@ -131,6 +132,6 @@ func ParseRate(s string) (int64, error) {
 	return n, nil
 }
 
-// MinRate is the lowest rate that leaves the other side in no doubt that this
-// one is alive.
+// MinRate is the lowest rate of [ParseRate], in bytes per second. At a lower rate the
+// other side could take this one for dead.
 const MinRate = 1000

@@ -10,13 +10,13 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A line is one byte stream that a conn talks over. A conn that resumes has one
+// A line is one byte stream of a conn. A conn that resumes uses several lines, one
 // after the other.
 type line struct {
 	Stream
-	c      *conn // whose it is
+	c      *conn // the conn that uses the line
 	r      *bufio.Reader
-	broken bool // a frame may have been cut short; c.mu guards it
+	broken bool // a frame may have been cut short; guarded by c.mu
 }
 
 func newLine(s Stream, c *conn) *line {
@@ -25,24 +25,24 @@ func newLine(s Stream, c *conn) *line {
 	return l
 }
 
-// A lineError says that a line has failed, and not the other side.
+// A lineError is the error of a line that failed. The other side may still be alive.
 type lineError struct {
 	error
-	silent bool // nothing came for too long; else the line broke
+	silent bool // no byte was received for too long; else the line broke
 }
 
 func (e *lineError) Unwrap() error { return e.error }
 
-// errLineDown is read from a line that is used no longer.
+// errLineDown is the error for reading a line that is no longer used.
 var errLineDown = errors.New("the connection was given up")
 
-// stop ends what is read and written, and all that follows.
+// stop interrupts the current read and write, and makes later ones fail.
 func (l *line) stop() {
 	_ = l.SetReadDeadline(past)
 	_ = l.SetWriteDeadline(past)
 }
 
-// drop closes the line at once. The other side hears it if it can.
+// drop aborts the line: it resets the stream if the stream can do that, else it closes it.
 func (l *line) drop() {
 	l.stop()
 	if r, ok := l.Stream.(interface{ Reset() error }); ok {
@@ -52,15 +52,15 @@ func (l *line) drop() {
 	_ = l.Close()
 }
 
-// closeWrite ends what is written, if the stream can do that alone.
+// closeWrite closes the writing direction if the stream can do that.
 func (l *line) closeWrite() {
 	if cw, ok := l.Stream.(interface{ CloseWrite() error }); ok {
 		_ = cw.CloseWrite()
 	}
 }
 
-// write writes a frame. Each piece that has gone out is told to wrote, if that is not
-// nil.
+// write writes a frame in pieces. After each piece it calls wrote, if not nil, with the
+// number of bytes written.
 func (l *line) write(frame []byte, wrote func(n int)) error {
 	content := frameType(frame[0]).content()
 	for len(frame) > 0 {
@@ -82,12 +82,12 @@ func (l *line) write(frame []byte, wrote func(n int)) error {
 	return nil
 }
 
-// writePiece is how much goes to the stream at once, so that a slow one shows
-// that it moves.
+// writePiece is the maximum number of bytes per write to the stream. Writes are small so
+// that the progress of a slow stream is visible.
 const writePiece = 16 << 10
 
-// A timedReader reads the stream, giving up after a time without a byte: the
-// conn's patience.
+// A timedReader reads the stream of a line. A read fails with a timeout after the conn's
+// patience without a byte.
 type timedReader struct{ l *line }
 
 func (t timedReader) Read(b []byte) (int, error) {
@@ -95,8 +95,8 @@ func (t timedReader) Read(b []byte) (int, error) {
 	grace := patience / 4
 	n, err := t.read(b, patience-grace)
 	if n == 0 && isTimeout(err) {
-		// The time may have passed because this host slept: then what was said
-		// meanwhile is there now.
+		// The deadline may have expired because this host was suspended. Then bytes
+		// that were received meanwhile can be read now.
 		n, err = t.read(b, grace)
 	}
 	return n, err
@@ -122,12 +122,12 @@ func isTimeout(err error) bool {
 }
 
 // readError returns the error for a read that failed: a [lineError], unless one of the
-// sides has ended the stream.
+// sides ended the stream or err is a [transfer.Error].
 func (c *conn) readError(err error) error {
 	switch {
 	case isTimeout(err):
 		return &lineError{error: transfer.Broken("nothing heard from the other side for %v", c.patience()), silent: true}
-	case err == io.EOF: // as it is, it means that the other side has ended the stream by itself
+	case err == io.EOF: // unwrapped, it means that the other side closed the stream
 		return transfer.Broken("the other side closed the connection without a word")
 	case err == io.ErrUnexpectedEOF:
 		return transfer.Broken("stream ended inside a frame")
@@ -135,8 +135,8 @@ func (c *conn) readError(err error) error {
 	return streamError("read", err)
 }
 
-// cause returns what the system says of a lost connection, where it does: each layer
-// above only says once more that it is lost.
+// cause returns the system's error number in err, or err if there is none. The layers
+// above the system add only that the connection is lost.
 func cause(err error) error {
 	var e syscall.Errno
 	if errors.As(err, &e) {

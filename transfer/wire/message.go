@@ -7,57 +7,59 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// Protocol is the version of the wire that this package speaks; PROTOCOL.md
-// describes it.
+// Protocol is the version of the protocol that this package implements, see
+// PROTOCOL.md.
 const Protocol = 1
 
 // Hello is the first frame of either side.
 type Hello struct {
 	Protocol int    `json:"protocol"`
 	Program  string `json:"program"`            // "imgsend 1.0"
-	Host     string `json:"host,omitempty"`     // what the host calls itself
+	Host     string `json:"host,omitempty"`     // the name of the host
 	Engine   string `json:"engine,omitempty"`   // "Docker 28.5.2, containerd store"
 	Platform string `json:"platform,omitempty"` // "linux/amd64", of that engine's host
-	// Features are words for what this side can do beyond the version. A side
-	// uses what both have. This package sets them.
+	// Features are the protocol features that this side supports. The two sides use
+	// those that both support. This package sets them.
 	Features []string `json:"features,omitempty"`
 
-	// Session is what the side that was dialed calls this transfer, to go on with it over
-	// another stream: a secret of the two sides. The side that dials says it when it
-	// does, and with it how many counted frames it has received. This package sets them.
+	// Session identifies the transfer when it resumes over another stream. The side that
+	// was dialed chooses it, and only the two sides know it. In the hello of another
+	// stream, the side that dials sends it, with the number of counted frames that it has
+	// received. This package sets both.
 	Session  string `json:"session,omitempty"`
 	Received uint64 `json:"received,omitempty"`
-	// Retry is for how long this side tries to, or waits for it, in seconds.
+	// Retry is how long this side tries or waits to resume, in seconds. This package
+	// sets it.
 	Retry int `json:"retry,omitempty"`
 }
 
-// Features that this package knows.
+// Features that this package supports.
 const (
-	// featureDeciding: its signs of life say so while a person is asked.
+	// featureDeciding: its alive frames have the phase "deciding" while it asks its user.
 	featureDeciding = "deciding"
-	// featureMany: as a receiver it takes offers of more than fewImages images, and
-	// images of more than fewRefs names.
+	// featureMany: as a receiver it accepts offers of more than fewImages images, and
+	// images with more than fewRefs names.
 	featureMany = "many"
-	// featureResume: it goes on over another stream when one breaks, and says in
-	// alive and credit how many frames it has received.
+	// featureResume: it resumes over another stream when one breaks, and acknowledges
+	// counted frames in its alive and credit frames.
 	featureResume = "resume"
 )
 
 var features = []string{featureDeciding, featureMany}
 
-// What every receiver takes.
+// Limits of an offer to a receiver without featureMany.
 const (
 	fewImages = 256
 	fewRefs   = 256
 )
 
-// Limits of a hello's features; what is beyond them is ignored.
+// Limits of the features in a hello. Features beyond them are ignored.
 const (
 	maxFeatures = 32
 	maxFeature  = 32 // bytes
 )
 
-// common returns the features that both sides have.
+// common returns the features that are in both lists.
 func common(mine, theirs []string) []string {
 	var both []string
 	for _, f := range mine {
@@ -73,7 +75,7 @@ type failure struct {
 	Kind    transfer.Kind `json:"kind"`
 	Message string        `json:"message"`
 	Hint    string        `json:"hint,omitempty"`
-	// Kept is what the receiver's engine keeps for the next try.
+	// Kept describes the layers that the receiver's engine keeps for the next attempt.
 	Kept *transfer.Kept `json:"kept,omitempty"`
 }
 
@@ -86,7 +88,7 @@ func toFailure(err error) failure {
 	if k := (*transfer.KeptError)(nil); errors.As(err, &k) {
 		f.Kept = &k.Kept
 	}
-	// A frame has a limit, and nobody reads more than this.
+	// Keep the frame within its limit.
 	f.Message = clip(f.Message, 8<<10)
 	f.Hint = clip(f.Hint, 1<<10)
 	return f
@@ -113,29 +115,30 @@ func (h *Hello) clean() {
 	h.Features = slices.DeleteFunc(h.Features, func(f string) bool { return len(f) > maxFeature || !isPlain(f) })
 }
 
-// alive is sent when there is nothing else to say.
+// alive is the payload of the frame that a side sends at regular intervals to show that
+// it is alive.
 type alive struct {
 	Phase string `json:"phase,omitempty"`
-	// Received is how many bytes of content came in, as [movement] counts them.
+	// Received is the number of content bytes received, as [movement] counts them.
 	Received int64 `json:"received,omitempty"`
-	// Frames is how many counted frames came in, where both sides resume.
+	// Frames is the number of counted frames received, if both sides resume.
 	Frames uint64 `json:"frames,omitempty"`
-	// Of a receiver: how many layers its engine has loaded, of how many that it did not
-	// have, and how many bytes.
+	// Sent by a receiver: its engine has loaded Layers of the Of layers that it did not
+	// have, and Loaded bytes.
 	Layers int   `json:"layers,omitempty"`
 	Of     int   `json:"of,omitempty"`
 	Loaded int64 `json:"loaded,omitempty"`
-	// Queue is why the other side has to wait for its turn, if it has to.
+	// Queue, if not nil, is why the other side has to wait for its turn.
 	Queue *Queue `json:"queue,omitempty"`
 }
 
-// Limits of what a receiver may say that it has loaded.
+// Limits of what a receiver may report as loaded.
 const (
 	maxLoadedLayers = 1 << 20
 	maxLoadedBytes  = 1 << 56
 )
 
-// validate reports a sign of life that cannot be true.
+// validate returns an error if the loaded layers or bytes are impossible.
 func (a *alive) validate() error {
 	if a.Layers < 0 || a.Layers > a.Of || a.Of > maxLoadedLayers || a.Loaded < 0 || a.Loaded > maxLoadedBytes {
 		return transfer.Broken("%d of %d layers loaded, %d bytes", a.Layers, a.Of, a.Loaded)
