@@ -6,9 +6,9 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A movement counts the content that a stream has carried: the payload bytes of
-// the frames that have any. Signs of life, credits and the framing of blobs are
-// none: they can go on for ever.
+// A movement counts the content bytes that a conn has sent and received: the payload
+// bytes of the frame types for which content reports true. Alive frames, credits and
+// the framing of blobs do not count, because a peer could send them for ever.
 type movement struct {
 	sent, received atomic.Int64
 }
@@ -22,9 +22,9 @@ func (t frameType) content() bool {
 	return false
 }
 
-// Moved returns how much content this side has sent and received, and the other
-// side has confirmed to have received: bytes on their way through slow buffers
-// move, too. It only grows, and a confirmation counts no more than was sent.
+// Moved returns the number of content bytes that this side has sent and received, plus
+// the number that the other side has reported as received. The latter shows progress
+// of bytes in slow buffers, and counts at most what was sent.
 func (c *conn) Moved() int64 {
 	sent := c.moved.sent.Load()
 	n := sent + c.moved.received.Load()
@@ -34,20 +34,20 @@ func (c *conn) Moved() int64 {
 	return n
 }
 
-// Waiting reports whether the other side says that a person decides there, or
-// that it serves somebody else first. It may take its time.
+// Waiting reports whether the other side says that its user has to decide, or that it
+// serves another peer first. Its time for an answer is then not limited.
 func (c *conn) Waiting() bool {
 	switch c.PeerPhase() {
 	case transfer.Queued.String(), transfer.Deciding.String():
 		return true
 	case transfer.Describing.String():
-		// A receiver that knows no better word.
+		// A receiver without featureDeciding reports this phase while it asks its user.
 		return !c.has(featureDeciding)
 	}
 	return false
 }
 
-// carried counts n bytes of content that were sent, or received.
+// carried adds n content bytes to which, and to the progress.
 func (c *conn) carried(which *atomic.Int64, n int) {
 	which.Add(int64(n))
 	if c.progress != nil {
@@ -55,7 +55,7 @@ func (c *conn) carried(which *atomic.Int64, n int) {
 	}
 }
 
-// A contentReader counts the content that it reads.
+// A contentReader reads from the conn's line and counts the bytes as content.
 type contentReader struct{ c *conn }
 
 func (r contentReader) Read(p []byte) (int, error) {

@@ -6,21 +6,21 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// A Queue says why a side that is [transfer.Queued] has the other one wait for its turn.
+// A Queue says why a side in the phase [transfer.Queued] lets the other side wait.
 type Queue struct {
-	// Once: it takes part in one transfer only, and is busy with another one. It is the
-	// other side's turn only if that one fails.
+	// Once reports that the side makes one transfer only, and is busy with another peer.
+	// The waiting side gets its turn only if that transfer fails.
 	Once bool `json:"once,omitempty"`
-	// Lost is for how many seconds, at most, the one that it is busy with still waits for
-	// its lost line; 0: that is not lost.
+	// Lost is positive if the transfer that the side is busy with has lost its line: the
+	// number of seconds, at most, that it still waits for another line.
 	Lost int `json:"lost,omitempty"`
 }
 
-// maxLost bounds what is believed of Queue.Lost: a year.
+// maxLost is the maximum of a received Queue.Lost: one year in seconds.
 const maxLost = int(365 * 24 * time.Hour / time.Second)
 
-// PeerQueue reports whether the other side has this one wait for its turn, and why, as
-// it says.
+// PeerQueue reports whether the other side says that this side has to wait for its turn,
+// and why.
 func (c *conn) PeerQueue() (q Queue, queued bool) {
 	a := c.said.Load()
 	if a == nil || a.Phase != transfer.Queued.String() {

@@ -11,13 +11,14 @@ import (
 )
 
 // A Receiver is the receiving end of a stream: the [transfer.Source] that imgrecv
-// copies from. Whatever it returns is a claim of the [Sender] at the other end.
+// copies from. Everything that it returns is an unverified claim of the [Sender] at the
+// other end.
 type Receiver struct {
 	*conn
 	in *blockReader
 
-	fetches bool        // it has dialed, and asked for something
-	last    atomic.Bool // the result that is sent, or about to be, is the last one
+	fetches bool        // this side dialed and sent a request
+	last    atomic.Bool // the latest result asks for no retry, so it is the last one
 }
 
 var (
@@ -25,16 +26,17 @@ var (
 	_ transfer.Remote = (*Receiver)(nil)
 )
 
-// NewReceiver greets the sender at the other end of s, which has dialed. The Receiver
-// owns s from then on; Close closes it. When NewReceiver fails, s is closed.
+// NewReceiver exchanges hellos with the sender at the other end of s, which dialed. The
+// Receiver owns s, and Close closes it. If NewReceiver fails, it closes s. The transfer
+// does not resume if s breaks; for that, use [Sessions.Receive].
 func NewReceiver(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Receiver, error) {
 	o.RetryFor = 0
 	return new(Sessions).Receive(ctx, s, "", mine, o)
 }
 
-// NewFetcher greets the sender at the other end of s, which this side has dialed, and
-// asks it for something. Next returns the sender's offer, or Listing its listing. The
-// Receiver owns s from then on; Close closes it. When NewFetcher fails, s is closed.
+// NewFetcher exchanges hellos with the sender at the other end of s, which this side
+// dialed, and sends it a request. Next returns the sender's offer, or Listing its listing.
+// The Receiver owns s, and Close closes it. If NewFetcher fails, it closes s.
 func NewFetcher(ctx context.Context, s Stream, mine Hello, want Request, o StreamOptions) (*Receiver, error) {
 	if err := want.Check(); err != nil {
 		_ = s.Close()
@@ -67,7 +69,7 @@ func newReceiver(s Stream, o StreamOptions) *Receiver {
 	return r
 }
 
-// start begins to receive.
+// start starts the goroutines of the Receiver.
 func (r *Receiver) start() error {
 	dec, err := newDecoder(workers())
 	if err != nil {
@@ -80,12 +82,12 @@ func (r *Receiver) start() error {
 	return nil
 }
 
-// Waiting reports whether the sender may take its time for an offer: one that was
-// dialed may serve somebody else first, or have its user asked.
+// Waiting reports whether the sender's time for an offer is not limited: a sender that
+// was dialed may serve another peer first, or ask its user.
 func (r *Receiver) Waiting() bool { return r.fetches && r.conn.Waiting() }
 
-// over reports whether the sender has the last result. Then it need not come back to
-// say bye.
+// over reports whether the sender has acknowledged the last result. If the line breaks
+// then, the sender need not come back to send bye, and over queues one in its place.
 func (r *Receiver) over() bool {
 	if !r.last.Load() || !r.resume.sent.ends(frameResult) {
 		return false
@@ -93,7 +95,8 @@ func (r *Receiver) over() bool {
 	return r.in.enqueue(&inFrame{t: frameBye, body: bye{}, ready: atOnce}) == nil
 }
 
-// Next returns the sender's next offer.
+// Next waits for the sender's next offer and returns it, validated and safe to print. It
+// returns io.EOF after the sender's bye.
 func (r *Receiver) Next(ctx context.Context) (*transfer.Offer, error) {
 	f, err := r.in.next(ctx)
 	if err != nil {
@@ -118,7 +121,8 @@ func (r *Receiver) Next(ctx context.Context) (*transfer.Offer, error) {
 	return nil, transfer.Broken("frame type %d where an offer belongs", f.t)
 }
 
-// Export answers the offer and hands over the blobs that the sender sends.
+// Export sends p as the answer to the offer, passes each blob that the sender sends to
+// w, and returns the sender's index. w must read each blob to its end.
 func (r *Receiver) Export(ctx context.Context, o *transfer.Offer, p *transfer.Plan, w transfer.BlobWriter) (*transfer.Index, error) {
 	if err := r.writeJSON(ctx, frameAnswer, p); err != nil {
 		return nil, err
@@ -151,7 +155,7 @@ func (r *Receiver) Export(ctx context.Context, o *transfer.Offer, p *transfer.Pl
 	}
 }
 
-// end checks that the round ends with what was received.
+// end reads the end frame and checks it against the blobs and bytes received.
 func (r *Receiver) end(ctx context.Context, got endMark) error {
 	f, err := r.in.next(ctx)
 	if err != nil {
@@ -167,13 +171,13 @@ func (r *Receiver) end(ctx context.Context, got endMark) error {
 	return nil
 }
 
-// Settle tells the sender how the round ended.
+// Settle sends the sender the result of the round.
 func (r *Receiver) Settle(ctx context.Context, out *transfer.Outcome) error {
 	r.last.Store(out.Retry == "")
 	return r.writeJSON(ctx, frameResult, out)
 }
 
-// Close ends the stream.
+// Close ends the transfer and closes the stream. If err is not nil, it tells the sender.
 func (r *Receiver) Close(err error) error {
 	if err != nil {
 		r.fail(err)
@@ -193,7 +197,7 @@ type blobReader struct {
 	in    *blockReader
 	cur   *inFrame
 	rest  []byte
-	left  int64 // bytes that the header still promises
+	left  int64 // bytes of the size in the header not received yet
 	ended bool
 }
 

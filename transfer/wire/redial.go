@@ -9,13 +9,13 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// resumed is the answer to a hello that goes on with a session.
+// resumed is the answer to a hello that resumes a session.
 type resumed struct {
 	Received uint64 `json:"received"` // counted frames
 }
 
-// dials has c, which has dialed the other side, make another line when one breaks. Both
-// have said hello.
+// dials makes c dial again when its line breaks, if both sides resume. This side dialed,
+// and the hellos have been exchanged.
 func (c *conn) dials(mine Hello, o StreamOptions) {
 	c.resume.session = c.peer.Session
 	c.resume.on = c.has(featureResume) && c.resume.session != ""
@@ -30,16 +30,18 @@ func (c *conn) dials(mine Hello, o StreamOptions) {
 	}
 }
 
-// redial makes another stream, again and again, and goes on with the session.
+// redial dials until it has resumed the session over another line. It gives up when ctx
+// ends, at an error that another attempt cannot change, or when the other host has turned
+// this one away for graces.gone.
 func (c *conn) redial(ctx context.Context) (*line, uint64, error) {
-	var turnedAway time.Time // since when, without another answer in between
+	var turnedAway time.Time // time of the first of the latest consecutive ErrTurnedAway
 	last := errTooLate
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		l, received, err := c.resume.again(ctx)
 		if err == nil {
 			return l, received, nil
 		}
-		if ctx.Err() != nil { // which is then what err says
+		if ctx.Err() != nil { // err then says only that ctx has ended
 			return nil, 0, last
 		}
 		if e := (*transfer.Error)(nil); errors.As(err, &e) && (e.Remote || e.Kind != transfer.KindBroken) {
@@ -62,12 +64,12 @@ func (c *conn) redial(ctx context.Context) (*line, uint64, error) {
 	}
 }
 
-// goodbyeTime bounds the last try to reach the other side: somebody may have pressed
-// Ctrl-C.
+// goodbyeTime limits the last attempt to reach the other side. It is short because the
+// user may have pressed Ctrl-C.
 const goodbyeTime = time.Second
 
-// goodbye tells the other side why c has ended, if that was while the line was lost and it
-// can be reached at once after all. The other side would wait for c else. c is shut.
+// goodbye dials once more to tell the other side why c, which ended while its line was
+// lost, will not come back. Otherwise the other side would wait for c. c is shut.
 func (c *conn) goodbye(err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
@@ -89,19 +91,19 @@ func (c *conn) goodbye(err error) {
 	}
 }
 
-// ErrEnded is wrapped by the error of a side that comes back when its line was lost, and
-// hears that the transfer has ended: it has failed there meanwhile, or the program was
-// started anew.
+// ErrEnded is wrapped by the error of a side that dialed again to resume, if the other
+// side answers that the transfer has ended: it failed there, or the program was restarted.
 var ErrEnded = errors.New("the transfer has ended there")
 
-// An endedError is what the other side says of a transfer that has ended there.
+// An endedError is the other side's error for a transfer that has ended there.
 type endedError struct{ error }
 
 func (e endedError) Unwrap() error { return e.error }
 
 func (endedError) Is(target error) bool { return target == ErrEnded }
 
-// comeBack goes on with the session over another stream.
+// comeBack resumes the session over stream. It returns the new line, and the number of
+// counted frames that the other side has received. If it fails, it closes stream.
 func (c *conn) comeBack(ctx context.Context, stream Stream, mine Hello) (*line, uint64, error) {
 	t := newConn(stream, StreamOptions{Idle: min(c.idle, lostAfter), RetryFor: c.resume.retry})
 	defer t.resume.end()
@@ -114,7 +116,7 @@ func (c *conn) comeBack(ctx context.Context, stream Stream, mine Hello) (*line, 
 		err = t.expect(frameResumed, &r)
 	}
 	if err != nil {
-		t.line.drop() // without a word: it would be the last one of the session
+		t.line.drop() // without an error frame, which would end the session
 		if e := (*transfer.Error)(nil); errors.As(err, &e) && e.Remote && e.Kind == transfer.KindBroken {
 			err = endedError{err}
 		}
@@ -123,7 +125,7 @@ func (c *conn) comeBack(ctx context.Context, stream Stream, mine Hello) (*line, 
 	return t.line, r.Received, nil
 }
 
-// expect reads a control frame of this type.
+// expect reads the next frame, which must be of type want, and decodes it into v.
 func (c *conn) expect(want frameType, v any) error {
 	t, n, err := c.header()
 	if err == nil && t != want {

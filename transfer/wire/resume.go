@@ -9,65 +9,65 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// Times of a line that breaks.
+// Times for the loss of a line.
 const (
-	// lostAfter is how long a line may be silent until another one takes its place.
+	// lostAfter is how long a line may be silent before it counts as lost.
 	lostAfter = 12 * time.Second
-	// firstPause and longestPause are between attempts to dial.
+	// firstPause and longestPause bound the backoff between attempts to dial.
 	firstPause   = 250 * time.Millisecond
 	longestPause = 3 * time.Second
 )
 
-// graces are how long another line is waited for where it is not likely to come.
+// graces are how long a side waits for another line when it is unlikely to come.
 type graces struct {
-	// gone: the last one was not silent but failed, or the other host turns this one
-	// away. Its program has ended, by all appearance.
+	// gone applies if the line was not silent but failed, or if the other host turns
+	// this one away. The other program has probably ended.
 	gone time.Duration
-	// restart: the same peer has begun another transfer since it was last heard.
+	// restart applies if the same peer has begun another transfer since its last byte.
 	restart time.Duration
 }
 
 var defaultGraces = graces{gone: 30 * time.Second, restart: 15 * time.Second}
 
-// ErrTurnedAway is wrapped by what [StreamOptions.Redial] returns if the other host
-// answers and does not let this one in: nobody listens there, or it refuses.
+// ErrTurnedAway is wrapped by the error of [StreamOptions.Redial] if the other host
+// answers but rejects the connection: no program listens there, or it refuses.
 var ErrTurnedAway = errors.New("turned away")
 
-// A LineEvent says that the line of a transfer is lost, or that there is another.
+// A LineEvent reports that a transfer has lost its line or has got another one.
 type LineEvent struct {
-	Err error         // why it is lost; nil: there is another one
-	For time.Duration // for how long another one is tried or waited for, or was
+	Err error         // why the line is lost; nil: another line has replaced it
+	For time.Duration // lost: the maximum wait for another line; replaced: the actual one
 }
 
-// resume is what a conn needs to go on with another line when one breaks: both
-// sides count and keep the frames that they send, and after the break begin with the
-// first that the other one has not received.
+// resume is the state with which a conn resumes over another line when its line breaks.
+// Both sides number and keep the frames that they send. After the break, each side
+// replays those that the other one has not received.
 type resume struct {
-	on      bool          // both sides can; set by hello
-	session string        // what the end that was dialed calls this transfer
-	retry   time.Duration // how long another line is waited for
+	on      bool          // both sides resume; set after the hellos
+	session string        // ID that the dialed side chose for this transfer
+	retry   time.Duration // maximum wait for another line
 	graces  graces
 	onLine  func(LineEvent)
-	// nextLine returns another line, and how many frames the other side has received.
-	// Its error says why there will be none.
+	// nextLine waits for another line, and returns it with the number of counted frames
+	// that the other side has received. Its error says why there is none.
 	nextLine func(context.Context) (*line, uint64, error)
-	// again makes one try to come back, at the end that dials; nil at the other one.
+	// again dials once to resume; nil at the end that was dialed.
 	again func(context.Context) (*line, uint64, error)
-	// patience is how long nextLine may take; nil: retry.
+	// patience returns how long nextLine may take; nil: as long as retry.
 	patience func(why *lineError) time.Duration
-	// over reports whether everything has been said, so that no other line is needed;
-	// nil: it never is.
+	// over reports whether the transfer needs no other line, because only a bye is
+	// missing; nil: it always needs one.
 	over func() bool
 
-	// A line that breaks before another frame has come gets no new time: until when
-	// the next one is waited for, and how many frames had come then.
+	// until is the deadline for another line. It is extended only if frames have been
+	// received since it was set, when their number was untilAt.
 	until   time.Time
 	untilAt uint64
 
 	sent history
-	got  atomic.Uint64 // counted frames that were received; the reading goroutine adds to it
+	got  atomic.Uint64 // counted frames received; only the reading goroutine adds to it
 
-	ctx context.Context // ends when no other line is of use
+	ctx context.Context // done when no other line is needed
 	end context.CancelFunc
 }
 
@@ -79,18 +79,19 @@ func (r *resume) init(o StreamOptions, bufs *bufPool) {
 	r.ctx, r.end = context.WithCancel(context.Background())
 }
 
-// retryMargin is how much later than this side the other one may have noticed that
-// the line is lost, and what it takes to dial.
+// retryMargin allows for the time by which the other side notices the loss of the line
+// later than this side, and for the time to dial.
 const retryMargin = 15 * time.Second
 
-// agreeRetry has this side wait no longer than the other one does.
+// agreeRetry reduces retry to the other side's retry time plus retryMargin, if that is
+// shorter.
 func (c *conn) agreeRetry() {
 	if theirs := c.peer.Retry; theirs < int(c.resume.retry/time.Second) {
 		c.resume.retry = min(c.resume.retry, time.Duration(max(theirs, 0))*time.Second+retryMargin)
 	}
 }
 
-// acked takes the other side's word for how many frames it has received.
+// acked records that the other side has received n counted frames, if the conn resumes.
 func (c *conn) acked(n uint64) error {
 	if !c.resume.on {
 		return nil
@@ -98,11 +99,11 @@ func (c *conn) acked(n uint64) error {
 	return c.resume.sent.ack(n)
 }
 
-// Lost reports whether the line is lost and another one is tried or waited for.
+// Lost reports whether the conn has lost its line and has no other one yet.
 func (c *conn) Lost() bool { return c.current() == nil }
 
-// frames calls next, which receives and counts one frame, until the stream ends. It
-// goes on with another line when one breaks.
+// frames calls next, which receives and counts one frame, until it fails or returns
+// errBye, and then drains the stream. When a line breaks, it continues with another one.
 func (c *conn) frames(next func() error) {
 	for c.live() {
 		err := next()
@@ -122,11 +123,11 @@ func (c *conn) frames(next func() error) {
 	c.drain()
 }
 
-// errBye says that the other side has said bye when it might.
+// errBye means that the other side has sent a valid bye, or that none is needed.
 var errBye = errors.New("bye")
 
-// leave marks a line on which a write has failed; the reading goroutine then looks
-// for another one.
+// leave marks l as broken and interrupts its reads, so that the reading goroutine gets
+// another line.
 func (c *conn) leave(l *line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +137,9 @@ func (c *conn) leave(l *line) {
 	}
 }
 
-// relink replaces a line that is broken, on the reading goroutine. It returns why
-// there is no other one, or errBye if none is needed.
+// relink replaces a broken line, and starts the replay of unacknowledged frames. It runs
+// on the reading goroutine. Its error says why there is no other line; it is errBye if
+// none is needed.
 func (c *conn) relink(why *lineError) error {
 	old := c.current()
 	old.stop()
@@ -145,7 +147,7 @@ func (c *conn) relink(why *lineError) error {
 	written := make(chan struct{})
 	defer func() {
 		select {
-		case <-written: // whoever writes what is not confirmed gives it back
+		case <-written: // the replaying goroutine returns the pen
 		default:
 			c.pen <- struct{}{}
 		}
@@ -191,7 +193,7 @@ func (c *conn) relink(why *lineError) error {
 	return nil
 }
 
-// wait returns how long another line is waited for now.
+// wait returns how long to wait for another line now.
 func (r *resume) wait(why *lineError) time.Duration {
 	now, got := time.Now(), r.got.Load()
 	if r.until.IsZero() || r.untilAt != got {
@@ -204,10 +206,11 @@ func (r *resume) wait(why *lineError) time.Duration {
 	return max(patience, 0)
 }
 
-// errTooLate ends the wait for another line.
+// errTooLate is the error for another line that did not come in time.
 var errTooLate = errors.New("no other line in time")
 
-// noLine is the error for a line that was not replaced.
+// noLine returns the error for a line that was lost because of why, and was not replaced
+// within after because of err.
 func (c *conn) noLine(why, err error, after time.Duration) error {
 	var e *transfer.Error
 	switch {
@@ -218,11 +221,11 @@ func (c *conn) noLine(why, err error, after time.Duration) error {
 	case errors.Is(err, errTooLate):
 		return transfer.Broken("%w; no connection for %v", why, after.Round(time.Second))
 	}
-	return transfer.Broken("%w; no connection for %v: %v", why, after.Round(time.Second), err) // of what kind that is does not count
+	return transfer.Broken("%w; no connection for %v: %v", why, after.Round(time.Second), err) // %v: the kind of err must not count
 }
 
-// adopt goes on with another line, over which the other side has said how many
-// frames it has received.
+// adopt makes l the line of c. received is the number of counted frames that the other
+// side has received.
 func (c *conn) adopt(l *line, received uint64) error {
 	if err := c.resume.sent.resumeAt(received); err != nil {
 		return err
@@ -236,7 +239,8 @@ func (c *conn) adopt(l *line, received uint64) error {
 	return l.SetWriteDeadline(time.Time{})
 }
 
-// lost notes that the line is lost, since a time, or, without one, is not any more.
+// lost records that the line has been lost since a time; the zero time means that it is
+// not lost. It passes e to onLine unless e is empty.
 func (c *conn) lost(e LineEvent, since time.Time) {
 	if c.progress != nil {
 		c.progress.SetLost(since)

@@ -11,19 +11,19 @@ import (
 )
 
 // A Sender is the sending end of a stream: the [transfer.Sink] that imgsend copies to.
-// What it says is what the [Receiver] at the other end says.
+// Its answers and results are those of the [Receiver] at the other end.
 type Sender struct {
 	*conn
 	out     *blockWriter
 	replies chan reply
-	listens bool        // the receiver has dialed, and says what it wants
-	wants   *Request    // what it has said, or nil
-	listed  atomic.Bool // it was sent the listing
-	dryRun  atomic.Bool // the offer wants the plan only
-	round   endMark     // what this round has sent
-	// turn is the type of the frame that is the receiver's turn to send, or 0:
-	// what it wants, an answer to an offer, a result for an end, a bye after a dry run's
-	// answer or the listing.
+	listens bool        // the receiver dialed, and sends a request
+	wants   *Request    // the request, or nil if none has been received
+	listed  atomic.Bool // the listing is being sent or has been sent
+	dryRun  atomic.Bool // the offer is for a dry run
+	round   endMark     // blobs and bytes sent in this round
+	// turn is the type of the frame that the receiver has to send next, or 0: want after
+	// its hello, answer after an offer, result after an end, bye after the answer of a
+	// dry run or after the listing.
 	turn atomic.Uint32
 }
 
@@ -35,8 +35,8 @@ var (
 // A reply is the body of one control frame of the receiver: *Request, *Plan or *Outcome.
 type reply any
 
-// NewSender greets the receiver at the other end of s, which this side has dialed. The
-// Sender owns s from then on; Close closes it. When NewSender fails, s is closed.
+// NewSender exchanges hellos with the receiver at the other end of s, which this side
+// dialed. The Sender owns s, and Close closes it. If NewSender fails, it closes s.
 func NewSender(ctx context.Context, s Stream, mine Hello, o StreamOptions) (*Sender, error) {
 	if o.Redial == nil {
 		o.RetryFor = 0
@@ -55,7 +55,7 @@ func newSender(s Stream, o StreamOptions) *Sender {
 	return &Sender{conn: newConn(s, o), replies: make(chan reply, 1)}
 }
 
-// start begins to send.
+// start starts the goroutines of the Sender.
 func (s *Sender) start(o StreamOptions) {
 	s.out = newBlockWriter(s.conn, newTuner(o.Compression), o.Blocks)
 	s.wg.Add(2)
@@ -117,11 +117,11 @@ func (s *Sender) frame() error {
 	if p, ok := body.(*transfer.Plan); ok && (p.DryRun || s.dryRun.Load()) {
 		s.turn.Store(uint32(frameBye))
 	}
-	s.replies <- body // there is room: nothing else was expected
+	s.replies <- body // never blocks: turn allows one reply at a time
 	return nil
 }
 
-// await returns the expected control frame.
+// await waits for the reply that turn allows and returns it.
 func (s *Sender) await(ctx context.Context) (reply, error) {
 	var err error
 	select {
@@ -132,7 +132,7 @@ func (s *Sender) await(ctx context.Context) (reply, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	// What was received before it failed counts.
+	// Return a reply that was received before the failure.
 	select {
 	case body := <-s.replies:
 		return body, nil
@@ -162,7 +162,7 @@ func (s *Sender) Plan(ctx context.Context, o *transfer.Offer) (*transfer.Plan, e
 	return p.(*transfer.Plan), nil
 }
 
-// takes reports an offer that is too much for the receiver.
+// takes returns an error if an offer is over the receiver's limits.
 func (s *Sender) takes(o *transfer.Offer) error {
 	few := len(o.Images) <= fewImages
 	for i := range o.Images {
@@ -182,7 +182,8 @@ func (s *Sender) takes(o *transfer.Offer) error {
 	return nil
 }
 
-// Put sends one blob.
+// Put sends one blob, which it reads from r to its end. It may return before the blob is
+// written to the stream.
 func (s *Sender) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	head, err := marshalBlob(desc)
 	if err != nil {
@@ -200,7 +201,7 @@ func (s *Sender) Put(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 	return s.out.control(ctx, bareFrame(frameBlobEnd))
 }
 
-// Commit ends the round and returns the receiver's verdict.
+// Commit sends the index, ends the round, and returns the receiver's result.
 func (s *Sender) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outcome, error) {
 	index, err := marshalFrame(frameIndex, x)
 	if err != nil {
@@ -222,17 +223,17 @@ func (s *Sender) Commit(ctx context.Context, x *transfer.Index) (*transfer.Outco
 		return nil, transfer.Broken("result: %w", err)
 	}
 	if s.resume.on {
-		// The receiver need not wait for this side to come back, if the bye is lost.
+		// Acknowledge the result: if the bye is lost, the receiver need not wait for it.
 		_ = s.writeJSON(ctx, frameAlive, s.sign())
 	}
 	return out, nil
 }
 
-// Flush waits until everything that was put is written to the stream, or kept to be
-// written to the next one.
+// Flush waits until all blobs passed to Put are written to the stream, or kept for
+// replay over the next one.
 func (s *Sender) Flush(ctx context.Context) error { return s.out.flush(ctx) }
 
-// Close ends the stream.
+// Close ends the transfer and closes the stream. If err is not nil, it tells the receiver.
 func (s *Sender) Close(err error) error {
 	if err != nil {
 		s.fail(err)

@@ -10,21 +10,21 @@ import (
 	"github.com/imgsend/imgsend/transfer"
 )
 
-// ErrResumed says that a peer has come back with its transfer: the stream belongs to
-// the [Receiver] or the [Sender] of that one.
+// ErrResumed means that the peer has resumed an earlier transfer. The stream now belongs
+// to the [Receiver] or [Sender] of that transfer.
 var ErrResumed = errors.New("a transfer goes on")
 
-// Sessions are the transfers of one program that its peers have begun by dialing it.
-// When the line of one of them breaks, its peer can come back to it. The zero value is
-// ready to use.
+// Sessions holds the transfers of a program that its peers began by dialing it. When a
+// stream breaks, the peer can dial again and resume its transfer. The zero value is ready
+// to use. It is safe for concurrent use.
 type Sessions struct {
 	mu  sync.Mutex
 	all map[string]*conn // by session ID
 }
 
-// Receive is [NewReceiver] for a sender who may come back, and for one who does: then
-// it returns [ErrResumed]. from is who the sender has proven to be; nobody else can
-// go on with what it has begun.
+// Receive is like [NewReceiver] for a sender that can resume. If the sender resumes an
+// earlier transfer over s, Receive returns [ErrResumed]. from is the authenticated
+// identity of the sender. Only a peer with the same identity can resume the transfer.
 func (x *Sessions) Receive(ctx context.Context, s Stream, from string, mine Hello, o StreamOptions) (*Receiver, error) {
 	r := newReceiver(s, o)
 	if err := x.answer(ctx, r.conn, from, mine, o.RetryFor > 0, r.start); err != nil {
@@ -33,9 +33,9 @@ func (x *Sessions) Receive(ctx context.Context, s Stream, from string, mine Hell
 	return r, nil
 }
 
-// Send greets a receiver who has dialed this host to fetch images, see [NewFetcher]. It
-// is to such receivers what Receive is to senders: they may come back. [Sender.Wants] says what
-// the receiver asks for.
+// Send exchanges hellos with a receiver that dialed to fetch images, see [NewFetcher]. As
+// with Receive, the receiver can resume, from is its authenticated identity, and the
+// Sender owns s. [Sender.Wants] returns the receiver's request.
 func (x *Sessions) Send(ctx context.Context, s Stream, from string, mine Hello, o StreamOptions) (*Sender, error) {
 	snd := newSender(s, o)
 	snd.listens = true
@@ -51,9 +51,9 @@ func (x *Sessions) Send(ctx context.Context, s Stream, from string, mine Hello, 
 	return snd, nil
 }
 
-// answer greets a peer who has dialed, and either starts c or gives its line to the
-// transfer that the peer comes back to. If it fails, or returns ErrResumed, c is of no
-// more use.
+// answer exchanges hellos with a peer that dialed. It either starts c, or passes c's line
+// to the transfer that the peer resumes and returns ErrResumed. If it returns an error,
+// the caller must not use c.
 func (x *Sessions) answer(ctx context.Context, c *conn, from string, mine Hello, resumes bool, start func() error) error {
 	c.guest = &guest{from: from, sessions: x, arrivals: make(chan arrival, 1), restarts: make(chan time.Time, 1)}
 	if resumes {
@@ -72,7 +72,7 @@ func (x *Sessions) answer(ctx context.Context, c *conn, from string, mine Hello,
 		x.begun(c)
 		err = start()
 	default:
-		c.leaveSessions() // it is none of its own, whatever it names
+		c.leaveSessions() // so that the peer cannot resume c itself
 		if err = x.resume(c); err == nil {
 			c.resume.end()
 			return ErrResumed
@@ -85,8 +85,8 @@ func (x *Sessions) answer(ctx context.Context, c *conn, from string, mine Hello,
 	return err
 }
 
-// resume gives the line of t, whose peer has come back, to the transfer of that
-// session.
+// resume passes the line of t to the transfer whose session the peer names. It fails if
+// there is no such transfer of this peer.
 func (x *Sessions) resume(t *conn) error {
 	x.mu.Lock()
 	c := x.all[t.peer.Session]
@@ -97,7 +97,7 @@ func (x *Sessions) resume(t *conn) error {
 	return nil
 }
 
-// add makes c one that its peer can come back to.
+// add registers c under its session ID, so that its peer can resume it.
 func (x *Sessions) add(session string, c *conn) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -107,7 +107,7 @@ func (x *Sessions) add(session string, c *conn) {
 	x.all[session] = c
 }
 
-// begun tells the other transfers of c's peer that it has begun another one.
+// begun tells the other transfers of c's peer that the peer has begun a new one, c.
 func (x *Sessions) begun(c *conn) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -119,7 +119,7 @@ func (x *Sessions) begun(c *conn) {
 		case <-other.guest.restarts:
 		default:
 		}
-		other.guest.restarts <- time.Now() // others need x.mu to send
+		other.guest.restarts <- time.Now() // has room: all senders hold x.mu
 	}
 }
 
@@ -129,24 +129,24 @@ func (x *Sessions) remove(c *conn) {
 	delete(x.all, c.resume.session)
 }
 
-// A guest is the peer at the other end of a conn that it has dialed: it is the one who
-// comes back.
+// A guest describes the peer of a conn that the peer dialed. After a break, the peer dials
+// again.
 type guest struct {
-	from     string // who it has proven to be
+	from     string // authenticated identity of the peer
 	sessions *Sessions
-	arrivals chan arrival   // holds one when it has come back
-	restarts chan time.Time // holds the last time that it has begun another transfer
+	arrivals chan arrival   // holds the latest line over which the peer resumes
+	restarts chan time.Time // holds the last time at which the peer began another transfer
 }
 
-// An arrival is the line of a peer who has come back, and how many counted frames
-// it has received.
+// An arrival is the line over which a peer resumes, and the number of counted frames that
+// the peer has received.
 type arrival struct {
 	*line
 	received uint64
 }
 
-// take has the reading goroutine go on with another line. It reports false if that
-// has ended.
+// take passes another line to the reading goroutine. It reports false if the transfer has
+// ended.
 func (c *conn) take(a arrival) bool {
 	c.mu.Lock()
 	if c.life > open {
@@ -165,12 +165,12 @@ func (c *conn) take(a arrival) bool {
 	c.guest.arrivals <- a
 	c.mu.Unlock()
 	if old != nil {
-		c.leave(old) // it is not known yet that it is broken
+		c.leave(old) // this side may not have noticed that it is broken
 	}
 	return true
 }
 
-// leaveSessions has nobody come back any more. c has failed or is parting. It does
+// leaveSessions removes c from its Sessions, so that its peer cannot resume it. It does
 // nothing at the end that dialed.
 func (c *conn) leaveSessions() {
 	if c.guest == nil {
@@ -184,7 +184,8 @@ func (c *conn) leaveSessions() {
 	}
 }
 
-// gonePatience is how long the peer is waited for: not long if the line was closed.
+// gonePatience returns how long to wait for the peer: retry after silence, and graces.gone
+// if the line failed.
 func (c *conn) gonePatience(why *lineError) time.Duration {
 	if why.silent {
 		return c.resume.retry
@@ -192,9 +193,10 @@ func (c *conn) gonePatience(why *lineError) time.Duration {
 	return c.resume.graces.gone
 }
 
-// await waits for the peer to come back.
+// await waits for the peer to resume over another line and answers its hello. Its error is
+// errTooLate.
 func (c *conn) await(ctx context.Context) (*line, uint64, error) {
-	var restarted <-chan time.Time // the time for a peer that has begun anew is over
+	var restarted <-chan time.Time // fires graces.restart after the peer began another transfer
 	for {
 		select {
 		case a := <-c.guest.arrivals:

@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// A tuner picks the level for the next block from how the last ones went.
+// A tuner picks the compression level of the next block from the timing of earlier ones.
 //
-// It judges in windows by the rate of raw bytes, the one figure that counts,
-// and tries the neighbouring level when there is reason to: a harder one when
-// blocks wait for the network, a cheaper one when the network waits for blocks
-// or the receiver does not ask for more. A harder level stays if it made the
-// transfer faster, a cheaper one if it did not make it slower; else the tuner
-// goes back and waits longer each time before it tries that direction again. So
-// a transfer that is bound by the engine at either end settles at no
-// compression, one bound by a slow link at a hard one.
+// It measures the rate of raw bytes in time windows. When blocks wait for the network,
+// it tries a higher level. When the network waits for blocks, or the receiver grants no
+// credits, it tries a lower level. It keeps a higher level that made the transfer faster,
+// and a lower one that did not make it slower. Otherwise it returns to the old level, and
+// each time waits longer before it tries that direction again. So a transfer that is
+// limited by an engine ends without compression, and one limited by a slow link with a
+// high level.
 type tuner struct {
 	mu      sync.Mutex
 	current level
@@ -22,7 +21,7 @@ type tuner struct {
 
 	win   sample // the sums of this window
 	fresh int    // blocks at this level, since it changed
-	warm  bool   // buffers on the way have filled once
+	warm  bool   // the buffers between the two sides have filled once
 
 	from     level   // where a trial started
 	fromRate float64 // rate there
@@ -32,13 +31,13 @@ type tuner struct {
 	calm     int    // windows without a trial while the stream was the bottleneck
 }
 
-// A sample is how one block was sent.
+// A sample is the timing of one block, or the sum over several.
 type sample struct {
 	level level
 	tuned bool // the tuner picked the level
 	raw   int
-	// How long the writer waited for the block, then for the receiver to ask
-	// for it, then for the stream to take it.
+	// How long the writer waited for the block to be ready, then for a credit, then for
+	// the write to the stream.
 	starved, blocked, writing time.Duration
 }
 
@@ -78,8 +77,8 @@ func (t *tuner) level() level {
 	return t.current
 }
 
-// wrote reports a written block. Blocks that were under way before the level
-// changed say nothing about it.
+// wrote records a written block. It ignores blocks that were compressed at another level
+// than the current one.
 func (t *tuner) wrote(s sample) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,16 +96,16 @@ func (t *tuner) wrote(s sample) {
 	}
 	if t.fresh > window || w.blocked < w.writing {
 		t.judge(t.win)
-	} // else it waited for blocks of another level to arrive
+	} // else the window waited for blocks of another level
 	t.win = sample{}
 }
 
-// judge ends a window.
+// judge ends a window: it ends the current trial, or may start one.
 func (t *tuner) judge(w sample) {
 	rate := float64(w.raw) / w.time().Seconds()
 	starved := w.starved > (w.blocked+w.writing)/2
 	if !t.warm && !starved {
-		// The first bytes only filled the buffers on the way.
+		// The first bytes only filled the buffers between the two sides.
 		t.warm = true
 		return
 	}
@@ -125,14 +124,14 @@ func (t *tuner) judge(w sample) {
 		}
 		t.try(min(t.current+step, levels-1), rate)
 	case !starved && w.blocked < w.writing && t.calm < tunerCalm:
-		// The stream is the bottleneck: a cheaper level can only spare work.
+		// The stream is the bottleneck: a lower level could only save CPU time.
 		t.calm++
 	case t.current > levelNone && t.hold[down] == 0:
 		t.try(t.current-1, rate)
 	}
 }
 
-// settle ends a trial.
+// settle ends a trial: it keeps the new level or returns to the old one.
 func (t *tuner) settle(rate float64) {
 	t.trial = false
 	dir, want := up, tunerGain
