@@ -16,8 +16,8 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// TestResumeSilent has lines fall silent instead of being closed, in each direction:
-// that is noticed, and both programs say so.
+// TestResumeSilent checks that both sides detect and report a line that falls silent in
+// one direction without being closed.
 func TestResumeSilent(t *testing.T) { eachDialer(t, testSilent) }
 
 func testSilent(t *testing.T, d dialer) {
@@ -35,7 +35,7 @@ func testSilent(t *testing.T, d dialer) {
 			}
 			r.do(t)
 			r.wantArrived(t, src, dst)
-			// On a busy machine a line may be thought lost that is not.
+			// On a busy machine a side may take a working line for lost.
 			last := len(events) - 1
 			if last < 1 || events[0].Err == nil || events[last].Err != nil || events[last].For <= 0 {
 				t.Errorf("events %+v", events)
@@ -44,8 +44,7 @@ func testSilent(t *testing.T, d dialer) {
 	}
 }
 
-// TestResumeOnce checks that no blob goes over the line twice, but for frames that
-// were under way.
+// TestResumeOnce checks that only frames in flight are sent twice.
 func TestResumeOnce(t *testing.T) {
 	checkLeaks(t)
 	m := newImage("a:1", false, random(1, 40*block))
@@ -65,7 +64,7 @@ func TestResumeOnce(t *testing.T) {
 	}
 }
 
-// TestResumeRefused has somebody else come back, or with a session that there is not.
+// TestResumeRefused resumes as another peer, or with an unknown session.
 func TestResumeRefused(t *testing.T) { eachDialer(t, testRefused) }
 
 func testRefused(t *testing.T, d dialer) {
@@ -111,7 +110,7 @@ func testRefused(t *testing.T, d dialer) {
 	}
 }
 
-// TestResumeRedial tells errors that end a transfer from those that are tried again.
+// TestResumeRedial checks which errors of Redial end a transfer and which are retried.
 func TestResumeRedial(t *testing.T) { eachDialer(t, testRedial) }
 
 func testRedial(t *testing.T, d dialer) {
@@ -152,8 +151,8 @@ func testRedial(t *testing.T, d dialer) {
 	}
 }
 
-// TestResumeInterrupted ends either side while the line is lost: at once, and the other
-// side when its time is over.
+// TestResumeInterrupted interrupts either side while the line is lost. That side ends at
+// once, the other one after its retry time.
 func TestResumeInterrupted(t *testing.T) { eachDialer(t, testInterrupted) }
 
 func testInterrupted(t *testing.T, d dialer) {
@@ -192,8 +191,8 @@ func testInterrupted(t *testing.T, d dialer) {
 	}
 }
 
-// TestResumeGoodbye ends who has dialed while the line is lost, and lets it through then:
-// the other side hears why, and does not wait.
+// TestResumeGoodbye ends the side that dialed while the line is lost, and lets its last
+// dial succeed. The other side receives the error and does not wait.
 func TestResumeGoodbye(t *testing.T) {
 	checkLeaks(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -215,8 +214,8 @@ func TestResumeGoodbye(t *testing.T) {
 	wantNothing(t, dst)
 }
 
-// TestResumeEngine has the sink fail while the line is lost: that is what the receiver
-// says, and the sender finds that the transfer has ended.
+// TestResumeEngine makes the sink fail while the line is lost. The receiver returns that
+// error, and the sender learns that the transfer has ended.
 func TestResumeEngine(t *testing.T) {
 	checkLeaks(t)
 	src, dst := newSource(smallImage()), newSink()
@@ -245,8 +244,8 @@ func TestResumeEngine(t *testing.T) {
 	wantNothing(t, dst)
 }
 
-// TestResumeGone has a line break behind which nobody is any more: neither side waits
-// for all of its time.
+// TestResumeGone breaks the line when the other program has ended. Neither side waits for
+// its whole retry time.
 func TestResumeGone(t *testing.T) { eachDialer(t, testGone) }
 
 func testGone(t *testing.T, d dialer) {
@@ -266,7 +265,7 @@ func testGone(t *testing.T, d dialer) {
 	wantErr(t, "who waits", waits, transfer.KindBroken, false, "no connection for 1s")
 	want := time.Second
 	if d == receiverDials {
-		want = r.retry // it dials, and does not know better
+		want = r.retry // it dials, and cannot tell that the other program has ended
 	}
 	if said != want {
 		t.Errorf("the receiver says that it waits for %v, not %v", said, want)
@@ -274,8 +273,8 @@ func testGone(t *testing.T, d dialer) {
 	wantNothing(t, dst)
 }
 
-// TestResumeSlowHandshake has the time end while the other side is about to answer:
-// nobody has interrupted anything.
+// TestResumeSlowHandshake lets the retry time end during a handshake. The error must not
+// say that the transfer was interrupted.
 func TestResumeSlowHandshake(t *testing.T) {
 	checkLeaks(t)
 	src, dst := newSource(smallImage()), newSink()
@@ -296,8 +295,8 @@ func TestResumeSlowHandshake(t *testing.T) {
 	}
 }
 
-// TestResumeItself has a sender name the session that it was just told: that is no
-// transfer that was broken off.
+// TestResumeItself has a sender name the session of its own new connection. The receiver
+// must not resume that.
 func TestResumeItself(t *testing.T) {
 	checkLeaks(t)
 	near, far := transfertest.TCP(t)
@@ -323,8 +322,8 @@ func TestResumeItself(t *testing.T) {
 	wantErr(t, "receiver", <-ended, transfer.KindBroken, false, "has ended here")
 }
 
-// TestResumeEnded has the other side end the stream by itself, without a word: nobody
-// will come back.
+// TestResumeEnded has the other side close the stream without an error or bye. This side
+// must not wait for it.
 func TestResumeEnded(t *testing.T) {
 	checkLeaks(t)
 	src, dst := newSource(smallImage()), newSink()
@@ -339,8 +338,8 @@ func TestResumeEnded(t *testing.T) {
 	wantNothing(t, dst)
 }
 
-// TestResumeAnew has a sender whose line is lost begin another transfer: the first is
-// not waited for as long as it would be.
+// TestResumeAnew has a sender whose line is lost begin another transfer. The receiver
+// then waits for the first one for a shorter time.
 func TestResumeAnew(t *testing.T) {
 	checkLeaks(t)
 	src, dst := newSource(smallImage()), newSink()
@@ -379,7 +378,7 @@ func TestResumeAnew(t *testing.T) {
 	}
 }
 
-// TestResumeLies has either side claim to have received what it cannot have.
+// TestResumeLies has either side acknowledge frames that it cannot have received.
 func TestResumeLies(t *testing.T) {
 	checkLeaks(t)
 	for name, test := range map[string]struct {
@@ -407,7 +406,7 @@ func TestResumeLies(t *testing.T) {
 	}
 }
 
-// onEach replaces what is before the first number in frames of a type.
+// onEach returns an edit that replaces old, once, by new in the body of each frame of type ft.
 func onEach(ft byte, old, new string) edit {
 	return func(f wireFrame) []byte {
 		if f.t == ft {
@@ -417,8 +416,8 @@ func onEach(ft byte, old, new string) edit {
 	}
 }
 
-// TestResumeOff has one side not resume: then a broken line is the end at once, as with
-// a version that does not know better.
+// TestResumeOff has one side without the resume feature, as an older version. A broken
+// line then ends the transfer at once.
 func TestResumeOff(t *testing.T) {
 	checkLeaks(t)
 	for _, side := range []direction{fromSender, fromReceiver} {

@@ -56,8 +56,8 @@ func cutEdit(left int, cut func()) edit {
 	}
 }
 
-// A connection that ends at any byte is a failure on both sides, and nothing
-// has arrived unless all of it was sent.
+// A connection that ends at any byte is a failure on both sides. The sink commits
+// nothing unless all frames were sent.
 func TestCutAnywhere(t *testing.T) {
 	checkLeaks(t)
 	m := newImage("a:1", false, text(1, 3000), random(2, 500))
@@ -112,8 +112,7 @@ func cutAt(t *testing.T, m *memImage, dir direction, n int) {
 	}
 }
 
-// silent is a connection whose other end never says a word, but for what is
-// given here.
+// silent is a connection whose other end sends only the given bytes.
 func silent(t *testing.T, say ...[]byte) *net.TCPConn {
 	a, b := transfertest.TCP(t)
 	go io.Copy(io.Discard, b)
@@ -122,7 +121,7 @@ func silent(t *testing.T, say ...[]byte) *net.TCPConn {
 	return a
 }
 
-// Whoever hears nothing gives up, also before the first word.
+// A side that receives nothing gives up, before and after the hello.
 func TestSilence(t *testing.T) {
 	checkLeaks(t)
 	hello := wireFrame{tHello, []byte(`{"protocol":1,"program":"mute"}`)}.bytes()
@@ -182,8 +181,8 @@ func stallAt(t *testing.T, at byte) {
 	wantNothing(t, dst)
 }
 
-// An engine may be silent for longer than the idle time: its side says that it
-// is alive. So may a sender whose blocks nobody takes.
+// An engine may be silent for longer than the idle time, because its side sends alive
+// frames. The same holds for a sender whose blocks are not consumed.
 func TestSlowEngines(t *testing.T) {
 	checkLeaks(t)
 	const idle = time.Second

@@ -21,7 +21,7 @@ func engineError(text string) error {
 	return &transfer.Error{Kind: transfer.KindEngine, Op: "load", Err: errors.New(text), Hint: "try again"}
 }
 
-// What fails on one side has its kind and its words on both.
+// A failure on one side has the same kind and message on both sides.
 func TestFailures(t *testing.T) {
 	checkLeaks(t)
 	fail := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
@@ -193,8 +193,8 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// A receiver that fails while the sender has no more credit reaches it, though
-// nothing of what was sent is read any more.
+// The error of a receiver reaches a sender that has no credit left, although nothing
+// reads the frames that the sender has sent.
 func TestFailureWhileFull(t *testing.T) {
 	checkLeaks(t)
 	src, dst := newSource(newImage("a:1", false, random(1, 60*block))), newSink()

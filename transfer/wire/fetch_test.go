@@ -102,7 +102,7 @@ func TestWantsNothing(t *testing.T) {
 	closeBoth(snd, <-received)
 }
 
-// badWants are requests that nobody may make.
+// badWants are invalid requests.
 var badWants = map[string]wire.Request{
 	"empty":    {Names: []string{""}},
 	"control":  {Names: []string{"a\x1b[2J"}},
@@ -112,7 +112,7 @@ var badWants = map[string]wire.Request{
 	"many":     {Names: slices.Repeat([]string{"a"}, 4097)},
 }
 
-// TestWantsBad checks that a bad request is not made, and not listened to.
+// TestWantsBad checks that a receiver sends no invalid request and a sender refuses one.
 func TestWantsBad(t *testing.T) {
 	checkLeaks(t)
 	for name, want := range badWants {
@@ -149,8 +149,8 @@ func TestWantsTwice(t *testing.T) {
 	_ = snd.Close(snd.Err())
 }
 
-// TestWantsLate checks that neither side waits for ever for one that only says that
-// it is alive.
+// TestWantsLate checks that neither side waits for ever for a peer that sends only alive
+// frames.
 func TestWantsLate(t *testing.T) {
 	sends := func(act func(p *puppet), do func(*testing.T, *wire.Sender) error, text string) func(*testing.T) {
 		return func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestListingEverywhere(t *testing.T) {
 	}
 }
 
-// TestListingIsCleaned checks that nothing of a listing reaches a terminal as a command.
+// TestListingIsCleaned checks that a received listing has no control characters.
 func TestListingIsCleaned(t *testing.T) {
 	checkLeaks(t)
 	out, in := transfertest.TCP(t)

@@ -14,8 +14,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A slowLine is two ends of a stream with a line between them that carries so
-// many bytes a second each way, and holds some on their way.
+// A slowLine is a pair of stream ends. The line between them has a limited rate and
+// buffers some bytes in each direction.
 type slowLine struct {
 	out, in net.Conn
 	rate    int           // bytes a second

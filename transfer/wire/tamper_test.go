@@ -173,7 +173,8 @@ func dropLayer(f wireFrame) []byte {
 	return wireFrame{f.t, slices.Concat(f.body[:i], f.body[j-2:])}.bytes()
 }
 
-// Whoever receives something false says so, on both sides, and nothing arrives.
+// If a side receives invalid data, both sides return the error, and the sink commits
+// nothing.
 func TestTampered(t *testing.T) {
 	checkLeaks(t)
 	m := tamperedImage()
@@ -198,7 +199,7 @@ func TestTampered(t *testing.T) {
 			recvErr := r.recvErr
 			switch {
 			case strings.HasPrefix(f.name, "result of"), f.name == "bye for a result":
-				// By then everything has arrived.
+				// Everything has been committed by then.
 				if recvErr != nil {
 					t.Errorf("receiver: %v", recvErr)
 				}

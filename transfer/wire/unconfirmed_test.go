@@ -13,8 +13,8 @@ import (
 	"github.com/imgsend/imgsend/transfer/wire"
 )
 
-// TestUnconfirmed has a receiver ask for all that may be asked for and confirm
-// nothing: the sender keeps no more for it than it would for one that does.
+// TestUnconfirmed has a receiver grant the maximum of credits and acknowledge nothing.
+// The sender must keep only a bounded number of frames for it.
 func TestUnconfirmed(t *testing.T) {
 	checkLeaks(t)
 	near, far := transfertest.TCP(t)

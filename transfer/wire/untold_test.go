@@ -10,8 +10,8 @@ import (
 	"github.com/imgsend/imgsend/transfer/transfertest"
 )
 
-// A sender that hangs up while names are given does not keep the receiver from
-// reporting them.
+// A receiver reports the names that it has given even if the sender closes the connection
+// meanwhile.
 func TestSenderGoneWhileNaming(t *testing.T) {
 	checkLeaks(t)
 	out, in := transfertest.TCP(t)
@@ -70,7 +70,7 @@ type keeping struct{ *memSink }
 
 func (keeping) Kept() transfer.Kept { return transfer.Kept{Layers: 2, Of: 5, Bytes: 40_000_000} }
 
-// Both sides are told what is kept for the next try, but if nothing failed.
+// After a failure both sides learn which layers are kept for the next attempt.
 func TestKept(t *testing.T) {
 	checkLeaks(t)
 	m, dst := newImage("a:1", false, random(1, 999)), newSink()

@@ -104,8 +104,8 @@ func TestEngineHangs(t *testing.T) {
 	}
 }
 
-// A puppet is one end of a stream that says what a test has it say. It says hello
-// and reads all that comes.
+// A puppet is a scripted end of a stream. It sends a hello and the frames that the test
+// chooses, and reads all frames that it receives.
 type puppet struct {
 	t     *testing.T
 	c     net.Conn
@@ -153,7 +153,7 @@ func (p *puppet) json(t byte, v any) {
 	p.say(wireFrame{t, b}.bytes())
 }
 
-// say writes b. That it cannot is seen by the other end.
+// say writes b. It ignores errors, which show at the other end.
 func (p *puppet) say(b []byte) { _, _ = p.c.Write(b) }
 
 // wait waits for a frame of type t.
@@ -166,8 +166,8 @@ func (p *puppet) wait(t byte) wireFrame {
 	return wireFrame{}
 }
 
-// live shows signs of life, and nothing else, until the stream ends. It claims to
-// receive more and more.
+// live sends alive frames, and nothing else, until the stream ends. They claim ever more
+// received bytes.
 func (p *puppet) live(phase string) {
 	for i := 1; ; i++ {
 		if _, err := p.c.Write(wireFrame{tAlive, fmt.Appendf(nil, `{"phase":%q,"received":%d}`, phase, i*1_000_000)}.bytes()); err != nil {
@@ -197,7 +197,7 @@ func (p *puppet) take(layers int) {
 	p.json(tAnswer, map[string]any{"images": []any{map[string]any{"status": "take", "have": make([]bool, layers)}}})
 }
 
-// A receiver that shows signs of life is given up when it does nothing else.
+// A sender gives up on a receiver that sends only alive frames.
 func TestReceiverHangs(t *testing.T) {
 	large, small := newImage("a:1", false, random(1, 60*block)), newImage("a:1", false, random(1, 1000))
 	for _, test := range []struct {
@@ -271,7 +271,7 @@ func TestReceiverDecides(t *testing.T) {
 	}
 }
 
-// TestPersonDecides has the person at the receiver think it over.
+// TestPersonDecides has the receiver's user take a long time to decide.
 func TestPersonDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
@@ -288,7 +288,7 @@ func TestPersonDecides(t *testing.T) {
 	})
 }
 
-// A sender that shows signs of life is given up when it does nothing else.
+// A receiver gives up on a sender that sends only alive frames.
 func TestSenderHangs(t *testing.T) {
 	m := newImage("a:1", false, random(1, block))
 	head := func(size int64) []byte {
@@ -369,7 +369,8 @@ func TestSenderHangs(t *testing.T) {
 	}
 }
 
-// A peer that shows signs of life before its hello, or drips it, is given up.
+// A peer that sends alive frames before its hello, or sends its hello byte by byte, is
+// given up.
 func TestHelloHangs(t *testing.T) {
 	for name, act := range map[string]func(p *puppet){
 		"alive":    func(p *puppet) { p.live("connecting") },
