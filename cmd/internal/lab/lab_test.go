@@ -2,6 +2,9 @@ package lab
 
 import (
 	"bufio"
+	"context"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -84,5 +87,19 @@ func TestTail(t *testing.T) {
 	b.Write([]byte("end"))
 	if s := b.String(); len(s) != tailSize || !strings.HasSuffix(s, "789end") {
 		t.Errorf("%d bytes, ending %q", len(s), s[len(s)-10:])
+	}
+}
+
+// TestOpenInterrupted leaves nothing of a site that could not be set up.
+func TestOpenInterrupted(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s, err := Open(ctx, "lab-test", 0); s != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", s, err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -18,24 +18,27 @@ type Site struct {
 // Open sets up a site whose link carries rate bits a second in each direction; 0 is no
 // limit. The names of the folder and of the namespaces begin with owner. The caller
 // closes the site.
-func Open(ctx context.Context, owner string, rate int64) (s *Site, err error) {
-	s = &Site{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
-	if s.Folder, err = os.MkdirTemp("", owner+"-"); err != nil {
+func Open(ctx context.Context, owner string, rate int64) (*Site, error) {
+	folder, err := os.MkdirTemp("", owner+"-")
+	if err != nil {
 		return nil, err
 	}
+	s := &Site{Folder: folder}
+	if err := s.open(ctx, owner, rate); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Site) open(ctx context.Context, owner string, rate int64) (err error) {
 	if s.Programs, err = Build(ctx, s.Folder); err != nil {
-		return nil, err
+		return err
 	}
 	if s.Link, err = NewLink(ctx, owner, rate); err != nil {
-		return nil, err
+		return err
 	}
 	s.Runner = NewRunner(s.Link, s.Programs, s.Folder)
-	return s, nil
+	return nil
 }
 
 // Close removes the link and the folder.
