@@ -114,6 +114,14 @@ func (b *Book) ByID(id ID) (Peer, bool, error) {
 	return b.find(func(p Peer) bool { return p.ID == id })
 }
 
+// Called returns the name under which a peer is saved, or its ID if it is not.
+func (b *Book) Called(id ID) string {
+	if p, ok, err := b.ByID(id); err == nil && ok {
+		return p.Name
+	}
+	return id.String()
+}
+
 func (b *Book) find(match func(Peer) bool) (Peer, bool, error) {
 	peers, err := b.List()
 	if err != nil {

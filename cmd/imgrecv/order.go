@@ -72,7 +72,7 @@ func ordered(asked []string, images []transfer.Image) ([]string, error) {
 		for i := range images {
 			m := &images[i]
 			switch digits := digitsOf(text); {
-			case slices.ContainsFunc(m.Refs, func(ref string) bool { return sameName(text, ref) }):
+			case slices.ContainsFunc(m.Refs, func(ref string) bool { return store.SameName(text, ref) }):
 				found, wanted[i] = true, true
 			case len(m.Refs) == 0 && digits != "" && startsOne([]digest.Digest{m.ID, m.Root, m.Config}, digits):
 				found, wanted[i], hex[i] = true, true, digits
@@ -84,7 +84,7 @@ func ordered(asked []string, images []transfer.Image) ([]string, error) {
 	}
 	for i := range images {
 		for _, ref := range images[i].Refs {
-			wanted[i] = wanted[i] && slices.ContainsFunc(asked, func(text string) bool { return sameName(text, ref) })
+			wanted[i] = wanted[i] && slices.ContainsFunc(asked, func(text string) bool { return store.SameName(text, ref) })
 		}
 		if !wanted[i] {
 			return nil, &transfer.Error{Kind: transfer.KindRefused, Err: fmt.Errorf("%s was offered, which was not asked for", images[i].Name())}
@@ -109,10 +109,4 @@ func digitsOf(text string) string {
 // startsOne reports whether one of the digests starts with digits.
 func startsOne(digests []digest.Digest, digits string) bool {
 	return slices.ContainsFunc(digests, func(d digest.Digest) bool { return d != "" && strings.HasPrefix(d.Encoded(), digits) })
-}
-
-func sameName(a, b string) bool {
-	x, errX := store.ParseName(a)
-	y, errY := store.ParseName(b)
-	return errX == nil && errY == nil && x.String() == y.String()
 }

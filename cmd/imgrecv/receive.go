@@ -78,7 +78,7 @@ func (r *receiver) wait(ctx context.Context, l *door.Lobby[*visitor]) error {
 			case r.waitsAgain() && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
 				last = &broken{&cli.StandingError{Err: err}, vis.stream.Peer(), !r.o.yes && r.door.Knows(vis.stream.Peer())}
 				tooLate = time.After(r.o.retryFor)
-				r.v.Warnf("from %s: %v", r.called(vis), err)
+				r.v.Warnf("from %s: %v", r.book.Called(vis.ID()), err)
 				r.v.Sayf("waiting for %s more for the sender to try again; Ctrl-C ends that", cli.Duration(r.o.retryFor))
 				r.v.Event(cli.RetryEvent{Event: "retry", From: vis.ID().String(), Kind: cli.RetryWait, Message: err.Error(), Seconds: r.o.retryFor.Seconds()})
 			default: // also if it succeeded just before an interrupt
@@ -123,29 +123,21 @@ func (r *receiver) waitsAgain() bool {
 	return r.startsOver() && r.o.retryFor > 0 && (r.o.waitAgain || r.door.Terminal())
 }
 
-// called returns the name under which a visitor is saved, or else its ID.
-func (r *receiver) called(vis *visitor) string {
-	if p, ok, err := r.book.ByID(vis.stream.Peer()); err == nil && ok {
-		return p.Name
-	}
-	return vis.stream.Peer().String()
-}
-
 // sender returns the ID and the name of a visitor for messages.
 func (r *receiver) sender(vis *visitor) cli.Sender {
-	return cli.Sender{ID: vis.ID().String(), Name: r.called(vis)}
+	return cli.Sender{ID: vis.ID().String(), Name: r.book.Called(vis.ID())}
 }
 
 // stillWaiting prints why a visitor that does not count has disconnected.
 func (r *receiver) stillWaiting(vis *visitor, err error) {
 	if err != nil {
-		r.v.Sayf("%s: %v; still waiting", r.called(vis), err)
+		r.v.Sayf("%s: %v; still waiting", r.book.Called(vis.ID()), err)
 	}
 }
 
 // failed warns about a transfer that failed while imgrecv continues to wait.
 func (r *receiver) failed(vis *visitor, err error) {
-	message := fmt.Sprintf("from %s: %v", r.called(vis), err)
+	message := fmt.Sprintf("from %s: %v", r.book.Called(vis.ID()), err)
 	r.v.Warnf("%s", message)
 	r.v.Event(cli.WarningEvent{Event: "warning", From: vis.ID().String(), Code: cli.WarnFailed, Message: message})
 }
@@ -182,7 +174,7 @@ func (r *receiver) serve(ctx context.Context, vis *visitor) (counts bool, err er
 	}
 	done := s.Done(rep, "received")
 	if rep.Untold != nil {
-		r.v.Warnf("warning: %s could not be told that everything arrived: %v", r.called(vis), rep.Untold)
+		r.v.Warnf("warning: %s could not be told that everything arrived: %v", r.book.Called(vis.ID()), rep.Untold)
 	}
 	r.v.Sayf("%s", done)
 	return true, nil

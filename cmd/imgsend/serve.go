@@ -178,7 +178,11 @@ func wanted(reqs []store.Request, asked []string, find func(digest string) diges
 	var out []store.Request
 	var missing []string
 	for _, name := range asked {
-		if i := slices.IndexFunc(reqs, func(r store.Request) bool { return sameImage(cmp.Or(r.As, r.Image), name) }); i >= 0 {
+		i := slices.IndexFunc(reqs, func(r store.Request) bool {
+			have := cmp.Or(r.As, r.Image)
+			return have == name || store.SameName(have, name)
+		})
+		if i >= 0 {
 			out = append(out, reqs[i])
 			continue
 		}
@@ -192,13 +196,6 @@ func wanted(reqs []store.Request, asked []string, find func(digest string) diges
 		return nil, notOffered(missing)
 	}
 	return out, nil
-}
-
-// sameImage reports whether two texts are the same image name or equal.
-func sameImage(have, name string) bool {
-	a, errA := store.ParseName(have)
-	b, errB := store.ParseName(name)
-	return have == name || errA == nil && errB == nil && a.String() == b.String()
 }
 
 func notOffered(names []string) error {

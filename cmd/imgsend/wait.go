@@ -172,12 +172,12 @@ func (g *giver) wait(ctx context.Context, host *peer.Host) error {
 			case ctx.Err() != nil && !counts:
 				continue // the lobby closes
 			case !counts && err != nil:
-				g.v.Sayf("%s: %v; still waiting", g.called(vis), err)
+				g.v.Sayf("%s: %v; still waiting", g.book.Called(vis.ID()), err)
 			case !counts:
 			case g.door.Terminal() && g.j.retryFor > 0 && ctx.Err() == nil && cli.ExitCode(err) == cli.ExitBroken:
 				last = &cli.StandingError{Err: err}
 				tooLate = time.After(g.j.retryFor)
-				g.v.Warnf("to %s: %v", g.called(vis), err)
+				g.v.Warnf("to %s: %v", g.book.Called(vis.ID()), err)
 				g.v.Sayf("waiting for %s more for the receiver to try again; Ctrl-C ends that", cli.Duration(g.j.retryFor))
 				g.v.Event(cli.RetryEvent{Event: "retry", Kind: cli.RetryWait, Message: err.Error(), Seconds: g.j.retryFor.Seconds()})
 			default:
@@ -187,18 +187,10 @@ func (g *giver) wait(ctx context.Context, host *peer.Host) error {
 	}
 }
 
-// called returns the name under which a guest is saved, or else its ID.
-func (g *giver) called(vis *guest) string {
-	if p, ok, err := g.book.ByID(vis.ID()); err == nil && ok {
-		return p.Name
-	}
-	return vis.ID().String()
-}
-
 // failed warns about a transfer that failed while imgsend continues to wait.
 func (g *giver) failed(vis *guest, err error) {
-	g.v.Warnf("to %s: %v", g.called(vis), err)
-	g.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: fmt.Sprintf("to %s: %v", g.called(vis), err)})
+	g.v.Warnf("to %s: %v", g.book.Called(vis.ID()), err)
+	g.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: fmt.Sprintf("to %s: %v", g.book.Called(vis.ID()), err)})
 }
 
 // serve sends a guest the images that it asks for. counts is true if this was a transfer, see

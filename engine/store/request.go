@@ -96,3 +96,11 @@ func OnlySHA256(m *transfer.Image, where string, all bool) error {
 	}
 	return nil
 }
+
+// SameName reports whether two texts are the same image name, in whatever form: webapp is
+// docker.io/library/webapp:latest.
+func SameName(a, b string) bool {
+	x, errX := ParseName(a)
+	y, errY := ParseName(b)
+	return errX == nil && errY == nil && x.String() == y.String()
+}

@@ -54,14 +54,7 @@ func ParseNaming(values []string) (*Naming, error) {
 }
 
 // same reports whether two words are the same name, or the same text.
-func same(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, errX := store.ParseName(a)
-	y, errY := store.ParseName(b)
-	return errX == nil && errY == nil && x.String() == y.String()
-}
+func same(a, b string) bool { return a == b || store.SameName(a, b) }
 
 // Empty reports whether --as was not given.
 func (n *Naming) Empty() bool { return n.single == "" && len(n.pairs) == 0 }
