@@ -41,10 +41,10 @@ type way struct {
 const connNoRight network.ConnErrorCode = 0x696d6700
 
 var (
-	toSend = &way{ProtocolFamily, PairProtocol, 0x696d6701, "that host waits for images; send with imgsend --to",
-		"send images there", "imgrecv"}
-	toFetch = &way{FetchFamily, FetchPairProtocol, 0x696d6702, "that host offers images; fetch with imgrecv --from",
-		"fetch images from there", "imgsend"}
+	toSend = &way{family: ProtocolFamily, pair: PairProtocol, code: 0x696d6701, program: "imgrecv",
+		hint: "that host waits for images; send with imgsend --to", may: "send images there"}
+	toFetch = &way{family: FetchFamily, pair: FetchPairProtocol, code: 0x696d6702, program: "imgsend",
+		hint: "that host offers images; fetch with imgrecv --from", may: "fetch images from there"}
 )
 
 // wayOf returns toFetch for a host that offers images, and toSend for one that receives them.

@@ -42,9 +42,9 @@ type Hub struct {
 
 	mu       sync.Mutex // guards what follows, and the taps
 	taps     []*Tap
-	begun    bool // the export has: a plan that comes now is late
-	reading  bool // src has to act
-	stir     chan struct{}
+	begun    bool          // the export has: a plan that comes now is late
+	reading  bool          // the hub waits for src, and not for a copy
+	stir     chan struct{} // holds one when a tap has changed
 	free     []*chunk
 	settled  *Outcome // of the first copy that ended well
 	well     bool     // a copy has ended without an error
@@ -144,8 +144,8 @@ func (h *Hub) gather() []*Tap {
 	}
 }
 
-// joined returns the copies that have brought their plan, and whether others may yet.
-// If none may, or at the last, the export begins.
+// joined returns the copies that have brought their plan, and whether others may
+// still. If none may, or if last is set, the export begins.
 func (h *Hub) joined(last bool) (group []*Tap, missing bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,11 +161,16 @@ func (h *Hub) joined(last bool) (group []*Tap, missing bool) {
 	return group, missing
 }
 
-// desert ends the export once no copy takes anything of it any more. h.mu is held.
-func (h *Hub) desert() {
-	if h.begun && !slices.ContainsFunc(h.taps, func(t *Tap) bool { return t.state == joined }) {
+// endUnused ends the export once no copy takes part in it any more. h.mu is held.
+func (h *Hub) endUnused() {
+	if h.begun && !anyJoined(h.taps) {
 		h.cancel(errNobody)
 	}
+}
+
+// anyJoined reports whether one of the copies takes part in the export. hub.mu is held.
+func anyJoined(taps []*Tap) bool {
+	return slices.ContainsFunc(taps, func(t *Tap) bool { return t.state == joined })
 }
 
 // export exports once for a group of copies. Dry runs take part only where there is

@@ -14,7 +14,7 @@ func (h *Hub) part(t *Tap, why string) {
 	t.state = apart
 	t.seeking.Store(true)
 	t.rest.Go(func() { t.resume(why) })
-	h.desert()
+	h.endUnused()
 }
 
 // resume gives the copy what it still lacks, out of a source of its own.
@@ -77,8 +77,8 @@ func (t *Tap) describe(x *Index) {
 }
 
 // reopen opens a source of the copy's own and returns its offer, which is the hub's. The
-// source is used until the copy ends, and so is ctx. why the copy goes on alone is said
-// where that cannot be.
+// source is used until the copy ends, and so is ctx. why is for the
+// error if the copy cannot go on alone.
 func (t *Tap) reopen(ctx context.Context, why string) (*Offer, error) {
 	if own := t.own; own != nil {
 		t.own = nil

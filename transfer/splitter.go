@@ -57,7 +57,7 @@ func (s *splitter) begin(desc ocispec.Descriptor, r io.Reader) ([]*Tap, error) {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s.deserted() {
+	if !anyJoined(s.group) {
 		return nil, errNobody
 	}
 	stored, _ := r.(StoredBlob)
@@ -71,8 +71,8 @@ func (s *splitter) begin(desc ocispec.Descriptor, r io.Reader) ([]*Tap, error) {
 	return to, nil
 }
 
-// wants reports whether a copy is to have a blob. A blob that can be any image's is for
-// those that take all that are exported; the others go on alone then. hub.mu is held.
+// wants reports whether a copy is to have a blob. A blob whose image is not known goes
+// to the copies that take every exported image; the others go on alone. hub.mu is held.
 func (s *splitter) wants(t *Tap, d digest.Digest) bool {
 	if _, given := t.given[d]; given || t.unneeded[d] {
 		return false
@@ -88,11 +88,6 @@ func (s *splitter) wants(t *Tap, d digest.Digest) bool {
 		}
 	}
 	return true
-}
-
-// deserted reports whether no copy takes anything any more. hub.mu is held.
-func (s *splitter) deserted() bool {
-	return !slices.ContainsFunc(s.group, func(t *Tap) bool { return t.state == joined })
 }
 
 // give gives a chunk to copies, and returns those that have it. It waits for those that
@@ -114,7 +109,7 @@ func (s *splitter) give(ctx context.Context, to []*Tap, c *chunk) ([]*Tap, error
 			t.give(c)
 			return true
 		})
-		if s.deserted() {
+		if !anyJoined(s.group) {
 			return nil, errNobody
 		}
 		if len(full) == 0 {

@@ -45,7 +45,7 @@ type Tap struct {
 	skipped atomic.Int64 // bytes that this source gave in vain
 }
 
-// tapState is how a tap stands to its hub. It only grows.
+// tapState is how a tap stands to its hub. It never goes back.
 type tapState int
 
 const (
@@ -242,7 +242,7 @@ func (t *Tap) leave() {
 	}
 	t.queue, t.chunks = nil, 0
 	signal(h.stir)
-	h.desert()
+	h.endUnused()
 }
 
 // alone tells that the copy goes on alone.
