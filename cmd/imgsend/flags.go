@@ -16,7 +16,7 @@ var words = cli.Words{
 		"[options] --container NAME... --to PEER | -o FILE",
 		"[options] -i FILE [IMAGE...] --to PEER",
 		"[options] IMAGE... --wait",
-		"[options] --serve PATTERN... --keep",
+		"[options] --serve PATTERN [--serve PATTERN]... [--keep]",
 	},
 	About: `Sends container images of this host's engine to the host where imgrecv waits:
 only the layers that are missing there, verified before they have a name. Or
@@ -41,7 +41,7 @@ all images that have a name, and so leaves out dangling ones.`,
 		{"--container web --container db --as web=web:2 --to buildbox", "images of two containers, one of them without a name"},
 		{"webapp:1.0 nginx:1.22 -o images.tar", "write an archive"},
 		{"webapp:1.0 --wait", "the other host dials, with imgrecv --from"},
-		{"--serve 'webapp:*' --keep", "let saved peers fetch any webapp, unattended"},
+		{"--serve 'webapp:*' --keep --code", "let others fetch any webapp; new hosts by the code"},
 	},
 	Results: `stdout has a line "NAME ID" for each image that arrived, "NAME ID PEER" with
 several receivers; then the exit status is 0 if all of them have the images, else that of
