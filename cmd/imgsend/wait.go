@@ -189,8 +189,9 @@ func (g *giver) wait(ctx context.Context, host *peer.Host) error {
 
 // failed warns about a transfer that failed while imgsend continues to wait.
 func (g *giver) failed(vis *guest, err error) {
-	g.v.Warnf("to %s: %v", g.book.Called(vis.ID()), err)
-	g.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: fmt.Sprintf("to %s: %v", g.book.Called(vis.ID()), err)})
+	message := fmt.Sprintf("to %s: %v", g.book.Called(vis.ID()), err)
+	g.v.Warnf("%s", message)
+	g.v.Event(cli.WarningEvent{Event: "warning", Code: cli.WarnFailed, Message: message})
 }
 
 // serve sends a guest the images that it asks for. counts is true if this was a transfer, see

@@ -75,7 +75,7 @@ func (d *Door) Knows(id peer.ID) bool {
 // knowsAnybody reports whether any peer may transfer without a question to the user. It returns
 // true if the file of saved peers cannot be read.
 func (d *Door) knowsAnybody() bool {
-	if d.Yes || len(d.allowed) > 0 {
+	if d.listed() {
 		return true
 	}
 	list, err := d.Book.List()
@@ -85,10 +85,14 @@ func (d *Door) knowsAnybody() bool {
 // takesStrangers reports whether peers may connect that are neither saved nor have a code: with
 // --yes or an allow list, or if the door shows no code and knows no peer.
 func (d *Door) takesStrangers() bool {
+	return d.listed() || !d.codes && !d.knowsAnybody()
+}
+
+// listed reports whether there is --yes or an allow list.
+func (d *Door) listed() bool {
 	d.mu.Lock()
-	listed := d.Yes || len(d.allowed) > 0
-	d.mu.Unlock()
-	return listed || !d.codes && !d.knowsAnybody()
+	defer d.mu.Unlock()
+	return d.Yes || len(d.allowed) > 0
 }
 
 // admit allows a peer until this program ends.

@@ -9,7 +9,6 @@ import (
 	"github.com/imgsend/imgsend/cmd/internal/cli"
 	"github.com/imgsend/imgsend/peer"
 	"github.com/imgsend/imgsend/peer/lan"
-	ma "github.com/multiformats/go-multiaddr"
 )
 
 // An inviter pairs with new hosts. It shows one code at a time, and saves each peer that proves
@@ -81,7 +80,7 @@ func (i *inviter) paired(p peer.Paired) error {
 		i.Voice.Sayf("met %s (peer %s), for this run only", p.Name, p.ID)
 		return nil
 	}
-	name, err := i.Book.Add(peer.Peer{ID: p.ID, Name: p.Name, Rights: i.Way.Right, Seen: time.Now(), Addrs: []ma.Multiaddr(nil)})
+	name, err := i.Book.Add(peer.Peer{ID: p.ID, Name: p.Name, Rights: i.Way.Right, Seen: time.Now()})
 	if err != nil {
 		return err
 	}
